@@ -1,0 +1,3 @@
+//! Private inference on three servers, from the command line.
+
+fn main() {}

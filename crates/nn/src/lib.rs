@@ -1,0 +1,1 @@
+//! ONNX import, graph, plan and the executor over any back end.

@@ -1,0 +1,1 @@
+//! The party service and the clients of model owners and users.

@@ -1,0 +1,1 @@
+//! Three-party worlds, tamper hooks and statistics for tests.

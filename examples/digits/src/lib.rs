@@ -1,0 +1,1 @@
+//! Drawn digits: a generator of labelled pictures and a small trained network.
