@@ -54,11 +54,19 @@ pub trait Ring:
     }
     /// `value / 2^by`, rounded down, of the representative in `0 .. 2^k`; 0 for `by >= k`.
     fn shift_right(self, by: u32) -> Self {
-        if by >= Self::BITS { Self::zero() } else { Self::from_u64(self.to_u64() >> by) }
+        if by >= Self::BITS {
+            Self::zero()
+        } else {
+            Self::from_u64(self.to_u64() >> by)
+        }
     }
     /// `value * 2^by`; 0 for `by >= k`.
     fn shift_left(self, by: u32) -> Self {
-        if by >= Self::BITS { Self::zero() } else { Self::from_u64(self.to_u64() << by) }
+        if by >= Self::BITS {
+            Self::zero()
+        } else {
+            Self::from_u64(self.to_u64() << by)
+        }
     }
     /// The top bit.
     fn is_negative(self) -> bool {

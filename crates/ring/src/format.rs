@@ -75,7 +75,10 @@ impl Fixed {
     ///
     /// # Errors
     /// [`FormatError`] with the position of the first element that is not finite or does not fit.
-    pub fn encode_all<R: Ring>(self, values: ArrayViewD<'_, f64>) -> Result<ArrayD<R>, FormatError> {
+    pub fn encode_all<R: Ring>(
+        self,
+        values: ArrayViewD<'_, f64>,
+    ) -> Result<ArrayD<R>, FormatError> {
         let limit = self.limit::<R>();
         for (index, &value) in values.iter().enumerate() {
             if !value.is_finite() {
@@ -83,10 +86,19 @@ impl Fixed {
             }
             if value.abs() >= limit {
                 let (fraction_bits, ring_bits) = (self.fraction_bits, R::BITS);
-                return Err(FormatError::OutOfRange { index, value, limit, fraction_bits, ring_bits });
+                return Err(FormatError::OutOfRange {
+                    index,
+                    value,
+                    limit,
+                    fraction_bits,
+                    ring_bits,
+                });
             }
         }
-        Ok(values.map(|&v| self.encode(v)).as_standard_layout().into_owned())
+        Ok(values
+            .map(|&v| self.encode(v))
+            .as_standard_layout()
+            .into_owned())
     }
 
     /// Decode a tensor.

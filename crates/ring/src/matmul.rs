@@ -9,13 +9,22 @@ pub trait Kernel: Sized {
     fn gemm(m: usize, k: usize, n: usize, a: &[Self], b: &[Self], out: &mut [Self]);
 }
 
-macro_rules! plain { ($t:ty) => {
-impl Kernel for $t {
-    fn gemm(m: usize, k: usize, n: usize, a: &[Self], b: &[Self], out: &mut [Self]) {
-        for i in 0..m { for p in 0..k { let x = a[i * k + p]; for j in 0..n { out[i * n + j] += x * b[p * n + j]; } } }
-    }
+macro_rules! plain {
+    ($t:ty) => {
+        impl Kernel for $t {
+            fn gemm(m: usize, k: usize, n: usize, a: &[Self], b: &[Self], out: &mut [Self]) {
+                for i in 0..m {
+                    for p in 0..k {
+                        let x = a[i * k + p];
+                        for j in 0..n {
+                            out[i * n + j] += x * b[p * n + j];
+                        }
+                    }
+                }
+            }
+        }
+    };
 }
-} }
 plain!(Z32);
 plain!(Z64);
 
@@ -24,9 +33,15 @@ plain!(Z64);
 /// # Panics
 /// If a slice's length does not fit its shape.
 pub fn matmul<R: crate::Ring>(m: usize, k: usize, n: usize, a: &[R], b: &[R], out: &mut [R]) {
-    assert_eq!((a.len(), b.len(), out.len()), (m * k, k * n, m * n), "shapes of matmul");
+    assert_eq!(
+        (a.len(), b.len(), out.len()),
+        (m * k, k * n, m * n),
+        "shapes of matmul"
+    );
     R::gemm(m, k, n, a, b, out);
 }
 
 /// The kernel chosen at run time on this processor: `avx2` or `portable`.
-pub fn kernel_name() -> &'static str { "portable" }
+pub fn kernel_name() -> &'static str {
+    "portable"
+}
