@@ -28,7 +28,10 @@ pub const HEADER_BYTES: usize = 12 + 4 + 4 + 2 + 4;
 
 /// The body of a frame: its messages, one after the other.
 pub fn encode_frame(messages: &[Message]) -> Vec<u8> {
-    let bytes = messages.iter().map(|m| HEADER_BYTES + m.payload.len()).sum();
+    let bytes = messages
+        .iter()
+        .map(|m| HEADER_BYTES + m.payload.len())
+        .sum();
     let mut out = Vec::with_capacity(bytes);
     for m in messages {
         out.extend_from_slice(&m.branch.0);

@@ -56,6 +56,9 @@ impl From<Role> for u8 {
 impl TryFrom<u8> for Role {
     type Error = String;
     fn try_from(index: u8) -> Result<Self, String> {
-        Self::ALL.get(usize::from(index)).copied().ok_or_else(|| format!("{index} is not a role: 0, 1 or 2"))
+        Self::ALL
+            .get(usize::from(index))
+            .copied()
+            .ok_or_else(|| format!("{index} is not a role: 0, 1 or 2"))
     }
 }

@@ -1,7 +1,33 @@
 //! What a party needs of its links, whatever carries them.
 
 use crate::Role;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Bytes of a frame's length prefix, counted with every frame on every kind of link.
+pub(crate) const FRAME_HEADER_BYTES: usize = 4;
+
+/// Largest frame accepted where nothing else is set: 1 GiB.
+pub const DEFAULT_FRAME_LIMIT: u64 = 1 << 30;
+
+/// Settings of a party's links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// How long a receive looks for data before it sleeps. Waking an idle core costs about 45 µs,
+    /// which a short spin saves; between looks the core is offered to other threads, so that three
+    /// parties can share two cores. Zero never spins.
+    pub spin: Duration,
+    /// Largest frame sent or accepted, in bytes without its header; at most `u32::MAX`.
+    pub frame_limit: u64,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        Self {
+            spin: Duration::from_micros(50),
+            frame_limit: DEFAULT_FRAME_LIMIT,
+        }
+    }
+}
 
 /// Frames and bytes of one link, counted by the party that holds this end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +40,18 @@ pub struct LinkStats {
     pub frames_received: u64,
     /// Bytes received, frame headers included, after decryption.
     pub bytes_received: u64,
+}
+
+impl LinkStats {
+    pub(crate) fn count_sent(&mut self, body: usize) {
+        self.frames_sent += 1;
+        self.bytes_sent += (FRAME_HEADER_BYTES + body) as u64;
+    }
+
+    pub(crate) fn count_received(&mut self, body: usize) {
+        self.frames_received += 1;
+        self.bytes_received += (FRAME_HEADER_BYTES + body) as u64;
+    }
 }
 
 /// Why a link failed. Every variant is final for the session.
@@ -29,12 +67,12 @@ pub enum NetError {
         reason: String,
     },
     /// Nothing arrived within the deadline.
-    #[error("no message from {} within {seconds} s: stalled or unreachable", waiting_for(.peers))]
+    #[error("no message from {} within {waited:.1?}: stalled or unreachable", waiting_for(.peers))]
     Timeout {
         /// Whom this party was waiting for.
         peers: Vec<Role>,
-        /// The deadline.
-        seconds: u64,
+        /// How long it waited.
+        waited: Duration,
     },
     /// A frame larger than the limit was announced.
     #[error("{peer} announced a frame of {bytes} bytes; the limit is {limit}")]
@@ -44,6 +82,18 @@ pub enum NetError {
         /// Announced size.
         bytes: u64,
         /// Largest size accepted.
+        limit: u64,
+    },
+    /// A frame larger than the limit was to be sent; the peer would refuse it.
+    #[error(
+        "a frame of {bytes} bytes for {peer} exceeds the limit of {limit}: raise the frame limit of all parties, or use smaller batches"
+    )]
+    OversizedSend {
+        /// The receiver.
+        peer: Role,
+        /// Size of the frame.
+        bytes: u64,
+        /// Largest size sent.
         limit: u64,
     },
     /// A frame whose content does not parse.
@@ -57,7 +107,32 @@ pub enum NetError {
 }
 
 fn waiting_for(peers: &[Role]) -> String {
-    peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    peers
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
+/// Why a link ended, in the words of [`NetError::LinkDown`].
+pub(crate) mod ended {
+    /// A peer that was awaited has finished its run.
+    pub(crate) const GOODBYE: &str = "the peer has ended its run and said goodbye";
+}
+
+/// Fails when a frame of `bytes` may not be sent.
+pub(crate) fn check_size(peer: Role, bytes: usize, limit: u64) -> Result<(), NetError> {
+    let (bytes, limit) = (bytes as u64, limit.min(u64::from(u32::MAX)));
+    if bytes > limit {
+        Err(NetError::OversizedSend { peer, bytes, limit })
+    } else {
+        Ok(())
+    }
+}
+
+/// The two others, next first.
+pub(crate) const fn peers_of(role: Role) -> [Role; 2] {
+    [role.next(), role.prev()]
 }
 
 /// Ordered, reliable links from one party to its two peers.
@@ -66,12 +141,33 @@ fn waiting_for(peers: &[Role]) -> String {
 /// take at once is kept and drained while this party receives.
 pub trait Transport: Send {
     /// Queue the frame `body` for `to`.
+    ///
+    /// # Errors
+    /// [`NetError::OversizedSend`] above the frame limit; [`NetError::LinkDown`] once the link is
+    /// known to be gone. An `Ok` does not mean that the peer has it.
+    ///
+    /// # Panics
+    /// If a party sends to itself.
     fn send(&mut self, to: Role, body: Vec<u8>) -> Result<(), NetError>;
 
-    /// The next frame of either peer; waits at most until `deadline`, and names `awaited` if nothing came.
-    fn receive(&mut self, awaited: &[Role], deadline: Instant) -> Result<(Role, Vec<u8>), NetError>;
+    /// The next frame of either peer; waits at most until `deadline`.
+    ///
+    /// Frames that arrived completely are delivered before an error is reported. A peer that said
+    /// goodbye is an error only if it is among `awaited`; one that vanished always is.
+    ///
+    /// # Errors
+    /// [`NetError::Timeout`] naming `awaited` if nothing came, [`NetError::LinkDown`],
+    /// [`NetError::FrameTooLarge`].
+    fn receive(&mut self, awaited: &[Role], deadline: Instant)
+    -> Result<(Role, Vec<u8>), NetError>;
 
-    /// Push out everything still queued, and say goodbye.
+    /// Push out everything still queued, and say goodbye. Nothing is sent afterwards.
+    ///
+    /// A transport dropped without it looks to its peers like a killed process.
+    ///
+    /// # Errors
+    /// [`NetError::Timeout`] if a peer does not take what is queued by `deadline`;
+    /// [`NetError::LinkDown`] if it cannot any more.
     fn finish(&mut self, deadline: Instant) -> Result<(), NetError>;
 
     /// Counters of the link to `peer`.
