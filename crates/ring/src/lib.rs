@@ -8,11 +8,15 @@ mod conv;
 mod element;
 mod format;
 mod matmul;
+mod planes;
 mod prg;
+mod simd;
 
-pub use bits::{Bits, from_planes, to_planes};
-pub use conv::{Conv2d, conv2d};
+pub use bits::Bits;
+pub use conv::{Conv2d, GeometryError, conv2d};
 pub use element::{Ring, Tensor, Z32, Z64};
 pub use format::{Fixed, FormatError};
 pub use matmul::{kernel_name, matmul};
+pub use planes::{from_planes, to_planes};
 pub use prg::{Prg, Seed};
+pub use simd::Level;
