@@ -16,7 +16,7 @@ pub use bits::Bits;
 pub use conv::{Conv2d, GeometryError, conv2d};
 pub use element::{Ring, Tensor, Z32, Z64};
 pub use format::{Fixed, FormatError};
-pub use matmul::{kernel_name, matmul};
+pub use matmul::{kernel_name, matmul, matmul_at};
 pub use planes::{from_planes, to_planes};
 pub use prg::{Prg, Seed};
 pub use simd::Level;
