@@ -1,6 +1,17 @@
 //! Two-dimensional convolution over the rings.
+//!
+//! A group of filters is a matrix product of its weights with the input's patches (im2col). The
+//! patches are written block by block as the product packs them, so the whole matrix of patches
+//! never exists. Groups of few filters (depthwise convolution) are summed directly.
 
-use crate::Ring;
+mod direct;
+mod patches;
+
+use crate::matmul::Layout;
+use crate::simd;
+use crate::{Level, Ring};
+use direct::Direct;
+use patches::Patches;
 use serde::{Deserialize, Serialize};
 
 /// Geometry of a convolution: input (N, C, H, W), weights (O, C / groups, KH, KW), output (N, O, OH, OW).
@@ -184,40 +195,72 @@ impl Conv2d {
 ///
 /// # Panics
 /// If the geometry fails [`Conv2d::check`] or a slice's length does not fit it.
-pub fn conv2d<R: Ring>(g: &Conv2d, input: &[R], weights: &[R], out: &mut [R]) {
-    let check = g.check();
+pub fn conv2d<R: Ring>(geometry: &Conv2d, input: &[R], weights: &[R], out: &mut [R]) {
+    conv2d_at(Level::best(), geometry, input, weights, out);
+}
+
+/// [`conv2d`] with the kernel of `level`, to compare levels.
+///
+/// # Panics
+/// As [`conv2d`], and if the processor lacks `level`.
+pub fn conv2d_at<R: Ring>(
+    level: Level,
+    geometry: &Conv2d,
+    input: &[R],
+    weights: &[R],
+    out: &mut [R],
+) {
+    let check = geometry.check();
     assert!(check.is_ok(), "geometry of conv2d: {check:?}");
     assert_eq!(
         (input.len(), weights.len(), out.len()),
-        (g.input_len(), g.weights_len(), g.output_len()),
+        (
+            geometry.input_len(),
+            geometry.weights_len(),
+            geometry.output_len()
+        ),
         "elements of conv2d's input, weights and output"
     );
-    let [oh, ow] = g.output();
-    let (cg, fg) = (g.group_channels(), g.group_filters());
-    for n in 0..g.batch {
-        for o in 0..g.filters {
-            for y in 0..oh {
-                for x in 0..ow {
-                    let mut sum = R::zero();
-                    for c in 0..cg {
-                        for ky in 0..g.kernel[0] {
-                            for kx in 0..g.kernel[1] {
-                                let iy = (y * g.strides[0] + ky * g.dilations[0])
-                                    .wrapping_sub(g.pads[0]);
-                                let ix = (x * g.strides[1] + kx * g.dilations[1])
-                                    .wrapping_sub(g.pads[1]);
-                                if iy < g.input[0] && ix < g.input[1] {
-                                    let channel = n * g.channels + o / fg * cg + c;
-                                    sum += input[(channel * g.input[0] + iy) * g.input[1] + ix]
-                                        * weights
-                                            [((o * cg + c) * g.kernel[0] + ky) * g.kernel[1] + kx];
-                                }
-                            }
-                        }
-                    }
-                    out[((n * g.filters + o) * oh + y) * ow + x] += sum;
-                }
-            }
-        }
+    if geometry.batch == 0 {
+        return;
+    }
+    let filters = geometry.group_filters();
+    if filters <= DIRECT {
+        simd::run(
+            level,
+            Direct {
+                geometry,
+                input,
+                weights,
+                out,
+            },
+        );
+        return;
+    }
+    let [height, width] = geometry.output();
+    let area = height * width;
+    let depth = geometry.group_channels() * geometry.kernel[0] * geometry.kernel[1];
+    for (group, weights) in weights.chunks_exact(filters * depth).enumerate() {
+        let patches = Patches::new(geometry, input, group * geometry.group_channels());
+        let layout = Layout {
+            start: group * filters * area,
+            row_stride: area,
+            run: area,
+            run_stride: geometry.filters * area,
+        };
+        R::gemm_columns(
+            level,
+            [filters, depth, geometry.batch * area],
+            weights,
+            &patches,
+            out,
+            layout,
+        );
     }
 }
+
+/// Up to this many filters of a group, a convolution is summed directly.
+const DIRECT: usize = 2;
+
+#[cfg(test)]
+mod tests;

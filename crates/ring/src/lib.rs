@@ -13,7 +13,7 @@ mod prg;
 mod simd;
 
 pub use bits::Bits;
-pub use conv::{Conv2d, GeometryError, conv2d};
+pub use conv::{Conv2d, GeometryError, conv2d, conv2d_at};
 pub use element::{Ring, Tensor, Z32, Z64};
 pub use format::{Fixed, FormatError};
 pub use matmul::{kernel_name, matmul, matmul_at};
