@@ -1,6 +1,7 @@
 //! Throughput of the kernels on one core: `cargo run --release -p trefoil-ring --example kernels`.
 //!
 //! Each figure is the best of several repetitions.
+#![allow(clippy::print_stdout)] // Its output is what it is for.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ fn main() {
     println!("best level, GB / s");
     planes::<Z64>();
     planes::<Z32>();
+    bits();
     prg();
 }
 
@@ -109,29 +111,48 @@ fn convolutions<R: Ring>(level: Level) {
 }
 
 fn planes<R: Ring>() {
-    let values = values::<R>(1_000_000);
-    let bytes = values.len() * R::BYTES;
-    let seconds = best(|| drop(black_box(to_planes(black_box(&values)))));
-    report(
-        &format!("Z_2^{} to planes, 1 M values", R::BITS),
-        bytes,
-        seconds,
+    for len in [64, 10_000, 1_000_000] {
+        let values = values::<R>(len);
+        let bytes = len * R::BYTES;
+        let seconds = best(|| {
+            black_box(to_planes(black_box(&values)));
+        });
+        report(
+            &format!("Z_2^{} to planes, {len} values", R::BITS),
+            bytes,
+            seconds,
+        );
+        let planes = to_planes(&values);
+        let seconds = best(|| {
+            black_box(from_planes::<R>(len, black_box(&planes)));
+        });
+        report(
+            &format!("Z_2^{} from planes, {len} values", R::BITS),
+            bytes,
+            seconds,
+        );
+    }
+}
+
+fn bits() {
+    let words = values::<Z64>(20_002).into_iter().map(|w| w.0).collect();
+    let (x, y) = (
+        Bits::from_words(64 * 20_002, words),
+        Bits::ones(64 * 20_002),
     );
-    let planes = to_planes(&values);
+    let bytes = 8 * 20_000;
     let seconds = best(|| {
-        drop(black_box(from_planes::<R>(
-            values.len(),
-            black_box(&planes),
-        )))
+        black_box(&x ^ black_box(&y));
     });
-    report(
-        &format!("Z_2^{} from planes, 1 M values", R::BITS),
-        bytes,
-        seconds,
-    );
-    let bits = Bits::from_words(64 * planes.len(), planes);
-    let seconds = best(|| drop(black_box(&bits ^ &bits)));
     report("exclusive or of bits", bytes, seconds);
+    let seconds = best(|| {
+        black_box(black_box(&x).extract(64..64 + 8 * bytes));
+    });
+    report("extract bits at a word", bytes, seconds);
+    let seconds = best(|| {
+        black_box(black_box(&x).extract(7..7 + 8 * bytes));
+    });
+    report("extract bits within a word", bytes, seconds);
 }
 
 fn prg() {

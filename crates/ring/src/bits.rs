@@ -110,6 +110,7 @@ impl Bits {
     ///
     /// # Panics
     /// If the range does not lie within the bits.
+    #[must_use]
     pub fn extract(&self, range: Range<usize>) -> Self {
         assert!(
             range.start <= range.end && range.end <= self.len,

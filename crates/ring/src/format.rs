@@ -75,6 +75,8 @@ impl Fixed {
     ///
     /// # Errors
     /// [`FormatError`] with the position of the first element that is not finite or does not fit.
+    // Views are small and meant to be passed by value.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn encode_all<R: Ring>(
         self,
         values: ArrayViewD<'_, f64>,
@@ -102,7 +104,109 @@ impl Fixed {
     }
 
     /// Decode a tensor.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn decode_all<R: Ring>(self, values: ArrayViewD<'_, R>) -> ArrayD<f64> {
         values.map(|&v| self.decode(v))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Z32, Z64};
+    use ndarray::{arr0, array};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn error_is_half_a_unit(value in -8000.0..8000.0_f64, fraction_bits in 0_u32..18) {
+            let format = Fixed::new(fraction_bits);
+            let half = format.ulp() / 2.0;
+            prop_assert!((format.decode(format.encode::<Z32>(value)) - value).abs() <= half);
+            prop_assert!((format.decode(format.encode::<Z64>(value)) - value).abs() <= half);
+        }
+
+        #[test]
+        fn decoding_is_the_inverse(value in -(1_i64 << 52)..1 << 52, fraction_bits in 0_u32..40) {
+            let format = Fixed::new(fraction_bits);
+            let element = Z64::from_i64(value);
+            prop_assert_eq!(format.encode::<Z64>(format.decode(element)), element);
+        }
+    }
+
+    #[test]
+    fn ties_round_away_from_zero() {
+        let format = Fixed::new(1);
+        for (value, units) in [
+            (0.25, 1),
+            (-0.25, -1),
+            (0.75, 2),
+            (-0.75, -2),
+            (0.24, 0),
+            (-1.26, -3),
+        ] {
+            assert_eq!(format.encode::<Z32>(value).to_i64(), units, "{value}");
+        }
+    }
+
+    #[test]
+    fn shape_and_order_are_kept() {
+        let values = array![[1.0, -2.0, 0.5], [0.0, 3.25, -0.75]];
+        let format = Fixed::new(8);
+        // A transposed view: the result is in standard layout all the same.
+        let encoded = format.encode_all::<Z64>(values.t().into_dyn()).unwrap();
+        assert!(encoded.is_standard_layout());
+        assert_eq!(format.decode_all(encoded.view()), values.t().into_dyn());
+        let scalar = format
+            .encode_all::<Z32>(arr0(1.5).view().into_dyn())
+            .unwrap();
+        assert_eq!(scalar[[]].to_i64(), 384);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let format = Fixed::new(16);
+        let limit = format.limit::<Z32>();
+        assert!((limit - 16384.0).abs() < f64::EPSILON);
+        let encode = |value: f64| format.encode_all::<Z32>(array![0.0, value].view().into_dyn());
+        assert!(encode(limit - format.ulp()).is_ok());
+        for value in [limit, -limit, 1e300] {
+            let error = encode(value).unwrap_err();
+            let (fraction_bits, ring_bits) = (16, 32);
+            assert_eq!(
+                error,
+                FormatError::OutOfRange {
+                    index: 1,
+                    value,
+                    limit,
+                    fraction_bits,
+                    ring_bits
+                }
+            );
+        }
+        let error = encode(limit).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "element 1 is 16384, outside ±16384 of 16 fraction bits in a ring of 32 bits"
+        );
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = encode(value).unwrap_err();
+            assert!(
+                matches!(error, FormatError::NotFinite { index: 1, .. }),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_just_below_the_limit_stays_in_its_ring() {
+        for fraction_bits in [0, 5, 16, 30] {
+            let format = Fixed::new(fraction_bits);
+            // Floats near 2^62 lie 512 apart; the one below 2^30 rounds up to it, and no further.
+            let value = format.limit::<Z64>().next_down();
+            assert_eq!(format.encode::<Z64>(value).to_i64(), (1 << 62) - 512);
+            let value = format.limit::<Z32>().next_down();
+            assert_eq!(format.encode::<Z32>(-value).to_i64(), -(1 << 30));
+        }
     }
 }

@@ -3,6 +3,10 @@
 //! Nothing here knows of parties, files or networks. Elements are `std::num::Wrapping`
 //! integers, so that `+`, `-` and `*` are the ring's operations by type, also inside `ndarray`.
 
+// Kernels are compiled for the instruction set of the function that they are inlined into
+// (`simd::run`); where they are not, they fall back to the target's baseline.
+#![allow(clippy::inline_always)]
+
 mod bits;
 mod conv;
 mod element;

@@ -174,6 +174,7 @@ fn transpose<R: Ring, const L: usize>(rows: &mut [[u64; L]; BLOCK]) {
         let mask = u64::MAX / ((1 << half) + 1);
         for base in (0..bits).step_by(2 * half) {
             for row in base..base + half {
+                #[allow(clippy::needless_range_loop)] // Two rows of one array.
                 for lane in 0..L {
                     let (upper, lower) = (rows[row][lane], rows[row + half][lane]);
                     let swap = ((upper >> half) ^ lower) & mask;

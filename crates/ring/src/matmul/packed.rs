@@ -5,13 +5,15 @@ use crate::simd::{self, Job, Level};
 use std::marker::PhantomData;
 
 /// Steps of k in a block: a panel of A and one of B stay in the L1 cache. Even.
-const DEPTH: usize = 256;
+const DEPTH: usize = 192;
 /// Rows of A in a block, about: the packed block stays in the L2 cache.
 const HEIGHT: usize = 96;
 /// Columns of B in a block, about: the packed block stays in the L3 cache.
 const WIDTH: usize = 768;
 /// Elements of the largest tile.
 const MAX_TILE: usize = 256;
+/// Rows of the highest tile.
+const MAX_ROWS: usize = 8;
 /// The most words that a group of steps is packed in.
 const MAX_WORDS: usize = 3;
 
@@ -160,27 +162,31 @@ impl<'a, E: Ring, T: Tile<E>> Packed<'a, E, T> {
     fn pack_a(&self, step: usize, depth: usize, first: usize, height: usize, to: &mut [E]) {
         let groups = depth.div_ceil(T::GROUP);
         let k = self.shape[1];
+        let zeros = [E::zero(); DEPTH];
         for (p, panel) in to
             .chunks_exact_mut(groups * T::A_WORDS * T::ROWS)
             .enumerate()
         {
-            for r in 0..T::ROWS {
-                let row = p * T::ROWS + r;
-                let values: &[E] = if row < height {
-                    &self.a[(first + row) * k + step..][..depth]
-                } else {
-                    &[]
-                };
-                for (group, to) in panel.chunks_exact_mut(T::A_WORDS * T::ROWS).enumerate() {
-                    let value = |i| values.get(i).copied().unwrap_or(E::zero());
-                    let second = if T::GROUP == 2 {
-                        value(2 * group + 1)
-                    } else {
-                        E::zero()
-                    };
-                    let words = T::encode_a(value(T::GROUP * group), second);
-                    to[r * T::A_WORDS..][..T::A_WORDS].copy_from_slice(&words[..T::A_WORDS]);
+            let mut rows = [&zeros[..depth]; MAX_ROWS];
+            for (r, row) in rows[..T::ROWS].iter_mut().enumerate() {
+                let index = p * T::ROWS + r;
+                if index < height {
+                    *row = &self.a[(first + index) * k + step..][..depth];
                 }
+            }
+            let encode = |to: &mut [E], at: usize, paired: bool| {
+                for (to, row) in to.chunks_exact_mut(T::A_WORDS).zip(&rows[..T::ROWS]) {
+                    let second = if paired { row[at + 1] } else { E::zero() };
+                    to.copy_from_slice(&T::encode_a(row[at], second)[..T::A_WORDS]);
+                }
+            };
+            let whole = depth / T::GROUP;
+            let (panel, last) = panel.split_at_mut(whole * T::A_WORDS * T::ROWS);
+            for (group, to) in panel.chunks_exact_mut(T::A_WORDS * T::ROWS).enumerate() {
+                encode(to, T::GROUP * group, T::GROUP == 2);
+            }
+            if !last.is_empty() {
+                encode(last, depth - 1, false);
             }
         }
     }

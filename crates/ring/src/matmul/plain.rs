@@ -3,8 +3,11 @@
 use crate::Ring;
 use crate::simd::{self, Job, Level};
 
-/// Up to this many rows of A, or columns of B, a product is not packed.
-const NARROW: usize = 4;
+/// Up to this many rows of A a product is not packed.
+const FLAT: usize = 4;
+/// Up to this many bits of columns of B a product is not packed: tiles are wide, and would be
+/// padded.
+const NARROW: usize = 384;
 /// Up to this many multiply-adds a product is not packed.
 const TINY: usize = 4096;
 /// Columns at a time: their sums stay in the L1 cache.
@@ -23,11 +26,11 @@ pub(super) fn gemm<E: Ring>(
     if m == 0 || k == 0 || n == 0 {
         return true;
     }
-    if n <= NARROW && n < m {
+    if n * E::BITS as usize <= NARROW && n < m {
         simd::run(level, Dots { k, n, a, b, out });
         return true;
     }
-    if m <= NARROW || m.saturating_mul(k).saturating_mul(n) <= TINY {
+    if m <= FLAT || m.saturating_mul(k).saturating_mul(n) <= TINY {
         simd::run(level, Rows { k, n, a, b, out });
         return true;
     }
