@@ -1,1 +1,63 @@
 //! Three-party protocols on replicated shares: party 0 prepares, parties 1 and 2 evaluate.
+//!
+//! Security model of every protocol here: one semi-honest party out of three, which may collude
+//! with any number of users. Every protocol names its source, range, error and cost; `docs/protocols.md`
+//! draws the sharing once and lists them all.
+//!
+//! The order of the modules, lowest first: [`Cost`], [`Abort`], [`Party`], [`Share`] and [`BitShare`],
+//! resharing, then one file per protocol.
+
+mod a2b;
+mod abort;
+mod argmax;
+mod bilinear;
+mod convert;
+mod cost;
+mod exp;
+mod gates;
+mod input;
+mod lookup;
+mod max;
+mod msb;
+mod open;
+mod party;
+mod pool;
+mod reciprocal;
+mod relu;
+mod reshare;
+mod select;
+mod share;
+mod sigmoid;
+mod softmax;
+mod spline;
+mod step;
+mod trunc;
+
+pub use a2b::{a2b, a2b_cost};
+pub use abort::Abort;
+pub use argmax::{argmax_one_hot, argmax_one_hot_cost};
+pub use bilinear::{
+    bilinear_cost, bilinear_truncated_cost, conv2d, conv2d_truncated, dot, matmul, matmul_truncated, mul,
+    mul_truncated,
+};
+pub use convert::{bit_to_arithmetic, bit_to_arithmetic_cost};
+pub use cost::Cost;
+pub use exp::{ExpRange, exp, exp_cost};
+pub use gates::{and, and_cost};
+pub use input::{ClientShares, input, input_cost, share_for_parties};
+pub use lookup::{lookup, lookup_cost};
+pub use max::{max, max_cost};
+pub use msb::{less_than, msb, msb_cost};
+pub use open::{combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost};
+pub use party::{Party, PartyConfig, Traffic};
+pub use pool::{Pool2d, max_pool, max_pool_cost};
+pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
+pub use relu::{relu, relu_cost};
+pub use reshare::zero_share;
+pub use select::{multiply_bit, multiply_bit_cost, select, select_cost};
+pub use share::{BitShare, Share};
+pub use sigmoid::{sigmoid, sigmoid_cost, tanh, tanh_cost};
+pub use softmax::{softmax, softmax_cost};
+pub use spline::{Spline, spline, spline_cost};
+pub use step::Step;
+pub use trunc::{truncate, truncate_cost};

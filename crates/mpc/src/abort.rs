@@ -1,0 +1,57 @@
+//! Why a protocol run stopped.
+
+use trefoil_net::{NetError, Role};
+
+/// A peer's fault or a broken link. Every variant is final for the session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Abort {
+    /// The link failed.
+    #[error("during {step}: {source}")]
+    Link {
+        /// The step this party was waiting in.
+        step: String,
+        /// What happened.
+        source: NetError,
+    },
+    /// A message of the wrong step or length.
+    #[error("{peer} sent {found} of {found_bytes} bytes where {expected} of {expected_bytes} bytes was due")]
+    Unexpected {
+        /// The sender.
+        peer: Role,
+        /// The step this party is in.
+        expected: String,
+        /// The length that is due.
+        expected_bytes: usize,
+        /// The step the message names.
+        found: String,
+        /// The message's length.
+        found_bytes: usize,
+    },
+    /// A message that no step asked for, or a second copy of one.
+    #[error("{peer} sent {found} again, or more than was asked for")]
+    Surplus {
+        /// The sender.
+        peer: Role,
+        /// The step the message names.
+        found: String,
+    },
+    /// More unread data from one peer than this party is willing to keep.
+    #[error("{peer} is {bytes} bytes ahead; the limit is {limit}")]
+    TooFarAhead {
+        /// The sender.
+        peer: Role,
+        /// Bytes kept.
+        bytes: u64,
+        /// Largest amount kept.
+        limit: u64,
+    },
+    /// Two copies of one component, held by two parties, differ.
+    #[error("the copies of component {component} that two parties hold differ at element {index}: one of them deviated")]
+    Inconsistent {
+        /// Which of the three components.
+        component: usize,
+        /// Position in row-major order.
+        index: usize,
+    },
+}

@@ -1,0 +1,55 @@
+//! The position of the maximum, one-hot.
+
+use crate::gates::Planes;
+use crate::max::{and_all, and_all_cost, concat, group_sizes, level, level_cost};
+use crate::{Abort, BitShare, Cost, Party, Share};
+use trefoil_ring::Ring;
+
+/// Over the first axis of `x` (n × rows): one bit per element, set at the first of the equal maxima of each
+/// row; n bit vectors of length rows, concatenated. Differences must stay within `±2^(bits-1)`.
+///
+/// # Protocol
+/// The tournament of [`crate::max`]; a slot is the maximum if it won in its group and its group did above.
+///
+/// # Security
+/// Semi-honest, see [`crate`]. Exact.
+///
+/// # Cost
+/// [`argmax_one_hot_cost`]: logarithmic depth. For n = 10 and few rows 5 rounds.
+pub async fn argmax_one_hot<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<BitShare, Abort> {
+    let (n, rows) = (x.shape()[0], x.shape()[1]);
+    let sizes = group_sizes(n, rows);
+    let mut x = x.clone();
+    let mut levels = Vec::new();
+    for (i, &size) in sizes.iter().enumerate() {
+        let (winners, first) = level(party, &x, bits, size, i + 1 < sizes.len()).await?;
+        levels.push(first);
+        if let Some(winners) = winners {
+            x = winners;
+        }
+    }
+    let Some(mut won) = levels.pop() else {
+        return Ok(BitShare::public(party.role(), &(0..n * rows).map(|_| true).collect()));
+    };
+    for (first, &size) in levels.iter().zip(&sizes).rev() {
+        let both = first.iter().enumerate().map(|(slot, first)| vec![Planes::from_share(first), Planes::from_share(&won[slot / size])]);
+        let done = and_all(party, rows, both.collect()).await?;
+        won = done.into_iter().flatten().map(|plane| plane.to_share(0)).collect();
+    }
+    Ok(concat(&won))
+}
+
+/// Cost of [`argmax_one_hot`] over n × rows.
+pub fn argmax_one_hot_cost<R: Ring>(n: usize, rows: usize, bits: u32) -> Cost {
+    let sizes = group_sizes(n, rows);
+    let mut cost = Cost::FREE;
+    let mut slots = n;
+    for (i, &size) in sizes.iter().enumerate() {
+        cost = cost + level_cost::<R>(slots, rows, bits, size, i + 1 < sizes.len());
+        if i + 1 < sizes.len() {
+            cost = cost + and_all_cost(rows, vec![2; slots]);
+        }
+        slots = slots.div_ceil(size);
+    }
+    cost
+}

@@ -1,0 +1,45 @@
+//! Shared bits as shared numbers.
+
+use crate::reshare::{deal, deal_cost, reshare, reshare_cost};
+use crate::{Abort, BitShare, Cost, Party, Share};
+use trefoil_net::Role;
+use trefoil_ring::Ring;
+
+/// Each bit as the ring element 0 or 1; shape: one dimension.
+///
+/// # Protocol
+/// With the masked bit `m` and the mask `l`, the bit is `m + (1 - 2m) l`: linear in what party 0 deals.
+/// Bit injection with a preparing party (ASTRA, ePrint 2019/429, section 3.3).
+///
+/// # Security
+/// Semi-honest, see [`crate`]. Exact.
+///
+/// # Cost
+/// [`bit_to_arithmetic_cost`]: 1 round, one element from each party.
+pub async fn bit_to_arithmetic<R: Ring>(party: &Party, bits: &BitShare) -> Result<Share<R>, Abort> {
+    let masks = deal(party, bits.len(), || mask_elements(bits)).await?;
+    let part = match party.role() {
+        Role::P0 => Vec::new(),
+        role => {
+            let masked = bits.masked(role);
+            let known = masks.iter().enumerate().map(|(i, &l)| match (masked.get(i), role) {
+                (false, _) => l,
+                (true, Role::P1) => R::one() - l,
+                (true, _) => -l,
+            });
+            known.collect()
+        }
+    };
+    reshare(party, &[bits.len()], part).await
+}
+
+/// Cost of [`bit_to_arithmetic`] for `len` bits.
+pub fn bit_to_arithmetic_cost<R: Ring>(len: usize) -> Cost {
+    deal_cost::<R>(len) + reshare_cost::<R>(len)
+}
+
+/// The mask bits of party 0 as ring elements.
+pub(crate) fn mask_elements<R: Ring>(bits: &BitShare) -> Vec<R> {
+    let mask = bits.mask();
+    (0..bits.len()).map(|i| R::from_u64(mask[i / 64] >> (i % 64) & 1)).collect()
+}

@@ -1,0 +1,371 @@
+//! One party inside one session: messages, correlated randomness, counted traffic, and the
+//! runtime that merges the rounds of independent branches.
+//!
+//! A protocol is an `async fn` over whole tensors. A message is posted at once and leaves when
+//! nothing can go on; receiving parks the branch until the peer's message of the same branch and
+//! number is there. So all messages of all branches that are parked together travel in one frame
+//! per link. Branches have their own message numbers and their own randomness, so neither the
+//! result nor the round count depends on scheduling, and no order of arrival can deadlock.
+
+use crate::{Abort, Step};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use trefoil_net::{Branch, Message, NetError, Role, Transport, decode_frame, encode_frame};
+use trefoil_ring::{Prg, Ring, Seed};
+
+/// A frame leaves at once when this much is posted for one peer.
+const FULL_FRAME: usize = 256 << 10;
+/// Party 0 never waits, so its messages leave at the latest after this time.
+const LINGER: Duration = Duration::from_micros(20);
+/// Most bytes kept unread from one peer.
+const FAR_AHEAD: u64 = 8 << 30;
+
+/// What a party needs to enter a session.
+pub struct PartyConfig {
+    /// This party's role.
+    pub role: Role,
+    /// The session that all three parties run.
+    pub session: [u8; 16],
+    /// The PRG seeds shared with each peer, by the peer's index; the own index is not read.
+    pub seeds: [Option<Seed>; 3],
+    /// Longest wait for any one message.
+    pub timeout: Duration,
+}
+
+/// Payload traffic of one party, exact and independent of scheduling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Rounds: the longest chain of dependent messages so far in this branch.
+    pub rounds: u32,
+    /// Payload bytes sent to each party.
+    pub sent: [u64; 3],
+    /// Messages sent to each party.
+    pub messages: [u64; 3],
+}
+
+impl Traffic {
+    /// Payload bytes sent to all peers.
+    pub fn bytes_sent(&self) -> u64 {
+        self.sent.iter().sum()
+    }
+}
+
+type Key = (Role, Branch, u32);
+
+struct Session {
+    role: Role,
+    transport: RefCell<Box<dyn Transport>>,
+    prgs: [Option<Prg>; 3],
+    timeout: Duration,
+    posted: RefCell<[Vec<Message>; 3]>,
+    posted_bytes: [Cell<usize>; 3],
+    last_flush: Cell<Instant>,
+    arrived: RefCell<HashMap<Key, Message>>,
+    unread: [Cell<u64>; 3],
+    awaited: RefCell<Vec<(Role, Step)>>,
+    yielded: Cell<bool>,
+    failure: RefCell<Option<Abort>>,
+    sent: [Cell<u64>; 3],
+    messages: [Cell<u64>; 3],
+}
+
+/// One party, seen from one branch of the protocol.
+pub struct Party {
+    session: Rc<Session>,
+    branch: Branch,
+    children: Cell<u32>,
+    sent: [Cell<u32>; 3],
+    received: [Cell<u32>; 3],
+    positions: [Cell<u32>; 3],
+    depth: Cell<u32>,
+}
+
+impl Party {
+    /// Enter a session over `transport`.
+    ///
+    /// # Panics
+    /// If a peer's seed is missing.
+    pub fn new(config: PartyConfig, transport: Box<dyn Transport>) -> Self {
+        let PartyConfig { role, session, seeds, timeout } = config;
+        let prgs = std::array::from_fn(|peer| {
+            assert!(peer == role.index() || seeds[peer].is_some(), "the seed shared with party {peer}");
+            seeds[peer].as_ref().filter(|_| peer != role.index()).map(Prg::new)
+        });
+        let root = branch_id(&session, 0);
+        let session = Session {
+            role,
+            transport: RefCell::new(transport),
+            prgs,
+            timeout,
+            posted: RefCell::default(),
+            posted_bytes: Default::default(),
+            last_flush: Cell::new(Instant::now()),
+            arrived: RefCell::default(),
+            unread: Default::default(),
+            awaited: RefCell::default(),
+            yielded: Cell::new(false),
+            failure: RefCell::default(),
+            sent: Default::default(),
+            messages: Default::default(),
+        };
+        Self::at(Rc::new(session), root, 0)
+    }
+
+    fn at(session: Rc<Session>, branch: Branch, depth: u32) -> Self {
+        Self {
+            session,
+            branch,
+            children: Cell::new(0),
+            sent: Default::default(),
+            received: Default::default(),
+            positions: Default::default(),
+            depth: Cell::new(depth),
+        }
+    }
+
+    /// This party's role.
+    pub fn role(&self) -> Role {
+        self.session.role
+    }
+
+    /// Traffic of the session so far, and the depth of this branch.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            rounds: self.depth.get(),
+            sent: std::array::from_fn(|peer| self.session.sent[peer].get()),
+            messages: std::array::from_fn(|peer| self.session.messages[peer].get()),
+        }
+    }
+
+    /// Run `program` to its end: poll it, send what it posted, wait for what it needs.
+    ///
+    /// # Errors
+    /// What the program returns; any [`Abort`] of its messages.
+    pub fn run<T>(&self, program: impl AsyncFnOnce(&Self) -> Result<T, Abort>) -> Result<T, Abort> {
+        let session = &*self.session;
+        let mut context = Context::from_waker(Waker::noop());
+        let mut program = pin!(program(self));
+        loop {
+            session.awaited.borrow_mut().clear();
+            let state = program.as_mut().poll(&mut context);
+            if let Poll::Ready(Err(abort)) = state {
+                return Err(abort);
+            }
+            if let Err(abort) = session.flush() {
+                session.fail(abort);
+            }
+            match state {
+                Poll::Ready(done) => return done,
+                Poll::Pending if session.yielded.take() || session.failure.borrow().is_some() => {}
+                Poll::Pending => {
+                    if let Err(abort) = session.receive_frame() {
+                        session.fail(abort);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Push out what is still queued and say goodbye to the peers.
+    pub fn finish(&self) -> Result<(), Abort> {
+        self.session.flush()?;
+        let deadline = Instant::now() + self.session.timeout;
+        self.session.transport.borrow_mut().finish(deadline).map_err(|source| link("goodbye", source))
+    }
+
+    /// Run two independent sub-protocols side by side: their messages share rounds.
+    pub async fn join<A, B>(
+        &self,
+        f: impl AsyncFnOnce(&Self) -> A,
+        g: impl AsyncFnOnce(&Self) -> B,
+    ) -> (A, B) {
+        let (left, right) = (self.fork(), self.fork());
+        let both = futures_util::future::join(f(&left), g(&right)).await;
+        self.depth.set(left.depth.get().max(right.depth.get()));
+        both
+    }
+
+    /// As [`Party::join`] for any number of sub-protocols of one kind.
+    pub async fn join_all<T, A>(&self, items: Vec<T>, f: impl AsyncFn(&Self, T) -> A) -> Vec<A> {
+        let branches: Vec<Self> = items.iter().map(|_| self.fork()).collect();
+        let all = branches.iter().zip(items).map(|(branch, item)| f(branch, item));
+        let done = futures_util::future::join_all(all).await;
+        self.depth.set(branches.iter().map(|b| b.depth.get()).max().unwrap_or(0).max(self.depth.get()));
+        done
+    }
+
+    fn fork(&self) -> Self {
+        let child = self.children.get() + 1;
+        self.children.set(child);
+        Self::at(Rc::clone(&self.session), branch_id(&self.branch.0, child), self.depth.get())
+    }
+
+    /// `len` elements that this party and `peer` draw alike and the third party cannot know.
+    ///
+    /// # Panics
+    /// If `peer` is this party.
+    pub fn draw<R: Ring>(&self, peer: Role, len: usize) -> Vec<R> {
+        let mut out = vec![R::zero(); len];
+        self.fill(peer, bytemuck::cast_slice_mut(&mut out));
+        out
+    }
+
+    /// As [`Party::draw`], bytes.
+    pub(crate) fn fill(&self, peer: Role, out: &mut [u8]) {
+        let Some(prg) = &self.session.prgs[peer.index()] else {
+            assert_ne!(peer, self.role(), "a party shares no randomness with itself");
+            return;
+        };
+        let position = &self.positions[peer.index()];
+        position.set(prg.fill(self.branch.0, position.get(), out));
+    }
+
+    /// Post a message for `to`; it leaves with everything else when this party stalls.
+    pub(crate) fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
+        let session = &*self.session;
+        let number = self.sent[to.index()].get();
+        self.sent[to.index()].set(number + 1);
+        let count = &session.sent[to.index()];
+        count.set(count.get() + payload.len() as u64);
+        session.messages[to.index()].set(session.messages[to.index()].get() + 1);
+        let bytes = &session.posted_bytes[to.index()];
+        bytes.set(bytes.get() + payload.len());
+        let message = Message { branch: self.branch, number, depth: self.depth.get(), tag: step.tag(), payload };
+        session.posted.borrow_mut()[to.index()].push(message);
+        let linger = session.role == Role::P0 && session.last_flush.get().elapsed() > LINGER;
+        if (linger || bytes.get() >= FULL_FRAME)
+            && let Err(abort) = session.flush()
+        {
+            session.fail(abort);
+        }
+    }
+
+    /// The next message of this branch from `from`: the one place where a peer's messages are
+    /// checked for step and length.
+    ///
+    /// # Errors
+    /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
+    pub(crate) async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
+        let number = self.received[from.index()].get();
+        self.received[from.index()].set(number + 1);
+        let key = (from, self.branch, number);
+        let session = &*self.session;
+        let message = poll_fn(|_| {
+            if let Some(abort) = &*session.failure.borrow() {
+                return Poll::Ready(Err(abort.clone()));
+            }
+            if let Some(message) = session.arrived.borrow_mut().remove(&key) {
+                return Poll::Ready(Ok(message));
+            }
+            session.awaited.borrow_mut().push((from, step));
+            Poll::Pending
+        })
+        .await?;
+        let unread = &session.unread[from.index()];
+        unread.set(unread.get().saturating_sub(message.payload.len() as u64));
+        if message.tag != step.tag() || message.payload.len() != bytes {
+            return Err(Abort::Unexpected {
+                peer: from,
+                expected: step.to_string(),
+                expected_bytes: bytes,
+                found: Step::name(message.tag),
+                found_bytes: message.payload.len(),
+            });
+        }
+        // Party 0's messages depend on no input: they are preprocessing and deepen nothing.
+        if from != Role::P0 {
+            self.depth.set(self.depth.get().max(message.depth + 1));
+        }
+        Ok(message.payload)
+    }
+
+    /// One round between the evaluators: send `payload` to the other one and take as many bytes.
+    pub(crate) async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
+        let other = if self.role() == Role::P1 { Role::P2 } else { Role::P1 };
+        let bytes = payload.len();
+        self.post(other, step, payload);
+        self.take(other, step, bytes).await
+    }
+
+    /// Let other branches go on: party 0, which never waits, calls this where the others would wait.
+    pub(crate) async fn pause(&self) {
+        let mut paused = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut paused, true) {
+                return Poll::Ready(());
+            }
+            self.session.yielded.set(true);
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Session {
+    fn fail(&self, abort: Abort) {
+        self.failure.borrow_mut().get_or_insert(abort);
+    }
+
+    fn step(&self) -> String {
+        self.awaited.borrow().first().map_or_else(|| "sending".to_owned(), |(_, step)| step.to_string())
+    }
+
+    fn flush(&self) -> Result<(), Abort> {
+        self.last_flush.set(Instant::now());
+        for peer in Role::ALL {
+            let posted = std::mem::take(&mut self.posted.borrow_mut()[peer.index()]);
+            self.posted_bytes[peer.index()].set(0);
+            if !posted.is_empty() {
+                let body = encode_frame(&posted);
+                self.transport.borrow_mut().send(peer, body).map_err(|source| link(&self.step(), source))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_frame(&self) -> Result<(), Abort> {
+        let mut peers: Vec<Role> = self.awaited.borrow().iter().map(|(peer, _)| *peer).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        let deadline = Instant::now() + self.timeout;
+        let received = self.transport.borrow_mut().receive(&peers, deadline);
+        let (peer, body) = received.map_err(|source| link(&self.step(), source))?;
+        let malformed = || link(&self.step(), NetError::Malformed { peer, bytes: body.len() });
+        let messages = decode_frame(&body).ok_or_else(malformed)?;
+        let mut arrived = self.arrived.borrow_mut();
+        for message in messages {
+            let unread = &self.unread[peer.index()];
+            unread.set(unread.get() + message.payload.len() as u64);
+            if unread.get() > FAR_AHEAD {
+                return Err(Abort::TooFarAhead { peer, bytes: unread.get(), limit: FAR_AHEAD });
+            }
+            match arrived.entry((peer, message.branch, message.number)) {
+                Entry::Occupied(_) => return Err(Abort::Surplus { peer, found: Step::name(message.tag) }),
+                Entry::Vacant(place) => place.insert(message),
+            };
+        }
+        Ok(())
+    }
+}
+
+fn link(step: &str, source: NetError) -> Abort {
+    Abort::Link { step: step.to_owned(), source }
+}
+
+/// The id of a branch: a hash of the path to it, the same at all parties whatever the scheduling.
+/// 96 bits: two of a million branches collide with probability below 2^-56.
+fn branch_id(parent: &[u8], child: u32) -> Branch {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"trefoil branch");
+    hasher.update(parent);
+    hasher.update(&child.to_le_bytes());
+    let mut id = [0; 12];
+    hasher.finalize_xof().fill(&mut id);
+    Branch(id)
+}

@@ -1,0 +1,216 @@
+//! Reciprocals and reciprocal square roots of positive numbers.
+
+use crate::bilinear::linear_part;
+use crate::reshare::{reshare, reshare_cost};
+use crate::select::{bit_products, bit_products_cost};
+use crate::spline::{spline_at, spline_at_cost};
+use crate::{Abort, Cost, Party, Share, Spline, bilinear_cost, bilinear_truncated_cost, msb, msb_cost, mul, mul_truncated, truncate, truncate_cost};
+use trefoil_net::Role;
+use trefoil_ring::{Fixed, Ring};
+
+/// A range of positive fixed-point numbers, as ring elements: `2^low <= x < 2^high`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Positive {
+    /// Exponent of the lower end.
+    pub low: u32,
+    /// Exponent of the upper end, at most the ring's bits less two.
+    pub high: u32,
+}
+
+/// How `x` is brought to a fixed interval: multiplied by a power of `2^step` found by comparing.
+struct Normal {
+    /// `x` is normalised to `[2^(top - step), 2^top)`.
+    top: u32,
+    /// Exponents of the powers of two that `x` is compared with.
+    thresholds: Vec<u32>,
+    step: u32,
+    /// Fraction bits of the normalised argument of the spline.
+    argument_bits: u32,
+    /// Width of the spline's pieces, as a negative exponent of two.
+    width_bits: i32,
+}
+
+impl Normal {
+    fn new<R: Ring>(range: Positive, step: u32) -> Self {
+        let (argument_bits, width_bits) = if R::BITS == 64 { (24, 8) } else { (12, 5) };
+        assert!(range.low < range.high && range.high + 2 <= R::BITS, "{range:?} in a ring of {} bits", R::BITS);
+        let top = range.high.next_multiple_of(step).max(step);
+        assert!(top + 2 <= R::BITS, "{range:?} in a ring of {} bits", R::BITS);
+        let bottom = range.low / step * step;
+        assert!(top as i32 > width_bits, "{range:?} is too narrow to be normalised");
+        let thresholds = (bottom + step..top).step_by(step as usize).collect();
+        Self { top, thresholds, step, argument_bits, width_bits }
+    }
+
+    /// The factors: `2^power_per_step` to the number of steps below the top, as a base less a term per
+    /// reached threshold.
+    fn factor<R: Ring>(&self, power_per_step: u32) -> (R, Vec<R>) {
+        let steps = self.thresholds.len() as u32;
+        let power = |below: u32| R::one().shift_left(below * power_per_step);
+        (power(steps), (1..=steps).map(|i| power(steps - i + 1) - power(steps - i)).collect())
+    }
+
+    fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: Fixed) -> Spline<R> {
+        let low = (-f64::from(self.step)).exp2();
+        let safe = |v: f64| f(v.max(low / 2.0));
+        Spline::fit(safe, [low, 1.0], self.width_bits, Fixed::new(self.argument_bits), output, 2)
+    }
+
+    /// Fraction bits of the spline's result that leave room for the last product.
+    fn result_bits<R: Ring>(&self) -> u32 {
+        let factor = self.thresholds.len() as u32;
+        (self.argument_bits + 2).min(R::BITS.saturating_sub(5 + factor)).max(1)
+    }
+}
+
+/// `1 / x`, element by element, in the format of `x`.
+///
+/// # Protocol
+/// Comparisons with all powers of two in the range, side by side, give the scale; one exchange brings `x`
+/// into `[1/2, 1)`; a [`Spline`] inverts it; a product scales back.
+///
+/// # Security
+/// Semi-honest, see [`crate`]: composed of [`msb`], bit products, [`truncate`], a spline and [`mul_truncated`].
+///
+/// # Range and error
+/// `x` in `range` (elsewhere meaningless), and `1 / x` in the format. Relative error below `2^-18` in the
+/// 64-bit ring and `2^-8` in the 32-bit ring, plus one unit.
+///
+/// # Cost
+/// [`reciprocal_cost`]: 10 rounds; bytes grow with the number of powers of two in the range.
+pub async fn reciprocal<R: Ring>(party: &Party, x: &Share<R>, format: Fixed, range: Positive) -> Result<Share<R>, Abort> {
+    let (normal, spline, shift) = reciprocal_parts(format, range);
+    scaled(party, x, &normal, &spline, shift).await
+}
+
+/// Cost of [`reciprocal`] for `len` elements.
+pub fn reciprocal_cost<R: Ring>(len: usize, format: Fixed, range: Positive) -> Cost {
+    let (normal, spline, shift) = reciprocal_parts::<R>(format, range);
+    scaled_cost(len, &normal, &spline, shift)
+}
+
+fn reciprocal_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>, i32) {
+    let normal = Normal::new::<R>(range, 1);
+    let result = Fixed::new(normal.result_bits::<R>());
+    let spline = normal.spline(|v| 1.0 / v, result);
+    // x 2^p = v 2^top, so the result 2^(2f) / x is (1 / v) 2^p 2^(2f - top).
+    let shift = result.fraction_bits as i32 + normal.top as i32 - 2 * format.fraction_bits as i32;
+    (normal, spline, shift)
+}
+
+/// `1 / sqrt(x)`, element by element, in the format of `x`.
+///
+/// # Protocol
+/// As [`reciprocal`], with powers of four and `[1/4, 1)`.
+///
+/// # Security
+/// Semi-honest, see [`crate`].
+///
+/// # Range and error
+/// As [`reciprocal`], of the result.
+///
+/// # Cost
+/// [`rsqrt_cost`]: 10 rounds.
+pub async fn rsqrt<R: Ring>(party: &Party, x: &Share<R>, format: Fixed, range: Positive) -> Result<Share<R>, Abort> {
+    let (normal, spline, shift) = rsqrt_parts(format, range);
+    scaled(party, x, &normal, &spline, shift).await
+}
+
+/// Cost of [`rsqrt`] for `len` elements.
+pub fn rsqrt_cost<R: Ring>(len: usize, format: Fixed, range: Positive) -> Cost {
+    let (normal, spline, shift) = rsqrt_parts::<R>(format, range);
+    scaled_cost(len, &normal, &spline, shift)
+}
+
+fn rsqrt_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>, i32) {
+    let normal = Normal::new::<R>(range, 2);
+    let result = Fixed::new(normal.result_bits::<R>());
+    // x 4^p = v 2^top, so 2^(3f/2) / sqrt(x) is (1 / sqrt v) 2^p 2^((3f - top) / 2); top is even.
+    let odd = f64::from(3 * format.fraction_bits % 2);
+    let spline = normal.spline(|v| (odd / 2.0).exp2() / v.sqrt(), result);
+    let shift = result.fraction_bits as i32 + normal.top as i32 / 2 - (3 * format.fraction_bits / 2) as i32;
+    (normal, spline, shift)
+}
+
+/// Normalise `x`, apply the spline, and scale the result back.
+async fn scaled<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    normal: &Normal,
+    spline: &Spline<R>,
+    shift: i32,
+) -> Result<Share<R>, Abort> {
+    let (len, steps, role) = (x.len(), normal.thresholds.len(), party.role());
+    let tile = |component: &[R]| component.iter().copied().cycle().take(steps * len).collect::<Vec<R>>();
+    let tiled = Share::new(&[steps * len], tile(x.mine()), tile(x.next()));
+    let constants: Vec<R> =
+        normal.thresholds.iter().flat_map(|&t| std::iter::repeat_n(R::one().shift_left(t), len)).collect();
+    let zero = vec![R::zero(); steps * len];
+    let constants = match role {
+        Role::P0 => Share::new(&[steps * len], zero.clone(), zero),
+        Role::P1 => Share::new(&[steps * len], zero, constants),
+        Role::P2 => Share::new(&[steps * len], constants, zero),
+    };
+    // Bit `i` of an element: whether it reaches threshold `i`.
+    let below = msb(party, &tiled.sub(&constants), normal.top + 1).await?;
+    let reached = bit_products(party, &below.not(role), &tiled).await?;
+    let (factor_base, factor_terms) = normal.factor::<R>(1);
+    let (argument_base, argument_terms) = normal.factor::<R>(normal.step);
+    let mut part = vec![R::zero(); 2 * len];
+    if role != Role::P0 {
+        let known = linear_part(role, x);
+        let (factors, arguments) = part.split_at_mut(len);
+        for i in 0..len {
+            factors[i] = if role == Role::P1 { factor_base } else { R::zero() };
+            arguments[i] = known[i] * argument_base;
+            for s in 0..steps {
+                factors[i] -= reached.bits[s * len + i] * factor_terms[s];
+                arguments[i] -= reached.products[s * len + i] * argument_terms[s];
+            }
+        }
+    }
+    let both = reshare(party, &[2, len], part).await?;
+    let cut = |half: usize| {
+        let cut = |component: &[R]| component[half * len..(half + 1) * len].to_vec();
+        Share::new(&[len], cut(both.mine()), cut(both.next()))
+    };
+    let (factor, argument) = (cut(0), cut(1));
+    let (to_argument, to_piece) = argument_shifts(normal, spline);
+    // Scaling up is local; only one of the two truncations is needed then.
+    let up = R::one().shift_left(to_argument.min(0).unsigned_abs());
+    let (piece, argument) = party
+        .join(
+            async |p: &Party| truncate(p, &argument, to_piece).await,
+            async |p: &Party| {
+                if to_argument > 0 { truncate(p, &argument, to_argument as u32).await } else { Ok(argument.scale(up)) }
+            },
+        )
+        .await;
+    let result = spline_at(party, &argument?, &piece?, spline).await?;
+    let scaled = if shift > 0 {
+        mul_truncated(party, &result, &factor, shift as u32).await?
+    } else {
+        mul(party, &result, &factor).await?.scale(R::one().shift_left(shift.unsigned_abs()))
+    };
+    Ok(scaled.reshape(x.shape()))
+}
+
+/// Bits between the normalised value and the spline's argument (negative: scale up), and its piece number.
+fn argument_shifts<R: Ring>(normal: &Normal, spline: &Spline<R>) -> (i32, u32) {
+    let to_argument = normal.top as i32 - normal.argument_bits as i32;
+    (to_argument, (to_argument + spline.piece_shift() as i32).max(1) as u32)
+}
+
+fn scaled_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>, shift: i32) -> Cost {
+    let steps = normal.thresholds.len();
+    let (to_argument, to_piece) = argument_shifts(normal, spline);
+    let narrow = if to_argument > 0 { truncate_cost::<R>(len, to_argument as u32) } else { Cost::FREE };
+    let compare = if steps > 0 { msb_cost(steps * len, normal.top + 1) } else { Cost::FREE };
+    let last = if shift > 0 { bilinear_truncated_cost::<R>(len, shift as u32) } else { bilinear_cost::<R>(len) };
+    compare
+        + bit_products_cost::<R>(steps * len)
+        + reshare_cost::<R>(2 * len)
+        + truncate_cost::<R>(len, to_piece).beside(narrow)
+        + spline_at_cost(len, spline)
+        + last
+}

@@ -1,0 +1,176 @@
+//! What every protocol is made of: party 0 deals, the evaluators add up and mask.
+//!
+//! A value `z` is first held in two parts, `z = v_1 + v_2 + offset`: party `i` computes `v_i`, and
+//! party 0, which knows all masks, the `offset` (a product of masks, say). Resharing turns this into a
+//! replicated share in one round: each evaluator sends its part under a fresh mask. So any
+//! function that is linear in what party 0 can deal ahead costs one online round, whatever its degree.
+
+use crate::{Cost, Party, Share, Step, trunc};
+use crate::abort::Abort;
+use trefoil_net::Role;
+use trefoil_ring::Ring;
+
+/// Additive shares, between the evaluators, of values that party 0 knows: `len` elements.
+///
+/// # Security
+/// Party 1's share comes from the PRG it shares with party 0; party 2 receives the difference, uniform
+/// to it.
+///
+/// # Cost
+/// 0 rounds; party 0 sends one element each.
+///
+/// Returns the values at party 0, the shares at parties 1 and 2.
+pub(crate) async fn deal<R: Ring>(
+    party: &Party,
+    len: usize,
+    values: impl FnOnce() -> Vec<R>,
+) -> Result<Vec<R>, Abort> {
+    match party.role() {
+        Role::P0 => {
+            let values = values();
+            assert_eq!(values.len(), len, "values to deal");
+            let mut message = party.draw::<R>(Role::P1, len);
+            message.iter_mut().zip(&values).for_each(|(share, &value)| *share = value - *share);
+            party.post(Role::P2, Step::Deal, to_bytes(&message));
+            Ok(values)
+        }
+        Role::P1 => Ok(party.draw(Role::P0, len)),
+        Role::P2 => Ok(from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?)),
+    }
+}
+
+/// Cost of [`deal`] for `len` elements.
+pub(crate) const fn deal_cost<R: Ring>(len: usize) -> Cost {
+    Cost::new(0, [len * R::BYTES, 0, 0])
+}
+
+/// A share of `z = v_1 + v_2` from the evaluators' parts (party 0's `part` is not read).
+///
+/// # Security
+/// Each evaluator's message is masked by a component that it draws with party 0 and that the
+/// receiver cannot know; both components of party 0 come from PRGs.
+///
+/// # Cost
+/// 1 round, one element from each evaluator.
+pub(crate) async fn reshare<R: Ring>(party: &Party, shape: &[usize], part: Vec<R>) -> Result<Share<R>, Abort> {
+    let len = shape.iter().product();
+    if party.role() == Role::P0 {
+        let (next, mine) = (party.draw(Role::P1, len), party.draw(Role::P2, len));
+        party.pause().await;
+        return Ok(Share::new(shape, mine, next));
+    }
+    let half_mask = party.draw::<R>(Role::P0, len);
+    let masked = add_up(party, part, |v, i| v - half_mask[i]).await?;
+    Ok(Share::evaluated(party.role(), shape, half_mask, masked))
+}
+
+/// Cost of [`reshare`] for `len` elements.
+pub(crate) const fn reshare_cost<R: Ring>(len: usize) -> Cost {
+    Cost::new(1, [0, len * R::BYTES, len * R::BYTES])
+}
+
+/// A share of `z = v_1 + v_2 + offset`; `part` is `v_i` at party `i` and the offset at party 0.
+///
+/// # Security
+/// As [`reshare`]. Party 2 receives the offset minus a mask drawn by parties 0 and 1, uniform to it;
+/// its own message to party 1 contains it, under a mask that party 1 does not know.
+///
+/// # Cost
+/// 1 round; one element from each party, party 0's ahead of time.
+pub(crate) async fn reshare_offset<R: Ring>(party: &Party, shape: &[usize], part: Vec<R>) -> Result<Share<R>, Abort> {
+    let len = shape.iter().product();
+    match party.role() {
+        Role::P0 => {
+            let (next, mask) = (party.draw::<R>(Role::P1, len), party.draw::<R>(Role::P1, len));
+            let mine = party.draw::<R>(Role::P2, len);
+            let message: Vec<R> = (0..len).map(|i| part[i] - mask[i] - mine[i] - next[i]).collect();
+            party.post(Role::P2, Step::Deal, to_bytes(&message));
+            party.pause().await;
+            Ok(Share::new(shape, mine, next))
+        }
+        Role::P1 => {
+            let (half_mask, mask) = (party.draw::<R>(Role::P0, len), party.draw::<R>(Role::P0, len));
+            let masked = add_up(party, part, |v, i| v + mask[i]).await?;
+            Ok(Share::evaluated(Role::P1, shape, half_mask, masked))
+        }
+        Role::P2 => {
+            let half_mask = party.draw::<R>(Role::P0, len);
+            let offset: Vec<R> = from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?);
+            let masked = add_up(party, part, |v, i| v + offset[i]).await?;
+            Ok(Share::evaluated(Role::P2, shape, half_mask, masked))
+        }
+    }
+}
+
+/// Cost of [`reshare_offset`] for `len` elements.
+pub(crate) const fn reshare_offset_cost<R: Ring>(len: usize) -> Cost {
+    Cost::new(1, [len * R::BYTES; 3])
+}
+
+/// A share of `z / 2^shift`, `z = v_1 + v_2 + offset` as in [`reshare_offset`]; range and error of
+/// [`trunc::truncate`]. Without an offset party 0 passes zeros or nothing.
+///
+/// # Security
+/// The evaluators learn `z + r` for a mask `r` of which each knows one summand; party 0 sends only
+/// what [`trunc::truncate`] needs.
+///
+/// # Cost
+/// 2 rounds: one element, then the wrap correction.
+pub(crate) async fn reshare_truncated<R: Ring>(
+    party: &Party,
+    shape: &[usize],
+    part: Vec<R>,
+    shift: u32,
+) -> Result<Share<R>, Abort> {
+    let len = shape.iter().product();
+    let known = if party.role() == Role::P0 {
+        let mut r = party.draw::<R>(Role::P1, len);
+        let other = party.draw::<R>(Role::P2, len);
+        r.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+        r.iter_mut().zip(part).for_each(|(a, b)| *a -= b);
+        party.pause().await;
+        r
+    } else {
+        let mask = party.draw::<R>(Role::P0, len);
+        add_up(party, part, |v, i| v + mask[i]).await?
+    };
+    trunc::truncate_masked(party, shape, known, shift).await
+}
+
+/// Cost of [`reshare_truncated`] for `len` elements.
+pub(crate) fn reshare_truncated_cost<R: Ring>(len: usize, shift: u32) -> Cost {
+    reshare_cost::<R>(len) + trunc::truncate_cost::<R>(len, shift)
+}
+
+/// One round between the evaluators: send the own part, masked, and return the sum of both.
+async fn add_up<R: Ring>(party: &Party, mut part: Vec<R>, mask: impl Fn(R, usize) -> R) -> Result<Vec<R>, Abort> {
+    for (i, v) in part.iter_mut().enumerate() {
+        *v = mask(*v, i);
+    }
+    let theirs = party.exchange(Step::Reshare, to_bytes(&part)).await?;
+    for (v, w) in part.iter_mut().zip(from_bytes::<R>(&theirs)) {
+        *v += w;
+    }
+    Ok(part)
+}
+
+/// `len` elements `z_i`, one at each party, with `z_0 + z_1 + z_2 = 0` and any two of them uniform.
+///
+/// # Source
+/// Araki et al. 2016, section 3.2. No communication.
+pub fn zero_share<R: Ring>(party: &Party, len: usize) -> Vec<R> {
+    let mut with_next = party.draw::<R>(party.role().next(), len);
+    let with_prev = party.draw::<R>(party.role().prev(), len);
+    with_next.iter_mut().zip(with_prev).for_each(|(a, b)| *a -= b);
+    with_next
+}
+
+/// Elements as little-endian bytes, for a message.
+pub(crate) fn to_bytes<R: Ring>(elements: &[R]) -> Vec<u8> {
+    bytemuck::cast_slice(elements).to_vec()
+}
+
+/// Elements from a message whose length has been checked.
+pub(crate) fn from_bytes<R: Ring>(bytes: &[u8]) -> Vec<R> {
+    bytemuck::pod_collect_to_vec(bytes)
+}

@@ -1,0 +1,104 @@
+//! Sigmoid and hyperbolic tangent: splines that saturate.
+
+use crate::reshare::{reshare, reshare_cost};
+use crate::select::{bit_products, bit_products_cost};
+use crate::{Abort, BitShare, Cost, Party, Share, Spline, msb, msb_cost, spline, spline_cost};
+use trefoil_net::Role;
+use trefoil_ring::{Bits, Fixed, Ring};
+
+/// A function that is `floor` below `-bound`, 1 above `bound`, and a spline between.
+struct Saturating<R> {
+    spline: Spline<R>,
+    bound: f64,
+    floor: f64,
+}
+
+fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
+    let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+    // 256 pieces of 1/8; in the 32-bit ring 32 of 1/2, whose error is below its format's.
+    let width_bits = if R::BITS == 64 { 3 } else { 1 };
+    let spline = Spline::fit(sigmoid, [-16.0, 15.5], width_bits, format, format, 1);
+    Saturating { spline, bound: 15.0, floor: 0.0 }
+}
+
+fn tanh_function<R: Ring>(format: Fixed) -> Saturating<R> {
+    let width_bits = if R::BITS == 64 { 4 } else { 2 };
+    let spline = Spline::fit(f64::tanh, [-8.0, 7.75], width_bits, format, format, 1);
+    Saturating { spline, bound: 7.25, floor: -1.0 }
+}
+
+/// `1 / (1 + exp(-x))`, element by element.
+///
+/// # Protocol
+/// A [`Spline`] on `[-15, 15]`, beside the comparisons with both ends; one exchange chooses.
+///
+/// # Security
+/// Semi-honest, see [`crate`].
+///
+/// # Range and error
+/// Every `x` of the format; error below `2^-15` in the 64-bit ring and `2^-8` in the 32-bit ring.
+///
+/// # Cost
+/// [`sigmoid_cost`]: 5 rounds.
+pub async fn sigmoid<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Result<Share<R>, Abort> {
+    saturating(party, x, format, &sigmoid_function(format)).await
+}
+
+/// Cost of [`sigmoid`] for `len` elements.
+pub fn sigmoid_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
+    saturating_cost(len, &sigmoid_function::<R>(format))
+}
+
+/// `tanh(x)`, element by element: as [`sigmoid`], on `[-7.25, 7.25]`; error below `2^-14` (32 bits: `2^-7`).
+///
+/// # Cost
+/// [`tanh_cost`]: 5 rounds.
+pub async fn tanh<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Result<Share<R>, Abort> {
+    saturating(party, x, format, &tanh_function(format)).await
+}
+
+/// Cost of [`tanh`] for `len` elements.
+pub fn tanh_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
+    saturating_cost(len, &tanh_function::<R>(format))
+}
+
+async fn saturating<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: Fixed,
+    function: &Saturating<R>,
+) -> Result<Share<R>, Abort> {
+    let (len, role) = (x.len(), party.role());
+    let flat = x.clone().reshape(&[len]);
+    let bound: R = format.encode(function.bound);
+    let (low, high) = (flat.clone().add_constant(role, bound), flat.clone().add_constant(role, -bound));
+    let ends = Share::new(&[2 * len], [low.mine(), high.mine()].concat(), [low.next(), high.next()].concat());
+    let (below, middle) = party
+        .join(
+            async |p: &Party| msb(p, &ends, R::BITS).await,
+            async |p: &Party| spline(p, &flat, &function.spline).await,
+        )
+        .await;
+    let (below, middle) = (below?, middle?);
+    let below_low = below.map(|bits| bits.extract(0..len));
+    let below_high = below.map(|bits| bits.extract(len..2 * len));
+    // Below the lower end implies below the upper one, so the XOR is "between".
+    let inside = below_low.xor(&below_high);
+    let above = below_high.not(role);
+    let bits = BitShare::new(
+        Bits::concat(&[inside.mine(), below_low.mine(), above.mine()]),
+        Bits::concat(&[inside.next(), below_low.next(), above.next()]),
+    );
+    let (floor, one) = (format.encode::<R>(function.floor), format.encode::<R>(1.0));
+    let constants = Share::public(role, &ndarray::ArrayD::from_shape_fn(vec![2 * len], |i| if i[0] < len { floor } else { one }));
+    let values = Share::new(&[3 * len], [middle.mine(), constants.mine()].concat(), [middle.next(), constants.next()].concat());
+    let products = bit_products(party, &bits, &values).await?.products;
+    let part = if role == Role::P0 { Vec::new() } else { (0..len).map(|i| products[i] + products[len + i] + products[2 * len + i]).collect() };
+    reshare(party, x.shape(), part).await
+}
+
+fn saturating_cost<R: Ring>(len: usize, function: &Saturating<R>) -> Cost {
+    msb_cost(2 * len, R::BITS).beside(spline_cost(len, &function.spline))
+        + bit_products_cost::<R>(3 * len)
+        + reshare_cost::<R>(len)
+}

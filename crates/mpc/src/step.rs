@@ -1,0 +1,64 @@
+//! The steps that messages belong to.
+
+use std::fmt;
+use trefoil_net::Tag;
+
+/// What a message is for. Travels in every message; the receiver rejects any other step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum Step {
+    /// An input's masked component.
+    Input = 1,
+    /// Components sent to open a value.
+    Open = 2,
+    /// Party 0's dealt shares of ring elements.
+    Deal = 3,
+    /// Party 0's dealt shares of bits.
+    DealBits = 4,
+    /// Masked sums between the evaluators.
+    Reshare = 5,
+    /// Masked bits between the evaluators.
+    ReshareBits = 6,
+    /// The wrap correction of a truncation between the evaluators.
+    Wrap = 7,
+    /// Party 0's share of a truncated mask.
+    TruncatedMask = 8,
+}
+
+impl Step {
+    /// The tag on the wire.
+    pub const fn tag(self) -> Tag {
+        Tag(self as u16)
+    }
+
+    /// The step's name behind a tag.
+    pub fn name(tag: Tag) -> String {
+        let known = [
+            Self::Input,
+            Self::Open,
+            Self::Deal,
+            Self::DealBits,
+            Self::Reshare,
+            Self::ReshareBits,
+            Self::Wrap,
+            Self::TruncatedMask,
+        ];
+        known.iter().find(|s| s.tag() == tag).map_or_else(|| format!("unknown step {}", tag.0), ToString::to_string)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input => "input",
+            Self::Open => "open",
+            Self::Deal => "deal",
+            Self::DealBits => "deal bits",
+            Self::Reshare => "reshare",
+            Self::ReshareBits => "reshare bits",
+            Self::Wrap => "truncation wrap",
+            Self::TruncatedMask => "truncated mask",
+        })
+    }
+}

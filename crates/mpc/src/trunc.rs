@@ -1,0 +1,130 @@
+//! Truncation: division by a power of two, with explicit carry handling.
+
+use crate::reshare::{from_bytes, to_bytes};
+use crate::{Abort, Cost, Party, Share, Step};
+use trefoil_net::Role;
+use trefoil_ring::Ring;
+
+/// `x / 2^shift`, rounded to one of the two neighbouring integers.
+///
+/// # Protocol
+/// Dealer-assisted truncation (Dalskov, Escudero, Keller, ePrint 2020/1330, section 4; the dealer is
+/// party 0). The evaluators already know the masked value `c = x + r`, `r = -(x_0 + x_1)`, and
+/// party 0 knows `r`. After adding `2^(k-2)` to make `x` non-negative,
+/// `x / 2^shift = c / 2^shift - r / 2^shift + wrap 2^(k-shift)` up to one unit, and the sum wrapped
+/// around exactly if the top bit of `r` is set and that of `c` is not. Party 0 deals both
+/// `r / 2^shift` and the top bit; the product with the public bit of `c` is local, and one exchange of
+/// `shift` bits makes it known, masked, to both evaluators.
+///
+/// # Security
+/// Party 1 receives a wrap correction masked by a value that parties 0 and 2 draw, party 2 one
+/// masked by parties 0 and 1, and party 0's shares under masks it cannot know. The mask `r` is uniform
+/// over the whole ring: nothing is statistical.
+///
+/// # Range and error
+/// `-2^(k-2) <= x < 2^(k-2)` (k bits in the ring), `1 <= shift <= k - 2`. The result is
+/// `floor(x / 2^shift)` or one more, the latter with probability equal to the fraction cut off:
+/// error below one unit, no bias, and never a gross error.
+///
+/// # Cost
+/// [`truncate_cost`]: 1 round; `shift` bits, in whole bytes, from each evaluator, an element and as much
+/// from party 0.
+///
+/// # Panics
+/// If `shift` is out of range.
+pub async fn truncate<R: Ring>(party: &Party, x: &Share<R>, shift: u32) -> Result<Share<R>, Abort> {
+    let known = match party.role() {
+        Role::P0 => x.mask().into_iter().map(|mask| -mask).collect(),
+        role => x.masked(role).to_vec(),
+    };
+    truncate_masked(party, x.shape(), known, shift).await
+}
+
+/// Cost of [`truncate`] for `len` elements.
+pub fn truncate_cost<R: Ring>(len: usize, shift: u32) -> Cost {
+    let wrap = len * wrap_bytes(shift);
+    Cost::new(1, [len * R::BYTES + wrap, wrap, wrap])
+}
+
+const fn wrap_bytes(shift: u32) -> usize {
+    shift.div_ceil(8) as usize
+}
+
+/// [`truncate`] of `z` where the evaluators know `c = z + r` and party 0 knows `r` (`known`).
+pub(crate) async fn truncate_masked<R: Ring>(
+    party: &Party,
+    shape: &[usize],
+    known: Vec<R>,
+    shift: u32,
+) -> Result<Share<R>, Abort> {
+    assert!((1..=R::BITS - 2).contains(&shift), "truncation by {shift} bits in a ring of {}", R::BITS);
+    let len = known.len();
+    let bytes = wrap_bytes(shift);
+    let up = R::BITS - shift;
+    let draw_wraps = |peer| {
+        let mut wraps = vec![0; len * bytes];
+        party.fill(peer, &mut wraps);
+        wraps
+    };
+    let lift = |wrap: &[u8]| R::from_u64(read(wrap)).shift_left(up);
+    match party.role() {
+        Role::P0 => {
+            let mut next = party.draw::<R>(Role::P1, len);
+            let mut dealt = draw_wraps(Role::P1);
+            let (mask_1, mask_0) = (draw_wraps(Role::P1), draw_wraps(Role::P2));
+            let mut mine: Vec<R> = (0..len).map(|i| -known[i].shift_right(shift) - next[i]).collect();
+            let mut message = to_bytes(&mine);
+            for (r, b) in known.iter().zip(dealt.chunks_exact_mut(bytes)) {
+                write(b, u64::from(r.is_negative()).wrapping_sub(read(b)));
+            }
+            message.extend_from_slice(&dealt);
+            party.post(Role::P2, Step::TruncatedMask, message);
+            for (x, wrap) in mine.iter_mut().zip(mask_0.chunks_exact(bytes)) {
+                *x += lift(wrap);
+            }
+            for (x, wrap) in next.iter_mut().zip(mask_1.chunks_exact(bytes)) {
+                *x += lift(wrap);
+            }
+            party.pause().await;
+            Ok(Share::new(shape, mine, next))
+        }
+        role => {
+            let (mut half_mask, dealt, mask) = if role == Role::P1 {
+                (party.draw::<R>(Role::P0, len), draw_wraps(Role::P0), draw_wraps(Role::P0))
+            } else {
+                let mask = draw_wraps(Role::P0);
+                let mut elements = party.take(Role::P0, Step::TruncatedMask, len * (R::BYTES + bytes)).await?;
+                let dealt = elements.split_off(len * R::BYTES);
+                (from_bytes(&elements), dealt, mask)
+            };
+            let half = R::one().shift_left(R::BITS - 2);
+            let mut wraps = mask.clone();
+            for ((c, b), out) in known.iter().zip(dealt.chunks_exact(bytes)).zip(wraps.chunks_exact_mut(bytes)) {
+                let may_wrap = u64::from(!(*c + half).is_negative());
+                write(out, may_wrap.wrapping_mul(read(b)).wrapping_sub(read(out)));
+            }
+            let theirs = party.exchange(Step::Wrap, wraps.clone()).await?;
+            let sums = wraps.chunks_exact(bytes).zip(theirs.chunks_exact(bytes));
+            let masked = known.iter().zip(sums).map(|(&c, (a, b))| {
+                (c + half).shift_right(shift) - half.shift_right(shift) + lift(a) + lift(b)
+            });
+            let masked = masked.collect();
+            for (x, wrap) in half_mask.iter_mut().zip(mask.chunks_exact(bytes)) {
+                *x += lift(wrap);
+            }
+            Ok(Share::evaluated(role, shape, half_mask, masked))
+        }
+    }
+}
+
+/// A little-endian number of at most 8 bytes.
+fn read(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+/// The low bytes of `value`.
+fn write(bytes: &mut [u8], value: u64) {
+    bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
+}
