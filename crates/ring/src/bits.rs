@@ -120,32 +120,31 @@ impl Bits {
         let len = range.len();
         let (first, shift) = (range.start / WORD, range.start % WORD);
         let count = Self::words_for(len);
-        let words = if shift == 0 {
-            self.words[first..first + count].to_vec()
-        } else {
-            let word = |i| {
-                let high = self.words.get(i + 1).copied().unwrap_or(0);
-                self.words[i] >> shift | high << (WORD - shift)
-            };
-            (first..first + count).map(word).collect()
-        };
+        let mut words = self.words[first..first + count].to_vec();
+        if shift > 0 {
+            for word in &mut words {
+                *word >>= shift;
+            }
+            for (word, next) in words.iter_mut().zip(&self.words[first + count.min(1)..]) {
+                *word |= next << (WORD - shift);
+            }
+        }
         Self::from_words(len, words)
     }
 
     /// Append `other`. A plain copy of words where the length so far is a multiple of 64, a shift
     /// otherwise.
     pub fn append(&mut self, other: &Self) {
-        let shift = self.len % WORD;
+        let (end, shift) = (self.words.len(), self.len % WORD);
         self.len += other.len;
         if shift == 0 {
             self.words.extend_from_slice(&other.words);
             return;
         }
-        for &word in &other.words {
-            if let Some(last) = self.words.last_mut() {
-                *last |= word << shift;
-            }
-            self.words.push(word >> (WORD - shift));
+        self.words
+            .extend(other.words.iter().map(|word| word >> (WORD - shift)));
+        for (word, next) in self.words[end - 1..].iter_mut().zip(&other.words) {
+            *word |= next << shift;
         }
         self.words.truncate(Self::words_for(self.len));
     }

@@ -7,7 +7,7 @@
 mod direct;
 mod patches;
 
-use crate::matmul::Layout;
+use crate::matmul::{Columns as _, Layout, NARROW};
 use crate::simd;
 use crate::{Level, Ring};
 use direct::Direct;
@@ -248,14 +248,43 @@ pub fn conv2d_at<R: Ring>(
             run: area,
             run_stride: geometry.filters * area,
         };
-        R::gemm_columns(
-            level,
-            [filters, depth, geometry.batch * area],
-            weights,
-            &patches,
-            out,
-            layout,
-        );
+        let shape = [filters, depth, geometry.batch * area];
+        if shape[2] * R::BITS as usize <= NARROW {
+            narrow(level, shape, weights, &patches, out, layout);
+        } else {
+            R::gemm_columns(level, shape, weights, &patches, out, layout);
+        }
+    }
+}
+
+/// A product with few patches, which are written out: tiles are wide, and would be padded.
+fn narrow<R: Ring>(
+    level: Level,
+    [filters, depth, columns]: [usize; 3],
+    weights: &[R],
+    patches: &Patches<'_, R>,
+    out: &mut [R],
+    layout: Layout,
+) {
+    let mut dense = vec![R::zero(); depth * columns];
+    for (row, to) in dense.chunks_exact_mut(columns).enumerate() {
+        patches.write(row, 0, to);
+    }
+    let mut product = vec![R::zero(); filters * columns];
+    R::gemm(
+        level,
+        filters,
+        depth,
+        columns,
+        weights,
+        &dense,
+        &mut product,
+    );
+    for (row, values) in product.chunks_exact(columns).enumerate() {
+        for (column, &value) in values.iter().enumerate() {
+            let run = column / layout.run * layout.run_stride + column % layout.run;
+            out[layout.start + row * layout.row_stride + run] += value;
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::simd::Level;
 use crate::{Ring, Z32, Z64};
 pub(crate) use packed::{Columns, Layout};
 use packed::{Dense, Packed};
+pub(crate) use plain::NARROW;
 
 /// `out += a b` with `a` (m × k), `b` (k × n), `out` (m × n), all row-major.
 ///

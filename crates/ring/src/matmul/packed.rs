@@ -4,7 +4,7 @@ use crate::Ring;
 use crate::simd::{self, Job, Level};
 use std::marker::PhantomData;
 
-/// Steps of k in a block: a panel of A and one of B stay in the L1 cache. Even.
+/// Steps of k in a block: a panel of A and one of B stay in the L1 cache, of 48 KiB. Even.
 const DEPTH: usize = 192;
 /// Rows of A in a block, about: the packed block stays in the L2 cache.
 const HEIGHT: usize = 96;

@@ -7,7 +7,7 @@ use crate::simd::{self, Job, Level};
 const FLAT: usize = 4;
 /// Up to this many bits of columns of B a product is not packed: tiles are wide, and would be
 /// padded.
-const NARROW: usize = 384;
+pub(crate) const NARROW: usize = 384;
 /// Up to this many multiply-adds a product is not packed.
 const TINY: usize = 4096;
 /// Columns at a time: their sums stay in the L1 cache.
