@@ -1,15 +1,41 @@
 //! Roles, frames, links and counters: how three parties and their clients talk.
 //!
 //! Nothing here knows what a message means: shares, protocols and models live above.
+//!
+//! - A party's run sees only a [`Transport`]: in memory ([`memory_mesh`]), paced like a network
+//!   ([`emulated_mesh`]), or over TCP or TLS ([`SocketTransport`]).
+//! - Connections begin with a handshake ([`Hello`]) that binds protocol version, session, roles
+//!   and plan; under TLS each side knows the other by its [`Pin`]. [`establish`] connects three
+//!   parties; [`Listener::accept`] and [`connect`] make the [`Channel`]s of clients.
+//! - No call waits beyond its deadline, whatever a peer does.
 
+mod channel;
+mod connect;
 mod emulated;
+mod error;
+mod hello;
+mod identity;
+mod listener;
 mod memory;
+mod mesh;
 mod message;
 mod role;
+mod socket;
+mod stream;
+mod tls;
 mod transport;
 
+pub use channel::Channel;
+pub use connect::connect;
 pub use emulated::{Network, NetworkParseError, emulated_mesh, emulated_mesh_with};
+pub use error::SessionError;
+pub use hello::{Hello, Mismatch, PROTOCOL_VERSION, Peer, Terms};
+pub use identity::{Identity, Pin, PinParseError};
+pub use listener::{Accepted, Incoming, Listener};
 pub use memory::{MemoryTransport, memory_mesh, memory_mesh_with};
+pub use mesh::{Seed, Session, agree_seed, establish};
 pub use message::{Branch, HEADER_BYTES, Message, Tag, decode_frame, encode_frame};
 pub use role::Role;
+pub use socket::SocketTransport;
+pub use tls::{Security, TlsSecurity};
 pub use transport::{DEFAULT_FRAME_LIMIT, LinkOptions, LinkStats, NetError, Transport};

@@ -16,7 +16,8 @@ pub struct LinkOptions {
     /// which a short spin saves; between looks the core is offered to other threads, so that three
     /// parties can share two cores. Zero never spins.
     pub spin: Duration,
-    /// Largest frame sent or accepted, in bytes without its header; at most `u32::MAX`.
+    /// Largest frame sent or accepted, in bytes without its header; at most
+    /// 4 GiB - 2, what a length prefix can say.
     pub frame_limit: u64,
 }
 
@@ -74,6 +75,16 @@ pub enum NetError {
         /// How long it waited.
         waited: Duration,
     },
+    /// Queued frames could not be delivered within the deadline.
+    #[error("{} did not take the last {bytes} bytes within {waited:.1?}: stalled or unreachable", waiting_for(.peers))]
+    SendStalled {
+        /// Who did not take them.
+        peers: Vec<Role>,
+        /// What is left of the queued frames.
+        bytes: u64,
+        /// How long this party waited.
+        waited: Duration,
+    },
     /// A frame larger than the limit was announced.
     #[error("{peer} announced a frame of {bytes} bytes; the limit is {limit}")]
     FrameTooLarge {
@@ -122,7 +133,7 @@ pub(crate) mod ended {
 
 /// Fails when a frame of `bytes` may not be sent.
 pub(crate) fn check_size(peer: Role, bytes: usize, limit: u64) -> Result<(), NetError> {
-    let (bytes, limit) = (bytes as u64, limit.min(u64::from(u32::MAX)));
+    let (bytes, limit) = (bytes as u64, limit.min(crate::stream::MAX_BODY));
     if bytes > limit {
         Err(NetError::OversizedSend { peer, bytes, limit })
     } else {
@@ -166,7 +177,7 @@ pub trait Transport: Send {
     /// A transport dropped without it looks to its peers like a killed process.
     ///
     /// # Errors
-    /// [`NetError::Timeout`] if a peer does not take what is queued by `deadline`;
+    /// [`NetError::SendStalled`] if a peer does not take what is queued by `deadline`;
     /// [`NetError::LinkDown`] if it cannot any more.
     fn finish(&mut self, deadline: Instant) -> Result<(), NetError>;
 

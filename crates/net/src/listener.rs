@@ -1,0 +1,339 @@
+//! The accepting side: handshakes side by side, so that no connection can hold up another.
+
+use crate::hello::{Greeting, HELLO_LIMIT};
+use crate::stream::{Failure, FrameStream, Read, interest, poll_fds};
+use crate::tls::{Security, WrongPin};
+use crate::{Channel, Hello, Mismatch, PROTOCOL_VERSION, Peer, Pin, SessionError, Terms};
+use rustix::event::{PollFd, PollFlags};
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a connection may take to say hello where nothing else is set.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+
+/// Connections shaking hands at one time; the oldest gives way to a new one.
+const HANDSHAKES: usize = 64;
+
+/// Accepts connections of parties and clients, and checks who they are and what they want.
+pub struct Listener {
+    socket: TcpListener,
+    security: Security,
+    handshake_time: Duration,
+    handshakes: VecDeque<Handshake>,
+}
+
+/// A connection that has not said hello yet.
+struct Handshake {
+    stream: FrameStream,
+    from: SocketAddr,
+    started: Instant,
+}
+
+/// What an accept brought.
+pub enum Accepted {
+    /// A peer that is who it says, and fits.
+    Peer(Box<Incoming>),
+    /// A connection that was closed: a stray, or one that does not fit (and was told why).
+    TurnedAway {
+        /// Its address.
+        from: SocketAddr,
+        /// Why.
+        reason: SessionError,
+    },
+}
+
+/// A connection after its handshake.
+pub struct Incoming {
+    /// Who connected; under TLS proved by its pin.
+    pub who: Peer,
+    /// What it said.
+    pub hello: Hello,
+    /// The connection.
+    pub channel: Channel,
+}
+
+impl Listener {
+    /// Listens on `address` (`HOST:PORT`; port 0 takes a free one).
+    ///
+    /// # Errors
+    /// [`SessionError::Bind`], naming the address and what to do.
+    pub fn bind(address: &str, security: Security) -> Result<Self, SessionError> {
+        let socket =
+            TcpListener::bind(address).map_err(|error| SessionError::bind(address, &error))?;
+        socket
+            .set_nonblocking(true)
+            .map_err(|error| SessionError::bind(address, &error))?;
+        let handshake_time = HANDSHAKE_TIME;
+        Ok(Self {
+            socket,
+            security,
+            handshake_time,
+            handshakes: VecDeque::new(),
+        })
+    }
+
+    /// Sets how long a connection may take to say hello, 5 s by default.
+    #[must_use]
+    pub fn handshake_time(mut self, time: Duration) -> Self {
+        self.handshake_time = time;
+        self
+    }
+
+    /// The address listened on, with the port chosen by the system.
+    ///
+    /// # Errors
+    /// [`SessionError::Bind`] if the system does not tell.
+    pub fn address(&self) -> Result<SocketAddr, SessionError> {
+        self.socket
+            .local_addr()
+            .map_err(|error| SessionError::bind("this address", &error))
+    }
+
+    /// How its connections are protected.
+    pub fn security(&self) -> &Security {
+        &self.security
+    }
+
+    /// The next connection whose handshake is over, well or not.
+    ///
+    /// All handshakes proceed side by side, and each has its own short deadline: garbage, silence
+    /// or a wrong version on one does not delay the others. They go on in later calls.
+    ///
+    /// # Errors
+    /// [`SessionError::Timeout`] if none is over by the `deadline`.
+    pub fn accept(&mut self, terms: &Terms, deadline: Instant) -> Result<Accepted, SessionError> {
+        let start = Instant::now();
+        loop {
+            if let Some(turned_away) = self.take_new_connections() {
+                return Ok(turned_away);
+            }
+            for i in 0..self.handshakes.len() {
+                let Some(end) = self.advance(i, terms) else {
+                    continue;
+                };
+                if let Some(Handshake { stream, from, .. }) = self.handshakes.remove(i) {
+                    return Ok(match end {
+                        Ok(hello) => {
+                            let channel = Channel::new(stream, hello.from, from);
+                            Accepted::Peer(Box::new(Incoming {
+                                who: hello.from,
+                                hello,
+                                channel,
+                            }))
+                        }
+                        Err(reason) => Accepted::TurnedAway { from, reason },
+                    });
+                }
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                let peer = "anybody".into();
+                return Err(SessionError::Timeout {
+                    peer,
+                    what: "connect",
+                    waited: now - start,
+                });
+            }
+            self.sleep(now, deadline);
+        }
+    }
+
+    /// Starts the handshakes of what waits in the system's queue.
+    fn take_new_connections(&mut self) -> Option<Accepted> {
+        loop {
+            match self.socket.accept() {
+                Ok((socket, from)) => {
+                    if self.handshakes.len() == HANDSHAKES
+                        && let Some(Handshake { from, started, .. }) = self.handshakes.pop_front()
+                    {
+                        self.begin(socket, from);
+                        return Some(Accepted::TurnedAway {
+                            from,
+                            reason: silent(from, started),
+                        });
+                    }
+                    self.begin(socket, from);
+                }
+                Err(error) => {
+                    match error.kind() {
+                        ErrorKind::WouldBlock => return None,
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                        // Out of descriptors, for example: what is open may close again.
+                        _ => {
+                            thread::sleep(Duration::from_millis(10));
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, socket: TcpStream, from: SocketAddr) {
+        let Ok(tls) = self.security.accept() else {
+            return;
+        };
+        // A connection that cannot even be configured is gone already.
+        if let Ok(stream) = FrameStream::new(socket, tls) {
+            self.handshakes.push_back(Handshake {
+                stream,
+                from,
+                started: Instant::now(),
+            });
+        }
+    }
+
+    /// Goes on with one handshake; `Some` when it is over.
+    fn advance(&mut self, i: usize, terms: &Terms) -> Option<Result<Hello, SessionError>> {
+        let Handshake {
+            stream,
+            from,
+            started,
+        } = &mut self.handshakes[i];
+        let peer = || from.to_string();
+        let frame = loop {
+            stream.flush();
+            match stream.read(HELLO_LIMIT) {
+                Ok(Read::Frame(frame)) => break frame,
+                Ok(Read::Progress) => {}
+                Ok(Read::Blocked) => {
+                    let late = started.elapsed() >= self.handshake_time;
+                    return late.then(|| Err(silent(*from, *started)));
+                }
+                Err(failure) => return Some(Err(explain(peer(), &failure, &self.security, None))),
+            }
+        };
+        let own = PROTOCOL_VERSION;
+        let hello = match Greeting::decode(&frame) {
+            Some(Greeting::Hello(hello)) => match authenticate(&hello, stream, &self.security) {
+                Ok(()) => terms.check(&hello).map(|()| hello),
+                Err(mismatch) => Err(mismatch),
+            },
+            Some(Greeting::OtherVersion(actual)) => Err(Mismatch::Version {
+                expected: own,
+                actual,
+            }),
+            Some(Greeting::Rejected(_)) | None => {
+                let reason = "its first frame is no hello".into();
+                return Some(Err(SessionError::Malformed {
+                    peer: peer(),
+                    reason,
+                }));
+            }
+        };
+        let answer = match &hello {
+            Ok(hello) => Greeting::Hello(terms.answer(hello)),
+            Err(mismatch) => Greeting::Rejected(*mismatch),
+        };
+        stream.push(answer.encode());
+        if hello.is_err() {
+            stream.push_goodbye();
+        }
+        // Small, and the first: the system takes it at once.
+        stream.flush();
+        Some(hello.map_err(|mismatch| SessionError::Mismatch {
+            peer: peer(),
+            mismatch,
+        }))
+    }
+
+    fn sleep(&self, now: Instant, deadline: Instant) {
+        let expiry = self
+            .handshakes
+            .iter()
+            .map(|h| h.started + self.handshake_time)
+            .min();
+        let wake = expiry.map_or(deadline, |expiry| expiry.min(deadline));
+        let mut fds: Vec<_> = self
+            .handshakes
+            .iter()
+            .filter_map(|h| interest(&h.stream))
+            .collect();
+        fds.push(PollFd::new(&self.socket, PollFlags::IN));
+        // Rounded up, so as not to wake just before the time.
+        poll_fds(
+            &mut fds,
+            wake.saturating_duration_since(now) + Duration::from_micros(50),
+        );
+    }
+}
+
+fn silent(from: SocketAddr, started: Instant) -> SessionError {
+    SessionError::Timeout {
+        peer: from.to_string(),
+        what: "say hello",
+        waited: started.elapsed(),
+    }
+}
+
+/// Under TLS, a claimed role must come with the certificate pinned for it.
+fn authenticate(hello: &Hello, stream: &FrameStream, security: &Security) -> Result<(), Mismatch> {
+    let Security::Tls(tls) = security else {
+        return Ok(());
+    };
+    let pin = stream.peer_certificate().map(Pin::of);
+    let proved = pin.is_some_and(|pin| match hello.from {
+        Peer::Party(role) => tls.parties()[role.index()] == pin,
+        Peer::Client => tls.clients().contains(&pin),
+    });
+    if proved {
+        Ok(())
+    } else {
+        Err(Mismatch::Identity {
+            claimed: hello.from,
+        })
+    }
+}
+
+/// Why a handshake failed, in terms of what can be done. `dialed` is who should have answered.
+pub(crate) fn explain(
+    peer: String,
+    failure: &Failure,
+    security: &Security,
+    dialed: Option<Peer>,
+) -> SessionError {
+    use rustls::AlertDescription as Alert;
+    match (failure, security) {
+        (Failure::Tls(error), Security::Tls(tls)) => match error {
+            rustls::Error::AlertReceived(
+                Alert::CertificateUnknown
+                | Alert::BadCertificate
+                | Alert::UnknownCA
+                | Alert::AccessDenied,
+            ) => SessionError::PinRefused {
+                peer,
+                own: tls.own(),
+            },
+            _ => match WrongPin::presented(error) {
+                Some(presented) => {
+                    let expected = match dialed {
+                        Some(Peer::Party(role)) => tls.parties()[role.index()].to_string(),
+                        _ => "that of a party or an admitted client".into(),
+                    };
+                    SessionError::WrongPin {
+                        peer,
+                        presented,
+                        expected,
+                    }
+                }
+                None => SessionError::Tls {
+                    peer,
+                    reason: error.to_string(),
+                },
+            },
+        },
+        (Failure::TooLarge(bytes), _) => SessionError::TooLarge {
+            peer,
+            bytes: *bytes,
+            limit: HELLO_LIMIT,
+            hint: " before the hello: not a Trefoil peer, or it uses TLS and this side does not",
+        },
+        (other, _) => SessionError::Closed {
+            peer,
+            reason: format!("{} during the handshake", other.reason(HELLO_LIMIT)),
+        },
+    }
+}

@@ -1,0 +1,177 @@
+//! Three parties find each other.
+
+use crate::listener::{Accepted, Listener};
+use crate::{
+    Channel, Hello, LinkOptions, Mismatch, Peer, Role, SessionError, SocketTransport, Terms,
+    connect,
+};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// A secret that two parties share, to be expanded by a keyed generator. Wiped when dropped.
+pub type Seed = Zeroizing<[u8; 16]>;
+
+/// What the three parties agree on before they connect, as one of them sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// This party.
+    pub role: Role,
+    /// The session; drawn at random for each.
+    pub id: [u8; 16],
+    /// Hash of the public plan to be run.
+    pub plan_hash: [u8; 32],
+    /// Where the parties listen (`HOST:PORT`); this party's own is not used.
+    pub addresses: [String; 3],
+}
+
+/// Connects this party to its two peers, and agrees on a seed with each (indexed by role).
+///
+/// A party dials those with a lower index and accepts those with a higher one; strays are turned
+/// away. For a listener that serves clients too, put the pieces together by hand:
+/// [`connect`], [`Listener::accept`], [`agree_seed`], [`SocketTransport::new`].
+///
+/// # Security
+/// Under [`Security::Tls`](crate::Security::Tls), both ends of each link are proved by their pins,
+/// and the seeds travel encrypted. Under [`Security::Plain`](crate::Security::Plain), whoever
+/// reads the wire has the seeds, and with them the secrets.
+///
+/// # Errors
+/// As for [`connect`] and [`Listener::accept`]; [`SessionError::Missing`] naming who did not
+/// connect, and what was turned away meanwhile; [`SessionError::Mismatch`] at once for a party of
+/// this session that has another plan.
+pub fn establish(
+    listener: &mut Listener,
+    session: &Session,
+    options: LinkOptions,
+    deadline: Instant,
+) -> Result<(SocketTransport, [Option<Seed>; 3]), SessionError> {
+    let role = session.role;
+    let mut channels: [Option<Channel>; 3] = [None, None, None];
+    for peer in Role::ALL.into_iter().filter(|&peer| peer < role) {
+        let (from, to) = (Peer::Party(role), Peer::Party(peer));
+        let hello = Hello::new(from, to, session.id, session.plan_hash);
+        let address = &session.addresses[peer.index()];
+        channels[peer.index()] = Some(connect(address, listener.security(), &hello, deadline)?);
+    }
+    accept_higher(listener, session, &mut channels, deadline)?;
+    let mut seeds = [None, None, None];
+    for (channel, seed) in channels.iter_mut().zip(&mut seeds) {
+        if let Some(channel) = channel {
+            *seed = Some(agree_seed(channel, role, deadline)?);
+        }
+    }
+    let (next, previous) = (role.next().index(), role.prev().index());
+    match (channels[next].take(), channels[previous].take()) {
+        (Some(next), Some(previous)) => {
+            Ok((SocketTransport::new(role, next, previous, options), seeds))
+        }
+        // Does not happen: what came before made both, or ended with an error.
+        _ => Err(SessionError::Missing {
+            peers: vec![role.next(), role.prev()],
+            waited: Duration::ZERO,
+            rejected: Vec::new(),
+        }),
+    }
+}
+
+/// Rejections kept for the message about who is missing.
+const KEPT_REJECTIONS: usize = 4;
+
+fn accept_higher(
+    listener: &mut Listener,
+    session: &Session,
+    channels: &mut [Option<Channel>; 3],
+    deadline: Instant,
+) -> Result<(), SessionError> {
+    let start = Instant::now();
+    let mut rejected = Vec::new();
+    loop {
+        let missing: Vec<Role> = Role::ALL
+            .into_iter()
+            .filter(|&peer| peer > session.role && channels[peer.index()].is_none())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let terms = Terms {
+            role: session.role,
+            expected: missing.iter().copied().map(Peer::Party).collect(),
+            session: Some(session.id),
+            plan_hash: Some(session.plan_hash),
+        };
+        match listener.accept(&terms, deadline) {
+            Ok(Accepted::Peer(incoming)) => {
+                if let Peer::Party(peer) = incoming.who {
+                    channels[peer.index()] = Some(incoming.channel);
+                }
+            }
+            // It knew the session, so it is no stray: waiting would not help.
+            Ok(Accepted::TurnedAway {
+                reason:
+                    error @ SessionError::Mismatch {
+                        mismatch: Mismatch::Plan { .. },
+                        ..
+                    },
+                ..
+            }) => return Err(error),
+            Ok(Accepted::TurnedAway { from, reason }) => {
+                if rejected.len() == KEPT_REJECTIONS {
+                    rejected.remove(0);
+                }
+                rejected.push((from, reason.to_string()));
+            }
+            Err(SessionError::Timeout { .. }) => {
+                let waited = start.elapsed();
+                return Err(SessionError::Missing {
+                    peers: missing,
+                    waited,
+                    rejected,
+                });
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+/// Agrees with the party at the other end on a seed: the one with the lower index draws it from
+/// the operating system and sends it.
+///
+/// # Errors
+/// As for [`Channel::send`] and [`Channel::recv`]; [`SessionError::Malformed`] for something else
+/// than a seed; [`SessionError::Random`].
+///
+/// # Panics
+/// If the other end is not another party.
+pub fn agree_seed(
+    channel: &mut Channel,
+    role: Role,
+    deadline: Instant,
+) -> Result<Seed, SessionError> {
+    let peer = channel.peer();
+    assert!(
+        matches!(peer, Peer::Party(other) if other != role),
+        "{role} and {peer} share no seed"
+    );
+    let mut seed = Seed::default();
+    if peer > Peer::Party(role) {
+        getrandom::fill(seed.as_mut()).map_err(|error| SessionError::Random {
+            reason: error.to_string(),
+        })?;
+        channel.send(seed.as_ref(), deadline)?;
+    } else {
+        let received = Zeroizing::new(channel.recv(seed.len() as u64, deadline)?);
+        if received.len() != seed.len() {
+            let reason = format!(
+                "a seed of {} bytes instead of {}",
+                received.len(),
+                seed.len()
+            );
+            return Err(SessionError::Malformed {
+                peer: channel.label(),
+                reason,
+            });
+        }
+        seed.copy_from_slice(&received);
+    }
+    Ok(seed)
+}
