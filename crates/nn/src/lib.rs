@@ -1,1 +1,28 @@
 //! ONNX import, graph, plan and the executor over any back end.
+//!
+//! [`Graph::load`] reads an ONNX file, [`Plan::compile`] turns it into a public [`Plan`] and the
+//! secret [`Weights`], [`run`] computes the plan on a [`Backend`].
+
+mod backend;
+mod compile;
+pub mod defaults;
+mod error;
+mod executor;
+pub mod graph;
+mod import;
+mod layer;
+mod network;
+pub mod operators;
+mod passes;
+mod plan;
+mod shape;
+mod window;
+
+pub use backend::{Backend, Clear, Fixed};
+pub use error::{InputError, ModelError, PlanError, Problem};
+pub use executor::{Observer, ready, run};
+pub use graph::Graph;
+pub use operators::{Layer, supported_operators};
+pub use plan::{Options, PLAN_VERSION, Plan, Port, Step, ValueId, Weights};
+pub use shape::broadcast;
+pub use window::{Outside, Pool2d};

@@ -1,0 +1,203 @@
+//! From a graph to a plan and its weights.
+
+use crate::graph::{Dimension, Graph, GraphInput};
+use crate::network::{Network, ValueId};
+use crate::operators::{Reader, find, supported_operators};
+use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
+use crate::shape::elements;
+use crate::{ModelError, Problem, passes};
+use std::collections::HashMap;
+
+impl Plan {
+    /// Compile a model for a batch and a number format.
+    ///
+    /// The architecture (operators, attributes, shapes, names) becomes the public plan, the numbers
+    /// become the weights. Which plan results never depends on the value of a weight.
+    ///
+    /// # Errors
+    /// If an operator, or a use of one, is not supported, if shapes do not fit, or if the model
+    /// cannot run at the wanted batch: with the node's name and what to do.
+    pub fn compile(graph: &Graph, options: &Options) -> Result<(Self, Weights), ModelError> {
+        let compile = || {
+            check_format(options.ring_bits, options.fraction_bits).map_err(Problem::Options)?;
+            let (mut network, batch) = network(graph, options.batch)?;
+            passes::optimise(&mut network).map_err(|(node, problem)| Problem::Node {
+                node,
+                operator: "optimisation".into(),
+                opset: graph.opset,
+                problem,
+            })?;
+            Ok(emit(&network, &graph.name, batch, options))
+        };
+        compile().map_err(|problem: Problem| problem.of(&graph.file))
+    }
+}
+
+/// Read all nodes into layers, with shapes for `batch` pictures.
+fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Problem> {
+    let stored = graph
+        .initializers
+        .values()
+        .map(|c| c.shape().iter().product::<usize>())
+        .sum();
+    let mut network = Network::new(stored);
+    let made_for = fixed_batch(&graph.inputs)?;
+    let batch = batch.or(made_for).unwrap_or(1);
+    if batch == 0 {
+        return Err(Problem::Options("a batch of 0 pictures".into()));
+    }
+    network.rebatched = made_for.is_some_and(|made_for| made_for != batch);
+
+    let mut values: HashMap<&str, ValueId> = HashMap::new();
+    for input in &graph.inputs {
+        let shape = input_shape(input, batch)?;
+        values.insert(&input.name, network.input(&input.name, shape));
+    }
+    for (name, constant) in &graph.initializers {
+        let id = network.constant(name, constant.to_f64(), constant.is_integer());
+        values.insert(name, id);
+    }
+    for node in &graph.nodes {
+        let opset = graph.opset;
+        let (name, operator) = (node.name.clone(), node.operator.clone());
+        let Some(read) = find(&node.operator) else {
+            let supported = supported_operators().collect::<Vec<_>>().join(", ");
+            return Err(Problem::UnsupportedOperator {
+                node: name,
+                operator,
+                opset,
+                supported,
+            });
+        };
+        let inputs = node
+            .inputs
+            .iter()
+            .map(|name| values.get(name.as_str()).copied())
+            .collect();
+        let batches = (made_for.unwrap_or(batch), batch);
+        let mut reader = Reader::new(node, opset, batches, inputs, &mut network);
+        let refuse = |problem| Problem::Node {
+            node: name,
+            operator,
+            opset,
+            problem,
+        };
+        let outputs = read(&mut reader).map_err(refuse)?;
+        for (name, id) in node.outputs.iter().zip(outputs) {
+            values.insert(name, id);
+        }
+    }
+    for name in &graph.outputs {
+        let Some(&id) = values.get(name.as_str()) else {
+            let (user, value) = ("the graph's output".into(), name.clone());
+            return Err(Problem::Dangling { user, value });
+        };
+        if network.values[id].integer {
+            let problem = "it holds integers; results must be FLOAT or DOUBLE".into();
+            return Err(Problem::Tensor {
+                name: name.clone(),
+                problem,
+            });
+        }
+        network.outputs.push((name.clone(), id));
+    }
+    Ok((network, batch))
+}
+
+/// The batch that the model is made for: the first axis of its inputs, if that is fixed.
+fn fixed_batch(inputs: &[GraphInput]) -> Result<Option<usize>, Problem> {
+    let mut batch = None;
+    for input in inputs {
+        if let Some(&Dimension::Fixed(size)) = input.shape.first() {
+            if batch.is_some_and(|batch| batch != size) {
+                let problem = "the inputs have different first dimensions; one batch is expected";
+                return Err(Problem::Input {
+                    name: input.name.clone(),
+                    problem: problem.into(),
+                });
+            }
+            batch = Some(size);
+        }
+    }
+    Ok(batch)
+}
+
+/// The shape of an input for a batch.
+fn input_shape(input: &GraphInput, batch: usize) -> Result<Vec<usize>, Problem> {
+    let refuse = |problem: String| Problem::Input {
+        name: input.name.clone(),
+        problem,
+    };
+    let mut shape = Vec::with_capacity(input.shape.len());
+    for (axis, dimension) in input.shape.iter().enumerate() {
+        shape.push(match dimension {
+            _ if axis == 0 => batch,
+            Dimension::Fixed(size) => *size,
+            Dimension::Free(name) => {
+                return Err(refuse(format!(
+                    "dimension {axis} (`{name}`) is free; only the first may be, so export with fixed picture sizes"
+                )));
+            }
+        });
+    }
+    elements(&shape).map_err(refuse)?;
+    Ok(shape)
+}
+
+/// Number the values that are used: inputs, then weights, then what the steps make.
+fn emit(network: &Network, name: &str, batch: usize, options: &Options) -> (Plan, Weights) {
+    let mut plan = Plan::empty(name, batch, options);
+    let mut ids: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut number = |id: ValueId, plan: &mut Plan| {
+        let shape = &network.values[id].shape;
+        *ids.entry(id).or_insert_with(|| {
+            plan.shapes.push(shape.clone());
+            plan.shapes.len() - 1
+        })
+    };
+    for &id in &network.inputs {
+        let value = number(id, &mut plan);
+        plan.inputs.push(Port {
+            name: network.values[id].name.clone(),
+            value,
+        });
+    }
+    let mut tensors = Vec::new();
+    let operands = network.nodes.iter().flat_map(|node| &node.inputs);
+    for &id in operands.chain(network.outputs.iter().map(|(_, id)| id)) {
+        let before = plan.shapes.len();
+        if let Some(constant) = network.constant_of(id) {
+            let value = number(id, &mut plan);
+            if value == before {
+                plan.weights.push(Port {
+                    name: network.values[id].name.clone(),
+                    value,
+                });
+                tensors.push(constant.clone());
+            }
+        }
+    }
+    for node in &network.nodes {
+        let inputs = node
+            .inputs
+            .iter()
+            .map(|&id| number(id, &mut plan))
+            .collect();
+        let output = number(node.output, &mut plan);
+        let (name, layer) = (node.name.clone(), node.layer.clone());
+        plan.steps.push(Step {
+            name,
+            layer,
+            inputs,
+            output,
+        });
+    }
+    for (name, id) in &network.outputs {
+        let value = number(*id, &mut plan);
+        plan.outputs.push(Port {
+            name: name.clone(),
+            value,
+        });
+    }
+    (plan, Weights::new(tensors))
+}

@@ -1,0 +1,140 @@
+//! Running a plan on a back end.
+
+use crate::backend::Backend;
+use crate::plan::{Plan, ValueId};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Is told of each step when it is done, for progress bars and times per layer.
+pub trait Observer {
+    /// Step `index` of the plan, of this name, took `elapsed`.
+    fn step(&mut self, index: usize, name: &str, elapsed: Duration);
+}
+
+/// An observer that looks away.
+impl Observer for () {
+    fn step(&mut self, _: usize, _: &str, _: Duration) {}
+}
+
+impl<F: FnMut(usize, &str, Duration)> Observer for F {
+    fn step(&mut self, index: usize, name: &str, elapsed: Duration) {
+        self(index, name, elapsed);
+    }
+}
+
+/// Run a checked plan: the results for `inputs` under `weights`, in the order of
+/// [`Plan::outputs`]. Values are dropped after their last use.
+///
+/// # Errors
+/// The back end's, at the first step that fails.
+///
+/// # Panics
+/// If weights or inputs do not have the plan's number and shapes.
+pub async fn run<B: Backend>(
+    plan: &Plan,
+    backend: &B,
+    weights: &[B::Tensor],
+    inputs: Vec<B::Tensor>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<B::Tensor>, B::Error> {
+    assert_eq!(weights.len(), plan.weights.len(), "number of weights");
+    assert_eq!(inputs.len(), plan.inputs.len(), "number of inputs");
+    let last = last_uses(plan);
+    let mut values: Vec<Slot<'_, B::Tensor>> = plan.shapes.iter().map(|_| Slot::Empty).collect();
+    for (port, tensor) in plan.weights.iter().zip(weights) {
+        assert_eq!(
+            backend.shape(tensor),
+            plan.shape(port.value),
+            "shape of `{}`",
+            port.name
+        );
+        values[port.value] = Slot::Borrowed(tensor);
+    }
+    for (port, tensor) in plan.inputs.iter().zip(inputs) {
+        assert_eq!(
+            backend.shape(&tensor),
+            plan.shape(port.value),
+            "shape of `{}`",
+            port.name
+        );
+        values[port.value] = Slot::Owned(tensor);
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let start = Instant::now();
+        let operands: Vec<&B::Tensor> = step
+            .inputs
+            .iter()
+            .filter_map(|&id| values[id].get())
+            .collect();
+        let output = step.layer.run(backend, &operands).await?;
+        debug_assert_eq!(
+            backend.shape(&output),
+            plan.shape(step.output),
+            "{}",
+            step.name
+        );
+        values[step.output] = Slot::Owned(output);
+        for &id in step.inputs.iter().chain([&step.output]) {
+            if last[id] <= index {
+                values[id] = Slot::Empty;
+            }
+        }
+        observer.step(index, &step.name, start.elapsed());
+    }
+    Ok(plan
+        .outputs
+        .iter()
+        .filter_map(|port| values[port.value].get().cloned())
+        .collect())
+}
+
+/// A value while a plan runs.
+enum Slot<'a, T> {
+    /// Not yet made, or no longer needed.
+    Empty,
+    /// A weight.
+    Borrowed(&'a T),
+    /// An input or a step's output.
+    Owned(T),
+}
+
+impl<T> Slot<'_, T> {
+    fn get(&self) -> Option<&T> {
+        match self {
+            Self::Empty => None,
+            Self::Borrowed(tensor) => Some(tensor),
+            Self::Owned(tensor) => Some(tensor),
+        }
+    }
+}
+
+/// The last step that uses each value; `usize::MAX` for outputs, 0 for values nobody uses.
+fn last_uses(plan: &Plan) -> Vec<usize> {
+    let mut last = vec![0; plan.shapes.len()];
+    for (index, step) in plan.steps.iter().enumerate() {
+        for &id in &step.inputs {
+            last[id] = index;
+        }
+    }
+    for port in &plan.outputs {
+        let id: ValueId = port.value;
+        last[id] = usize::MAX;
+    }
+    last
+}
+
+/// The output of a future that never waits, such as those of [`crate::Clear`] and
+/// [`crate::Fixed`].
+///
+/// # Panics
+/// If it waits.
+pub fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a computation in the clear never waits"),
+    }
+}

@@ -1,0 +1,215 @@
+//! Stored tensors: ONNX's `TensorProto`, with its data inside or in a file beside the model.
+
+use super::read_limited;
+use crate::Problem;
+use crate::defaults::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_RANK};
+use crate::graph::Constant;
+use ndarray::{ArrayD, IxDyn};
+use std::collections::HashMap;
+use std::path::{Component, Path};
+use tract_onnx::pb::TensorProto;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+
+/// The files of external data that were read so far.
+pub(super) struct External<'a> {
+    folder: Option<&'a Path>,
+    files: HashMap<String, Vec<u8>>,
+    bytes: u64,
+}
+
+impl<'a> External<'a> {
+    /// Data files are looked for in `folder`; without one they are refused.
+    pub(super) fn new(folder: Option<&'a Path>) -> Self {
+        Self {
+            folder,
+            files: HashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// The tensor of `proto`; `name` is used in messages.
+    pub(super) fn constant(
+        &mut self,
+        proto: &TensorProto,
+        name: &str,
+    ) -> Result<Constant, Problem> {
+        let refuse = |problem: String| Problem::Tensor {
+            name: name.to_owned(),
+            problem,
+        };
+        let shape = shape(&proto.dims).map_err(refuse)?;
+        let kind = DataType::try_from(proto.data_type)
+            .map_err(|_| refuse(format!("unknown element type {}", proto.data_type)))?;
+        if proto.segment.is_some() {
+            return Err(refuse("tensors in segments are not read".into()));
+        }
+        if proto.data_location == Some(DataLocation::External as i32) {
+            let raw = self.data(proto).map_err(refuse)?;
+            return decode(proto, kind, &shape, Some(raw)).map_err(refuse);
+        }
+        let raw = (!proto.raw_data.is_empty()).then_some(proto.raw_data.as_slice());
+        decode(proto, kind, &shape, raw).map_err(refuse)
+    }
+
+    /// The bytes of external data.
+    fn data(&mut self, proto: &TensorProto) -> Result<&[u8], String> {
+        let entry = |key: &str| {
+            proto
+                .external_data
+                .iter()
+                .find(|e| e.key == key)
+                .map(|e| e.value.as_str())
+        };
+        let number = |key: &str| match entry(key) {
+            None => Ok(None),
+            Some(text) => text
+                .parse::<usize>()
+                .map(Some)
+                .map_err(|_| format!("its external data has the {key} `{text}`")),
+        };
+        let location = entry("location").ok_or("its external data names no file")?;
+        let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
+        let Some(folder) = self.folder else {
+            return Err(format!(
+                "its data is in the file {location}; load the model from its folder"
+            ));
+        };
+        // A model must not make the program read files elsewhere.
+        let inside = Path::new(location)
+            .components()
+            .all(|c| matches!(c, Component::Normal(_)));
+        if !inside {
+            return Err(format!(
+                "its data is in {location}, outside the model's folder"
+            ));
+        }
+        if !self.files.contains_key(location) {
+            let path = folder.join(location);
+            let left = MAX_FILE_BYTES.saturating_sub(self.bytes);
+            let bytes = read_limited(&path, left)
+                .map_err(|problem| format!("its data is in {}: {problem}", path.display()))?;
+            self.bytes += bytes.len() as u64;
+            self.files.insert(location.to_owned(), bytes);
+        }
+        let bytes = self.files.get(location).map_or(&[][..], Vec::as_slice);
+        let end = match length {
+            Some(length) => offset.checked_add(length),
+            None => Some(bytes.len()),
+        };
+        end.and_then(|end| bytes.get(offset..end)).ok_or_else(|| {
+            let (size, length) = (bytes.len(), length.unwrap_or(0));
+            format!("the file {location} has {size} bytes, the tensor is at {offset}, {length} bytes long")
+        })
+    }
+}
+
+/// The shape, if its product is not absurd.
+fn shape(dims: &[i64]) -> Result<Vec<usize>, String> {
+    if dims.len() > MAX_RANK {
+        return Err(format!("it has {} axes, more than {MAX_RANK}", dims.len()));
+    }
+    let mut elements = 1_usize;
+    let mut shape = Vec::with_capacity(dims.len());
+    for &dim in dims {
+        let size = usize::try_from(dim).map_err(|_| format!("its shape is {dims:?}"))?;
+        elements = elements
+            .checked_mul(size)
+            .filter(|&elements| elements <= MAX_ELEMENTS)
+            .ok_or_else(|| format!("its shape {dims:?} has more than {MAX_ELEMENTS} elements"))?;
+        shape.push(size);
+    }
+    Ok(shape)
+}
+
+fn decode(
+    proto: &TensorProto,
+    kind: DataType,
+    shape: &[usize],
+    raw: Option<&[u8]>,
+) -> Result<Constant, String> {
+    let ints = |data: &[i32]| data.iter().map(|&v| i64::from(v)).collect();
+    Ok(match kind {
+        DataType::Float => Constant::Float(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, f32::from_le_bytes)?,
+                None => proto.float_data.clone(),
+            },
+        )?),
+        DataType::Double => Constant::Double(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, f64::from_le_bytes)?,
+                None => proto.double_data.clone(),
+            },
+        )?),
+        DataType::Float16 => Constant::Float(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, |b| half(u16::from_le_bytes(b)))?,
+                None => proto.int32_data.iter().map(|&v| half(v as u16)).collect(),
+            },
+        )?),
+        DataType::Int64 => Constant::Int(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, i64::from_le_bytes)?,
+                None => proto.int64_data.clone(),
+            },
+        )?),
+        DataType::Int32 => Constant::Int(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, |b| i64::from(i32::from_le_bytes(b)))?,
+                None => ints(&proto.int32_data),
+            },
+        )?),
+        DataType::Bool | DataType::Uint8 => Constant::Int(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, |b: [u8; 1]| i64::from(b[0]))?,
+                None => ints(&proto.int32_data),
+            },
+        )?),
+        DataType::Int8 => Constant::Int(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, |b| i64::from(i8::from_le_bytes(b)))?,
+                None => ints(&proto.int32_data),
+            },
+        )?),
+        other => {
+            return Err(format!(
+                "element type {} is not supported",
+                other.as_str_name()
+            ));
+        }
+    })
+}
+
+/// Little-endian words of `N` bytes.
+fn words<T, const N: usize>(raw: &[u8], word: impl Fn([u8; N]) -> T) -> Result<Vec<T>, String> {
+    let (chunks, rest) = raw.as_chunks::<N>();
+    if !rest.is_empty() {
+        return Err(format!("its {} bytes are no multiple of {N}", raw.len()));
+    }
+    Ok(chunks.iter().map(|&chunk| word(chunk)).collect())
+}
+
+fn array<T>(shape: &[usize], data: Vec<T>) -> Result<ArrayD<T>, String> {
+    let length = data.len();
+    ArrayD::from_shape_vec(IxDyn(shape), data)
+        .map_err(|_| format!("its shape is {shape:?}, but it holds {length} elements"))
+}
+
+/// The value of an IEEE 754 half-precision number.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * (-24_f32).exp2(),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * ((exponent - 25) as f32).exp2(),
+    }
+}

@@ -1,0 +1,145 @@
+//! The table of operators: one row for each, one file for each family.
+
+mod arithmetic;
+mod batch_normalization;
+mod concat;
+mod constant;
+mod conv;
+mod function;
+mod matmul;
+mod pool;
+mod reader;
+mod relu;
+mod reshape;
+mod softmax;
+mod transpose;
+mod window;
+
+pub(crate) use reader::Reader;
+
+use crate::backend::Backend;
+use crate::layer::{Compute, Operand};
+use crate::network::ValueId;
+use serde::{Deserialize, Serialize};
+
+/// Reads a node into layers; returns the values of its outputs.
+pub(crate) type Read = fn(&mut Reader<'_>) -> Result<Vec<ValueId>, String>;
+
+/// Makes the table from its rows: ONNX's name => the function that reads a node, and the layer that
+/// the row adds to plans, if any (others are read into layers of other rows).
+macro_rules! operators {
+    ($($name:ident => $module:ident :: $read:ident $(, layer $layer:ident)?;)*) => {
+        /// Every supported operator and what reads its nodes.
+        const OPERATORS: &[(&str, Read)] = &[$((stringify!($name), $module::$read)),*];
+
+        $($(pub use $module::$layer;)?)*
+
+        /// A layer of a plan: what to compute. Shapes are those of the plan's values.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Layer {
+            $($(
+                #[doc = concat!("See [`", stringify!($layer), "`].")]
+                $layer($layer),
+            )?)*
+        }
+
+        $($(
+            impl From<$layer> for Layer {
+                fn from(layer: $layer) -> Self {
+                    Self::$layer(layer)
+                }
+            }
+        )?)*
+
+        impl Layer {
+            /// Names of all layers, in the order of their numbers in an encoded plan.
+            pub(crate) const NAMES: &[&str] = &[$($(stringify!($layer),)?)*];
+
+            /// The layer's name.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $($(Self::$layer(_) => stringify!($layer),)?)*
+                }
+            }
+
+            /// The output's shape for inputs of `shapes`.
+            ///
+            /// # Errors
+            /// What does not fit.
+            pub fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+                match self {
+                    $($(Self::$layer(layer) => layer.output_shape(shapes),)?)*
+                }
+            }
+
+            /// Products that are summed, for inputs of `shapes` that fit.
+            pub fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
+                match self {
+                    $($(Self::$layer(layer) => layer.multiply_accumulates(shapes),)?)*
+                }
+            }
+
+            /// Whether each picture of the output depends on its own picture of the inputs alone.
+            pub(crate) fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool {
+                match self {
+                    $($(Self::$layer(layer) => layer.keeps_batch(inputs),)?)*
+                }
+            }
+
+            /// Compute the output from inputs that fit.
+            ///
+            /// # Errors
+            /// The back end's.
+            pub async fn run<B: Backend>(
+                &self,
+                backend: &B,
+                inputs: &[&B::Tensor],
+            ) -> Result<B::Tensor, B::Error> {
+                match self {
+                    $($(Self::$layer(layer) => layer.run(backend, inputs).await,)?)*
+                }
+            }
+        }
+    };
+}
+
+operators! {
+    Add                => arithmetic::add, layer Add;
+    AveragePool        => pool::average, layer AveragePool;
+    BatchNormalization => batch_normalization::read;
+    Concat             => concat::read, layer Concat;
+    Constant           => constant::read;
+    Conv               => conv::read, layer Conv;
+    Div                => arithmetic::div;
+    Dropout            => constant::identity;
+    Flatten            => reshape::flatten;
+    Gemm               => matmul::gemm;
+    GlobalAveragePool  => pool::global_average;
+    Identity           => constant::identity;
+    MatMul             => matmul::read, layer MatMul;
+    MaxPool            => pool::max, layer MaxPool;
+    Mul                => arithmetic::mul, layer Mul;
+    Neg                => arithmetic::neg, layer Scale;
+    Relu               => relu::read, layer Relu;
+    Reshape            => reshape::read, layer Reshape;
+    Sigmoid            => function::sigmoid, layer Sigmoid;
+    Softmax            => softmax::read, layer Softmax;
+    Squeeze            => reshape::squeeze;
+    Sub                => arithmetic::sub, layer Sub;
+    Tanh               => function::tanh, layer Tanh;
+    Transpose          => transpose::read, layer Transpose;
+    Unsqueeze          => reshape::unsqueeze;
+}
+
+/// The function that reads nodes of `operator`.
+pub(crate) fn find(operator: &str) -> Option<Read> {
+    OPERATORS
+        .iter()
+        .find(|(name, _)| *name == operator)
+        .map(|&(_, read)| read)
+}
+
+/// The names of all supported operators.
+pub fn supported_operators() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().map(|&(name, _)| name)
+}

@@ -1,0 +1,153 @@
+//! `Conv` in two dimensions.
+
+use super::Reader;
+use super::window::{Window, picture};
+use crate::backend::Backend;
+use crate::defaults::MAX_SIZE;
+use crate::layer::{Compute, Operand};
+use crate::network::ValueId;
+use serde::{Deserialize, Serialize};
+use trefoil_ring::Conv2d;
+
+/// A convolution of pictures (N, C, H, W) by weights (O, C / groups, KH, KW), plus a bias (O) if
+/// there is a third operand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conv {
+    /// Steps down and across.
+    pub strides: [usize; 2],
+    /// Zero padding: top, left, bottom, right.
+    pub pads: [usize; 4],
+    /// Distance of the taps of the kernel.
+    pub dilations: [usize; 2],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let (x, w) = (reader.input(0)?, reader.input(1)?);
+    let input = picture(&reader.shape(x))?;
+    let &[_, _, kh, kw] = reader.shape(w).as_slice() else {
+        return Err(format!(
+            "its weights have shape {:?}, not (O, C, KH, KW)",
+            reader.shape(w)
+        ));
+    };
+    if kh.max(kw) > MAX_SIZE || kh * kw == 0 {
+        return Err(format!("its kernel is {kh} x {kw}"));
+    }
+    if let Some(kernel) = reader.sizes::<2>("kernel_shape", 1)?
+        && kernel != [kh, kw]
+    {
+        return Err(format!(
+            "its kernel_shape is {kernel:?}, its weights are {kh} x {kw}"
+        ));
+    }
+    let Window {
+        strides,
+        pads,
+        dilations,
+    } = Window::read(reader, [kh, kw], input)?;
+    let groups = usize::try_from(reader.int("group")?.unwrap_or(1)).unwrap_or(0);
+    let mut inputs = vec![x, w];
+    inputs.extend(reader.optional(2));
+    Ok(vec![reader.layer(
+        Conv {
+            strides,
+            pads,
+            dilations,
+            groups,
+        },
+        &inputs,
+    )?])
+}
+
+impl Conv {
+    /// The whole geometry for pictures and weights of these shapes.
+    ///
+    /// # Errors
+    /// If they do not fit each other.
+    pub fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Conv2d, String> {
+        let (&[batch, channels, h, width], &[filters, depth, kh, kw]) = (x, w) else {
+            return Err(format!(
+                "pictures {x:?} and weights {w:?} have other than four axes"
+            ));
+        };
+        let Self {
+            strides,
+            pads,
+            dilations,
+            groups,
+        } = self.clone();
+        let sizes = [kh, kw, h, width, groups]
+            .into_iter()
+            .chain(strides)
+            .chain(dilations);
+        if sizes.clone().chain(pads).any(|size| size > MAX_SIZE) || sizes.clone().any(|s| s == 0) {
+            return Err(format!(
+                "sizes {self:?} with weights {w:?} are not supported"
+            ));
+        }
+        if depth.checked_mul(groups) != Some(channels) || !filters.is_multiple_of(groups) {
+            return Err(format!(
+                "weights {w:?} in {groups} groups do not fit {channels} channels"
+            ));
+        }
+        let (input, kernel) = ([h, width], [kh, kw]);
+        for d in 0..2 {
+            if input[d] + pads[d] + pads[d + 2] < dilations[d] * (kernel[d] - 1) + 1 {
+                return Err(format!(
+                    "its kernel does not fit into pictures of {h} x {width}"
+                ));
+            }
+        }
+        Ok(Conv2d {
+            batch,
+            channels,
+            input,
+            filters,
+            kernel,
+            strides,
+            pads,
+            dilations,
+            groups,
+        })
+    }
+}
+
+impl Compute for Conv {
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let (x, w) = match *shapes {
+            [x, w] => (x, w),
+            [x, w, bias] if w.first().map(std::slice::from_ref) == Some(bias) => (x, w),
+            [_, w, bias] => return Err(format!("a bias of shape {bias:?} for weights {w:?}")),
+            _ => return Err(format!("it takes 2 or 3 operands, not {}", shapes.len())),
+        };
+        let geometry = self.geometry(x, w)?;
+        let [h, w] = geometry.output();
+        Ok(vec![geometry.batch, geometry.filters, h, w])
+    }
+    fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool {
+        inputs[0].batched && inputs[1..].iter().all(|input| !input.batched)
+    }
+    async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
+        let geometry = self.geometry(&b.shape(inputs[0]), &b.shape(inputs[1]));
+        assert!(geometry.is_ok(), "operands of a convolution: {geometry:?}");
+        match &geometry {
+            Ok(g) => {
+                b.conv2d(inputs[0], inputs[1], inputs.get(2).copied(), g)
+                    .await
+            }
+            Err(_) => Ok(inputs[0].clone()),
+        }
+    }
+    fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
+        let Ok(g) = self.geometry(shapes[0], shapes[1]) else {
+            return 0;
+        };
+        let [oh, ow] = g.output();
+        let taps = (g.channels / g.groups * g.kernel[0] * g.kernel[1]) as u64;
+        ((g.batch * g.filters) as u64)
+            .saturating_mul((oh * ow) as u64)
+            .saturating_mul(taps)
+    }
+}

@@ -1,0 +1,126 @@
+//! `MaxPool`, `AveragePool`, `GlobalAveragePool`.
+
+use super::Reader;
+use super::window::{Window, picture};
+use crate::backend::Backend;
+use crate::layer::{Compute, Operand, one};
+use crate::network::ValueId;
+use crate::window::Pool2d;
+use ndarray::{ArrayD, IxDyn};
+use serde::{Deserialize, Serialize};
+
+/// The maximum under each window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaxPool {
+    /// The windows.
+    pub pool: Pool2d,
+}
+
+/// The average under each window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AveragePool {
+    /// The windows.
+    pub pool: Pool2d,
+    /// Whether padding counts, as zeros.
+    pub include_padding: bool,
+}
+
+pub(super) fn max(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    if reader
+        .node
+        .outputs
+        .get(1)
+        .is_some_and(|output| !output.is_empty())
+    {
+        return Err("its second output, the indices, is not supported".into());
+    }
+    let x = reader.input(0)?;
+    let pool = pool(reader, x)?;
+    Ok(vec![reader.layer(MaxPool { pool }, &[x])?])
+}
+
+pub(super) fn average(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let x = reader.input(0)?;
+    let pool = pool(reader, x)?;
+    let include_padding = reader.int("count_include_pad")?.unwrap_or(0) != 0;
+    Ok(vec![reader.layer(
+        AveragePool {
+            pool,
+            include_padding,
+        },
+        &[x],
+    )?])
+}
+
+pub(super) fn global_average(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let x = reader.input(0)?;
+    let kernel = picture(&reader.shape(x))?;
+    let [strides, dilations] = [[1, 1]; 2];
+    let pool = Pool2d {
+        kernel,
+        strides,
+        pads: [0; 4],
+        dilations,
+        ceil: false,
+    };
+    Ok(vec![reader.layer(
+        AveragePool {
+            pool,
+            include_padding: false,
+        },
+        &[x],
+    )?])
+}
+
+fn pool(reader: &Reader<'_>, x: ValueId) -> Result<Pool2d, String> {
+    let kernel = reader
+        .sizes("kernel_shape", 1)?
+        .ok_or("it has no kernel_shape")?;
+    let Window {
+        strides,
+        pads,
+        dilations,
+    } = Window::read(reader, kernel, picture(&reader.shape(x))?)?;
+    let ceil = reader.int("ceil_mode")?.unwrap_or(0) != 0;
+    Ok(Pool2d {
+        kernel,
+        strides,
+        pads,
+        dilations,
+        ceil,
+    })
+}
+
+impl Compute for MaxPool {
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        Ok(self.pool.windows_shape(one(shapes)?)?[1..].to_vec())
+    }
+    fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
+        true
+    }
+    async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
+        b.max_pool(inputs[0], &self.pool).await
+    }
+}
+
+impl Compute for AveragePool {
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        Ok(self.pool.windows_shape(one(shapes)?)?[1..].to_vec())
+    }
+    fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
+        true
+    }
+    async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
+        let shape = b.shape(inputs[0]);
+        let sums = b.sum_pool(inputs[0], &self.pool);
+        let counts = self.pool.counts([shape[2], shape[3]], self.include_padding);
+        // One factor for all windows is the usual case.
+        let first = counts.first().copied().unwrap_or(1.0);
+        let factors = if counts.iter().all(|&count| count == first) {
+            ArrayD::from_elem(IxDyn(&[]), first.recip())
+        } else {
+            counts.mapv(f64::recip)
+        };
+        b.mul_public(&sums, &factors).await
+    }
+}

@@ -1,0 +1,19 @@
+//! Layers whose values nobody uses.
+
+use crate::network::Network;
+
+/// Remove every layer that contributes to no output.
+pub(super) fn remove(network: &mut Network) {
+    let mut needed = vec![false; network.values.len()];
+    for (_, id) in &network.outputs {
+        needed[*id] = true;
+    }
+    for node in network.nodes.iter().rev() {
+        if needed[node.output] {
+            for &id in &node.inputs {
+                needed[id] = true;
+            }
+        }
+    }
+    network.nodes.retain(|node| needed[node.output]);
+}

@@ -1,0 +1,341 @@
+//! What is computed, without weights: the public description that all parties agree on.
+
+use crate::defaults::{MAX_NODES, fraction_bits};
+use crate::layer::Layer;
+pub use crate::network::ValueId;
+use crate::shape::elements;
+use crate::{InputError, PlanError};
+use ndarray::ArrayD;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use trefoil_ring::{Fixed, Ring};
+
+/// Version of the encoding and of the meaning of plans. Raised with every change of a layer.
+pub const PLAN_VERSION: u32 = 1;
+
+/// A compiled model: layers, shapes and number format, but no weight and nothing computed from one.
+///
+/// Plans are public. Every party checks that it runs the same one by [`Plan::hash`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    version: u32,
+    /// Name of the model's graph.
+    pub name: String,
+    /// Pictures that are computed at once.
+    pub batch: usize,
+    /// Bits of the ring, 32 or 64.
+    pub ring_bits: u32,
+    /// Bits after the binary point.
+    pub fraction_bits: u32,
+    /// The shape of every value.
+    pub shapes: Vec<Vec<usize>>,
+    /// The values that a user provides.
+    pub inputs: Vec<Port>,
+    /// The values that the model's owner provides, in the order of [`Weights`].
+    pub weights: Vec<Port>,
+    /// The values that are the result.
+    pub outputs: Vec<Port>,
+    /// The layers, each after those whose values it uses.
+    pub steps: Vec<Step>,
+}
+
+/// A named value of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name in the model.
+    pub name: String,
+    /// Which value.
+    pub value: ValueId,
+}
+
+/// A layer of a plan with its operands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The model's node that it computes.
+    pub name: String,
+    /// What is computed.
+    pub layer: Layer,
+    /// From which values.
+    pub inputs: Vec<ValueId>,
+    /// The value that is made.
+    pub output: ValueId,
+}
+
+/// How a model is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Pictures at once; `None` for the batch that the model is made for, or 1 if that is free.
+    pub batch: Option<usize>,
+    /// Bits of the ring, 32 or 64.
+    pub ring_bits: u32,
+    /// Bits after the binary point.
+    pub fraction_bits: u32,
+}
+
+impl Options {
+    /// The options for a ring of `ring_bits` bits with its default format.
+    pub const fn ring(ring_bits: u32) -> Self {
+        Self {
+            batch: None,
+            ring_bits,
+            fraction_bits: fraction_bits(ring_bits),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::ring(crate::defaults::RING_BITS)
+    }
+}
+
+/// The secret half of a compiled model: the tensors of [`Plan::weights`], in that order.
+///
+/// No `Debug`, so that no log shows them.
+#[derive(Clone)]
+pub struct Weights {
+    tensors: Vec<Arc<ArrayD<f64>>>,
+}
+
+impl Plan {
+    /// A plan without values and steps.
+    pub(crate) fn empty(name: &str, batch: usize, options: &Options) -> Self {
+        let Options {
+            ring_bits,
+            fraction_bits,
+            ..
+        } = *options;
+        let (inputs, weights, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        let (version, name, shapes, steps) = (PLAN_VERSION, name.into(), Vec::new(), Vec::new());
+        Self {
+            version,
+            name,
+            batch,
+            ring_bits,
+            fraction_bits,
+            shapes,
+            inputs,
+            weights,
+            outputs,
+            steps,
+        }
+    }
+
+    /// The number format.
+    pub fn format(&self) -> Fixed {
+        Fixed::new(self.fraction_bits)
+    }
+
+    /// The shape of a value.
+    ///
+    /// # Panics
+    /// If the plan has no such value.
+    pub fn shape(&self, value: ValueId) -> &[usize] {
+        &self.shapes[value]
+    }
+
+    /// The shapes of a step's operands.
+    pub fn operand_shapes(&self, step: &Step) -> Vec<&[usize]> {
+        step.inputs.iter().map(|&id| self.shape(id)).collect()
+    }
+
+    /// Products that a step sums.
+    pub fn multiply_accumulates(&self, step: &Step) -> u64 {
+        step.layer.multiply_accumulates(&self.operand_shapes(step))
+    }
+
+    /// The digest that parties compare: BLAKE3 of the canonical encoding and of the layers that
+    /// this version knows.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("trefoil plan");
+        for name in Layer::NAMES {
+            hasher.update(name.as_bytes()).update(&[0]);
+        }
+        hasher.update(&self.to_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The canonical encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Plain structures of numbers and texts always encode.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    /// Read an encoded plan, checking all of it: it may come from anyone.
+    ///
+    /// # Errors
+    /// If the bytes are no plan, of another version, or of one that contradicts itself.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PlanError> {
+        let (version, _) = postcard::take_from_bytes::<u32>(bytes)?;
+        if version != PLAN_VERSION {
+            return Err(PlanError::Version {
+                expected: PLAN_VERSION,
+                actual: version,
+            });
+        }
+        let (plan, rest) = postcard::take_from_bytes::<Self>(bytes)?;
+        if !rest.is_empty() {
+            return Err(PlanError::Encoding(postcard::Error::DeserializeBadEncoding));
+        }
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// Check that the plan can run.
+    ///
+    /// # Errors
+    /// What contradicts itself, and where.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let wrong = |place: &str, problem: String| {
+            Err(PlanError::Inconsistent {
+                place: place.to_owned(),
+                problem,
+            })
+        };
+        if let Err(problem) = check_format(self.ring_bits, self.fraction_bits) {
+            return wrong("the format", problem);
+        }
+        if self.steps.len() > MAX_NODES || self.batch == 0 {
+            return wrong(
+                "the size",
+                format!("{} steps, batch {}", self.steps.len(), self.batch),
+            );
+        }
+        for (id, shape) in self.shapes.iter().enumerate() {
+            if let Err(problem) = elements(shape) {
+                return wrong(&format!("value {id}"), problem);
+            }
+        }
+        let mut made = vec![false; self.shapes.len()];
+        let mut make = |id: ValueId| {
+            made.get_mut(id)
+                .is_some_and(|made| !std::mem::replace(made, true))
+        };
+        for port in self.inputs.iter().chain(&self.weights) {
+            if !make(port.value) {
+                return wrong(
+                    &port.name,
+                    format!("value {} does not exist or comes twice", port.value),
+                );
+            }
+        }
+        for step in &self.steps {
+            if let Some(id) = step.inputs.iter().find(|&&id| made.get(id) != Some(&true)) {
+                return wrong(&step.name, format!("it uses value {id} before it is made"));
+            }
+            match step.layer.output_shape(&self.operand_shapes(step)) {
+                Ok(shape) if self.shapes.get(step.output) == Some(&shape) => {}
+                Ok(shape) => return wrong(&step.name, format!("its output has shape {shape:?}")),
+                Err(problem) => return wrong(&step.name, problem),
+            }
+            if std::mem::replace(&mut made[step.output], true) {
+                return wrong(&step.name, format!("value {} is made twice", step.output));
+            }
+        }
+        match self
+            .outputs
+            .iter()
+            .find(|port| made.get(port.value) != Some(&true))
+        {
+            Some(port) => wrong(&port.name, format!("value {} is not made", port.value)),
+            None if made.iter().all(|&made| made) => Ok(()),
+            None => wrong("the values", "one is never made".into()),
+        }
+    }
+
+    /// Check what a user wants to compute, before anything of it is shared.
+    ///
+    /// # Errors
+    /// The first tensor with a wrong shape, or the first element that is not finite or outside the
+    /// format's range.
+    pub fn check_inputs(&self, inputs: &[ArrayD<f64>]) -> Result<(), InputError> {
+        let inputs: Vec<_> = inputs.iter().collect();
+        self.check_tensors(&self.inputs, &inputs)
+    }
+
+    fn check_tensors(&self, ports: &[Port], tensors: &[&ArrayD<f64>]) -> Result<(), InputError> {
+        if ports.len() != tensors.len() {
+            let (expected, actual) = (ports.len(), tensors.len());
+            return Err(InputError::Count { expected, actual });
+        }
+        let (ring_bits, fraction_bits) = (self.ring_bits, self.fraction_bits);
+        let limit = (f64::from(ring_bits) - 2.0 - f64::from(fraction_bits)).exp2();
+        for (port, tensor) in ports.iter().zip(tensors) {
+            let name = &port.name;
+            let expected = self.shape(port.value);
+            if tensor.shape() != expected {
+                let (expected, actual) = (expected.to_vec(), tensor.shape().to_vec());
+                return Err(InputError::Shape {
+                    name: name.clone(),
+                    expected,
+                    actual,
+                });
+            }
+            if let Some((at, &value)) = tensor.indexed_iter().find(|(_, v)| !(v.abs() < limit)) {
+                let (index, name) = (ndarray::Dimension::slice(&at).to_vec(), name.clone());
+                return Err(if value.is_finite() {
+                    InputError::OutOfRange {
+                        name,
+                        index,
+                        value,
+                        limit,
+                        fraction_bits,
+                        ring_bits,
+                    }
+                } else {
+                    InputError::NotFinite { name, index, value }
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Weights {
+    pub(crate) fn new(tensors: Vec<Arc<ArrayD<f64>>>) -> Self {
+        Self { tensors }
+    }
+
+    /// The tensors, in the order of [`Plan::weights`].
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ArrayD<f64>> {
+        self.tensors.iter().map(AsRef::as_ref)
+    }
+
+    /// The tensors for [`crate::Clear`].
+    pub fn to_clear(&self) -> Vec<ArrayD<f64>> {
+        self.iter().cloned().collect()
+    }
+
+    /// The tensors as elements of the plan's ring, to be shared or for [`crate::Fixed`].
+    ///
+    /// # Errors
+    /// The first element that is not finite or outside the format's range.
+    ///
+    /// # Panics
+    /// If `R` is not the plan's ring, or the weights are not the plan's.
+    pub fn encode<R: Ring>(&self, plan: &Plan) -> Result<Vec<ArrayD<R>>, InputError> {
+        assert_eq!(R::BITS, plan.ring_bits, "the plan's ring");
+        let tensors: Vec<_> = self.iter().collect();
+        plan.check_tensors(&plan.weights, &tensors)?;
+        Ok(tensors
+            .into_iter()
+            .map(|tensor| tensor.mapv(|v| plan.format().encode(v)))
+            .collect())
+    }
+}
+
+/// Check that values and products fit the ring.
+pub(crate) fn check_format(ring_bits: u32, fraction_bits: u32) -> Result<(), String> {
+    if ring_bits != 32 && ring_bits != 64 {
+        return Err(format!(
+            "rings of 32 and 64 bits are supported, not {ring_bits}"
+        ));
+    }
+    let most = (ring_bits - 4) / 2;
+    if fraction_bits == 0 || fraction_bits > most {
+        return Err(format!(
+            "a ring of {ring_bits} bits takes 1 to {most} fraction bits, not {fraction_bits}"
+        ));
+    }
+    Ok(())
+}
