@@ -34,7 +34,11 @@ const PREFIXES: &[&[u16]] = &[
 pub async fn a2b<R: Ring>(party: &Party, x: &Share<R>) -> Result<Vec<BitShare>, Abort> {
     let (len, role) = (x.len(), party.role());
     let width = Bits::words_for(len);
-    let addend = if role == Role::P0 { to_planes(&x.mask()) } else { to_planes(x.masked(role)) };
+    let addend = if role == Role::P0 {
+        to_planes(&x.mask())
+    } else {
+        to_planes(x.masked(role))
+    };
     let sizes = block_sizes(R::BITS as usize);
     let deal = || {
         let mut planes = addend.clone();
@@ -79,26 +83,84 @@ pub async fn a2b<R: Ring>(party: &Party, x: &Share<R>) -> Result<Vec<BitShare>, 
     let (generate, carry) = (pairs.every(6, 8, blocks), pairs.every(7, 8, blocks));
     let prefixes = prefix(party, len, &generate, &carry).await?;
     // The same over groups of four blocks, for the carry into each group.
-    let (group_generate, group_carry) = (prefixes.generate.every(3, 4, blocks / 4), prefixes.propagate.every(3, 4, blocks / 4));
-    let into = if blocks > 4 { prefix(party, len, &group_generate, &group_carry).await?.generate } else { group_generate };
-    let zero = Planes::new(len, vec![0; width], vec![0; width]);
-    let ones = one_plane(role, len);
-    let plane = |source: &Planes, at: usize| source.every(at, 1, 1);
-    let mut inputs: [Vec<Planes>; 6] = Default::default();
-    for bit in 0..R::BITS as usize {
-        let (block, low) = (bit / 4, bit % 4);
-        let (group, within) = (block / 4, block % 4);
-        inputs[0].push(plane(&propagate, bit));
-        let lower = |second: usize| plane(&pairs, 2 * (4 * block + low - 1) + second);
-        inputs[1].push(if low == 0 { zero.clone() } else { lower(0) });
-        inputs[2].push(if low == 0 { ones.clone() } else { lower(1) });
-        inputs[3].push(if within == 0 { zero.clone() } else { plane(&prefixes.generate, block - 1) });
-        inputs[4].push(if within == 0 { ones.clone() } else { plane(&prefixes.propagate, block - 1) });
-        inputs[5].push(if group == 0 { zero.clone() } else { plane(&into, group - 1) });
+    let (group_generate, group_carry) = (
+        prefixes.generate.every(3, 4, blocks / 4),
+        prefixes.propagate.every(3, 4, blocks / 4),
+    );
+    let into = if blocks > 4 {
+        prefix(party, len, &group_generate, &group_carry)
+            .await?
+            .generate
+    } else {
+        group_generate
+    };
+    let carries = Carries {
+        propagate,
+        pairs,
+        prefixes,
+        into,
+    };
+    let inputs = carries.sum_inputs(role, len);
+    let done = gates(
+        party,
+        len,
+        &[Gate {
+            inputs: inputs.iter().collect(),
+            outputs: SUM,
+        }],
+    )
+    .await?;
+    Ok((0..R::BITS as usize)
+        .map(|bit| done[0][0].to_share(bit))
+        .collect())
+}
+
+/// What the sum bits follow from.
+struct Carries {
+    /// Per bit whether the addends differ.
+    propagate: Planes,
+    /// Carry pairs within blocks: plane `2 (4 block + bits - 1)` generates, the next one propagates.
+    pairs: Planes,
+    /// Carry pairs of the first blocks of each group.
+    prefixes: Prefixes,
+    /// The carry out of the first groups.
+    into: Planes,
+}
+
+impl Carries {
+    /// The inputs of the gate [`SUM`], one plane per bit each.
+    fn sum_inputs(&self, role: Role, len: usize) -> Vec<Planes> {
+        let zero = constant_plane(role, len, 0);
+        let ones = constant_plane(role, len, u64::MAX);
+        let plane = |source: &Planes, at: usize| source.every(at, 1, 1);
+        let mut inputs: [Vec<Planes>; 6] = Default::default();
+        for bit in 0..self.propagate.count() {
+            let (block, low) = (bit / 4, bit % 4);
+            let (group, within) = (block / 4, block % 4);
+            inputs[0].push(plane(&self.propagate, bit));
+            let lower = |second: usize| plane(&self.pairs, 2 * (4 * block + low - 1) + second);
+            inputs[1].push(if low == 0 { zero.clone() } else { lower(0) });
+            inputs[2].push(if low == 0 { ones.clone() } else { lower(1) });
+            let before = |source: &Planes, otherwise: &Planes| {
+                if within == 0 {
+                    otherwise.clone()
+                } else {
+                    plane(source, block - 1)
+                }
+            };
+            inputs[3].push(before(&self.prefixes.generate, &zero));
+            inputs[4].push(before(&self.prefixes.propagate, &ones));
+            inputs[5].push(if group == 0 {
+                zero.clone()
+            } else {
+                plane(&self.into, group - 1)
+            });
+        }
+        inputs
+            .iter()
+            .map(|i| Planes::concat(len, &i.iter().collect::<Vec<_>>()))
+            .collect()
     }
-    let inputs: Vec<Planes> = inputs.iter().map(|i| Planes::concat(len, &i.iter().collect::<Vec<_>>())).collect();
-    let done = gates(party, len, &[Gate { inputs: inputs.iter().collect(), outputs: SUM }]).await?;
-    Ok((0..R::BITS as usize).map(|bit| done[0][0].to_share(bit)).collect())
 }
 
 /// Cost of [`a2b`] for `len` elements.
@@ -109,7 +171,11 @@ pub fn a2b_cost<R: Ring>(len: usize) -> Cost {
     let first = Cost::new(1, [packed_bytes(len, dealt_planes(&sizes)), online, online]);
     let groups = sizes.len() / 4;
     let within = gates_cost(len, &[(groups, PREFIXES)]);
-    let across = if groups == 4 { gates_cost(len, &[(1, PREFIXES)]) } else { gates_cost(len, &[(1, PREFIX_2)]) };
+    let across = if groups == 4 {
+        gates_cost(len, &[(1, PREFIXES)])
+    } else {
+        gates_cost(len, &[(1, PREFIX_2)])
+    };
     first + within + across + gates_cost(len, &[(bits, SUM)])
 }
 
@@ -117,11 +183,17 @@ pub fn a2b_cost<R: Ring>(len: usize) -> Cost {
 const PREFIX_2: &[&[u16]] = &[&[1 << 5, 1 << 1 | 1 << 4], &[0b11]];
 
 fn dealt_planes(sizes: &[usize]) -> usize {
-    sizes.iter().map(|size| size + (2..=*size).map(|low| (1 << low) - 1).sum::<usize>()).sum()
+    sizes
+        .iter()
+        .map(|size| size + (2..=*size).map(|low| (1 << low) - 1).sum::<usize>())
+        .sum()
 }
 
-fn one_plane(role: Role, len: usize) -> Planes {
-    Planes::from_share(&BitShare::public(role, &Bits::from_words(len, vec![u64::MAX; Bits::words_for(len)])))
+fn constant_plane(role: Role, len: usize, word: u64) -> Planes {
+    Planes::from_share(&BitShare::public(
+        role,
+        &Bits::from_words(len, vec![word; Bits::words_for(len)]),
+    ))
 }
 
 struct Prefixes {
@@ -130,13 +202,30 @@ struct Prefixes {
 }
 
 /// The carry pairs of the first blocks of each group of four (of two, where there are only two).
-async fn prefix(party: &Party, len: usize, generate: &Planes, propagate: &Planes) -> Result<Prefixes, Abort> {
+async fn prefix(
+    party: &Party,
+    len: usize,
+    generate: &Planes,
+    propagate: &Planes,
+) -> Result<Prefixes, Abort> {
     let size = generate.count().min(4);
     let groups = generate.count() / size;
-    let nth = |source: &Planes| -> Vec<Planes> { (0..4).map(|i| source.every(i.min(size - 1), size, groups)).collect() };
+    let nth = |source: &Planes| -> Vec<Planes> {
+        (0..4)
+            .map(|i| source.every(i.min(size - 1), size, groups))
+            .collect()
+    };
     let inputs = [nth(propagate), nth(generate)].concat();
     let outputs = if size == 4 { PREFIXES } else { PREFIX_2 };
-    let done = gates(party, len, &[Gate { inputs: inputs.iter().collect(), outputs }]).await?;
+    let done = gates(
+        party,
+        len,
+        &[Gate {
+            inputs: inputs.iter().collect(),
+            outputs,
+        }],
+    )
+    .await?;
     let collect = |second: usize, first: &Planes| {
         let mut planes = Vec::new();
         for group in 0..groups {
@@ -145,5 +234,8 @@ async fn prefix(party: &Party, len: usize, generate: &Planes, propagate: &Planes
         }
         Planes::concat(len, &planes.iter().collect::<Vec<_>>())
     };
-    Ok(Prefixes { generate: collect(0, generate), propagate: collect(1, propagate) })
+    Ok(Prefixes {
+        generate: collect(0, generate),
+        propagate: collect(1, propagate),
+    })
 }

@@ -15,7 +15,9 @@ pub enum Abort {
         source: NetError,
     },
     /// A message of the wrong step or length.
-    #[error("{peer} sent {found} of {found_bytes} bytes where {expected} of {expected_bytes} bytes was due")]
+    #[error(
+        "{peer} sent {found} of {found_bytes} bytes where {expected} of {expected_bytes} bytes was due"
+    )]
     Unexpected {
         /// The sender.
         peer: Role,
@@ -47,7 +49,9 @@ pub enum Abort {
         limit: u64,
     },
     /// Two copies of one component, held by two parties, differ.
-    #[error("the copies of component {component} that two parties hold differ at element {index}: one of them deviated")]
+    #[error(
+        "the copies of component {component} that two parties hold differ at element {index}: one of them deviated"
+    )]
     Inconsistent {
         /// Which of the three components.
         component: usize,

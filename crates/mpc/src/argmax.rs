@@ -16,7 +16,11 @@ use trefoil_ring::Ring;
 ///
 /// # Cost
 /// [`argmax_one_hot_cost`]: logarithmic depth. For n = 10 and few rows 5 rounds.
-pub async fn argmax_one_hot<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<BitShare, Abort> {
+pub async fn argmax_one_hot<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    bits: u32,
+) -> Result<BitShare, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
     let sizes = group_sizes(n, rows);
     let mut x = x.clone();
@@ -29,12 +33,24 @@ pub async fn argmax_one_hot<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> 
         }
     }
     let Some(mut won) = levels.pop() else {
-        return Ok(BitShare::public(party.role(), &(0..n * rows).map(|_| true).collect()));
+        return Ok(BitShare::public(
+            party.role(),
+            &(0..n * rows).map(|_| true).collect(),
+        ));
     };
     for (first, &size) in levels.iter().zip(&sizes).rev() {
-        let both = first.iter().enumerate().map(|(slot, first)| vec![Planes::from_share(first), Planes::from_share(&won[slot / size])]);
+        let both = first.iter().enumerate().map(|(slot, first)| {
+            vec![
+                Planes::from_share(first),
+                Planes::from_share(&won[slot / size]),
+            ]
+        });
         let done = and_all(party, rows, both.collect()).await?;
-        won = done.into_iter().flatten().map(|plane| plane.to_share(0)).collect();
+        won = done
+            .into_iter()
+            .flatten()
+            .map(|plane| plane.to_share(0))
+            .collect();
     }
     Ok(concat(&won))
 }

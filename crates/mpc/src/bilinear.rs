@@ -1,6 +1,8 @@
 //! Products: every bilinear map of two shares costs one exchange of its output.
 
-use crate::reshare::{reshare_offset, reshare_offset_cost, reshare_truncated, reshare_truncated_cost};
+use crate::reshare::{
+    reshare_offset, reshare_offset_cost, reshare_truncated, reshare_truncated_cost,
+};
 use crate::{Abort, Cost, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::{Conv2d, Ring};
@@ -30,9 +32,20 @@ pub async fn mul<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>) -> Result<S
 ///
 /// # Range
 /// As [`crate::truncate`], for the product.
-pub async fn mul_truncated<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>, shift: u32) -> Result<Share<R>, Abort> {
+pub async fn mul_truncated<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    y: &Share<R>,
+    shift: u32,
+) -> Result<Share<R>, Abort> {
     assert_eq!(x.shape(), y.shape(), "operands of mul");
-    reshare_truncated(party, x.shape(), parts(party, x, y, x.len(), products), shift).await
+    reshare_truncated(
+        party,
+        x.shape(),
+        parts(party, x, y, x.len(), products),
+        shift,
+    )
+    .await
 }
 
 /// Inner products of the rows of `x` and `y` (n × d), n elements. Cost: [`bilinear_cost`] of n.
@@ -40,7 +53,11 @@ pub async fn dot<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>) -> Result<S
     assert_eq!(x.shape(), y.shape(), "operands of dot");
     let (rows, width) = matrix(x);
     let map = |a: &[R], b: &[R], out: &mut [R]| {
-        for ((out, a), b) in out.iter_mut().zip(a.chunks(width.max(1))).zip(b.chunks(width.max(1))) {
+        for ((out, a), b) in out
+            .iter_mut()
+            .zip(a.chunks(width.max(1)))
+            .zip(b.chunks(width.max(1)))
+        {
             *out += a.iter().zip(b).map(|(&a, &b)| a * b).sum();
         }
     };
@@ -84,7 +101,12 @@ fn matmul_parts<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>) -> (Vec<R>, 
 }
 
 fn matrix<R: Ring>(x: &Share<R>) -> (usize, usize) {
-    assert_eq!(x.shape().len(), 2, "a matrix, not a tensor of shape {:?}", x.shape());
+    assert_eq!(
+        x.shape().len(),
+        2,
+        "a matrix, not a tensor of shape {:?}",
+        x.shape()
+    );
     (x.shape()[0], x.shape()[1])
 }
 
@@ -121,7 +143,9 @@ pub async fn conv2d_truncated<R: Ring>(
         let plane = shape[2] * shape[3];
         for (i, out) in part.chunks_mut(plane.max(1)).enumerate() {
             let b = bias[i % geometry.filters];
-            out.iter_mut().for_each(|v| *v += b);
+            for v in out {
+                *v += b;
+            }
         }
     }
     reshare_truncated(party, &shape, part, shift).await
@@ -165,7 +189,12 @@ pub(crate) fn parts<R: Ring>(
     match party.role() {
         Role::P0 => map(&x.mask(), &y.mask(), &mut part),
         Role::P1 => {
-            let both: Vec<R> = y.mine().iter().zip(y.next()).map(|(&l, &m)| l + m).collect();
+            let both: Vec<R> = y
+                .mine()
+                .iter()
+                .zip(y.next())
+                .map(|(&l, &m)| l + m)
+                .collect();
             map(x.masked(Role::P1), &both, &mut part);
             map(x.half_mask(Role::P1), y.masked(Role::P1), &mut part);
         }
@@ -182,7 +211,12 @@ pub(crate) fn linear_part<R: Ring>(role: Role, x: &Share<R>) -> Vec<R> {
     match role {
         // The evaluators' parts hold the whole value: nothing is left for party 0.
         Role::P0 => vec![R::zero(); x.len()],
-        Role::P1 => x.mine().iter().zip(x.next()).map(|(&l, &m)| l + m).collect(),
+        Role::P1 => x
+            .mine()
+            .iter()
+            .zip(x.next())
+            .map(|(&l, &m)| l + m)
+            .collect(),
         Role::P2 => x.half_mask(Role::P2).to_vec(),
     }
 }

@@ -22,11 +22,14 @@ pub async fn bit_to_arithmetic<R: Ring>(party: &Party, bits: &BitShare) -> Resul
         Role::P0 => Vec::new(),
         role => {
             let masked = bits.masked(role);
-            let known = masks.iter().enumerate().map(|(i, &l)| match (masked.get(i), role) {
-                (false, _) => l,
-                (true, Role::P1) => R::one() - l,
-                (true, _) => -l,
-            });
+            let known = masks
+                .iter()
+                .enumerate()
+                .map(|(i, &l)| match (masked.get(i), role) {
+                    (false, _) => l,
+                    (true, Role::P1) => R::one() - l,
+                    (true, _) => -l,
+                });
             known.collect()
         }
     };
@@ -41,5 +44,7 @@ pub fn bit_to_arithmetic_cost<R: Ring>(len: usize) -> Cost {
 /// The mask bits of party 0 as ring elements.
 pub(crate) fn mask_elements<R: Ring>(bits: &BitShare) -> Vec<R> {
     let mask = bits.mask();
-    (0..bits.len()).map(|i| R::from_u64(mask[i / 64] >> (i % 64) & 1)).collect()
+    (0..bits.len())
+        .map(|i| R::from_u64(mask[i / 64] >> (i % 64) & 1))
+        .collect()
 }

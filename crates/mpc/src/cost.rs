@@ -17,24 +17,36 @@ pub struct Cost {
 
 impl Cost {
     /// No communication.
-    pub const FREE: Self = Self { rounds: 0, bytes: [0; 3] };
+    pub const FREE: Self = Self {
+        rounds: 0,
+        bytes: [0; 3],
+    };
 
     /// `rounds` rounds in which the parties send `bytes`.
     pub const fn new(rounds: u32, bytes: [usize; 3]) -> Self {
-        Self { rounds, bytes: [bytes[0] as u64, bytes[1] as u64, bytes[2] as u64] }
+        Self {
+            rounds,
+            bytes: [bytes[0] as u64, bytes[1] as u64, bytes[2] as u64],
+        }
     }
 
     /// This protocol side by side with `other` (as in `Party::join`): rounds are shared.
     #[must_use]
     pub fn beside(self, other: Self) -> Self {
         let sum = self + other;
-        Self { rounds: self.rounds.max(other.rounds), ..sum }
+        Self {
+            rounds: self.rounds.max(other.rounds),
+            ..sum
+        }
     }
 
     /// `times` runs, one after the other.
     #[must_use]
     pub fn repeated(self, times: u32) -> Self {
-        Self { rounds: self.rounds * times, bytes: self.bytes.map(|b| b * u64::from(times)) }
+        Self {
+            rounds: self.rounds * times,
+            bytes: self.bytes.map(|b| b * u64::from(times)),
+        }
     }
 
     /// Bytes of all parties together.
@@ -46,6 +58,9 @@ impl Cost {
 impl Add for Cost {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self { rounds: self.rounds + other.rounds, bytes: std::array::from_fn(|i| self.bytes[i] + other.bytes[i]) }
+        Self {
+            rounds: self.rounds + other.rounds,
+            bytes: std::array::from_fn(|i| self.bytes[i] + other.bytes[i]),
+        }
     }
 }

@@ -4,7 +4,6 @@ use crate::lookup::{one_hot, one_hot_cost};
 use crate::reshare::{reshare_truncated, reshare_truncated_cost};
 use crate::{Abort, Cost, Party, Share};
 use std::f64::consts::LOG2_E;
-use trefoil_net::Role;
 use trefoil_ring::{Fixed, Ring};
 
 /// The interval in which the arguments of [`exp`] lie: its width decides the cost, its upper end the precision.
@@ -35,15 +34,26 @@ impl Scales {
         let (low, high) = (range.low * LOG2_E, range.high * LOG2_E);
         let top = high.ceil() as i64 + 1;
         let whole_bits = (top as f64 - low + 3.0).log2().ceil() as u32;
-        assert!(whole_bits + input.fraction_bits < R::BITS, "an exponential over {range:?} does not fit the ring");
+        assert!(
+            whole_bits + input.fraction_bits < R::BITS,
+            "an exponential over {range:?} does not fit the ring"
+        );
         let constant_bits = (R::BITS - whole_bits - input.fraction_bits).min(30);
         // The product of the two factors is at most 2^(top + 1) at the sum of their scales.
         let room = R::BITS - 4 - u32::try_from(top.max(0)).unwrap_or(0);
-        Self { whole_bits, constant_bits, dealt_bits: room / 2, public_bits: room - room / 2, top }
+        Self {
+            whole_bits,
+            constant_bits,
+            dealt_bits: room / 2,
+            public_bits: room - room / 2,
+            top,
+        }
     }
 
     fn product_shift(&self, output: Fixed) -> u32 {
-        (self.dealt_bits + self.public_bits).saturating_sub(output.fraction_bits).max(1)
+        (self.dealt_bits + self.public_bits)
+            .saturating_sub(output.fraction_bits)
+            .max(1)
     }
 }
 
@@ -107,5 +117,6 @@ pub async fn exp<R: Ring>(
 /// Cost of [`exp`] for `len` elements.
 pub fn exp_cost<R: Ring>(len: usize, input: Fixed, output: Fixed, range: ExpRange) -> Cost {
     let scales = Scales::new::<R>(input, range);
-    one_hot_cost::<R>(len, scales.whole_bits) + reshare_truncated_cost::<R>(len, scales.product_shift(output))
+    one_hot_cost::<R>(len, scales.whole_bits)
+        + reshare_truncated_cost::<R>(len, scales.product_shift(output))
 }

@@ -21,13 +21,18 @@ impl Planes {
 
     /// One plane from a share of bits.
     pub(crate) fn from_share(share: &BitShare) -> Self {
-        Self::new(share.len(), share.mine().words().to_vec(), share.next().words().to_vec())
+        Self::new(
+            share.len(),
+            share.mine().words().to_vec(),
+            share.next().words().to_vec(),
+        )
     }
 
     /// Plane `index` as a share of bits.
     pub(crate) fn to_share(&self, index: usize) -> BitShare {
         let width = self.width();
-        let cut = |words: &[u64]| Bits::from_words(self.bits, words[index * width..][..width].to_vec());
+        let cut =
+            |words: &[u64]| Bits::from_words(self.bits, words[index * width..][..width].to_vec());
         BitShare::new(cut(&self.mine), cut(&self.next))
     }
 
@@ -37,14 +42,21 @@ impl Planes {
 
     /// Planes held.
     pub(crate) fn count(&self) -> usize {
-        if self.bits == 0 { 0 } else { self.mine.len() / self.width() }
+        if self.bits == 0 {
+            0
+        } else {
+            self.mine.len() / self.width()
+        }
     }
 
     /// The planes `first, first + step, …`, `count` of them.
     pub(crate) fn every(&self, first: usize, step: usize, count: usize) -> Self {
         let width = self.width();
         let cut = |words: &[u64]| {
-            (0..count).flat_map(|i| &words[(first + i * step) * width..][..width]).copied().collect()
+            (0..count)
+                .flat_map(|i| &words[(first + i * step) * width..][..width])
+                .copied()
+                .collect()
         };
         Self::new(self.bits, cut(&self.mine), cut(&self.next))
     }
@@ -57,25 +69,50 @@ impl Planes {
 
     pub(crate) fn xor(&self, other: &Self) -> Self {
         let xor = |a: &[u64], b: &[u64]| a.iter().zip(b).map(|(x, y)| x ^ y).collect();
-        Self::new(self.bits, xor(&self.mine, &other.mine), xor(&self.next, &other.next))
+        Self::new(
+            self.bits,
+            xor(&self.mine, &other.mine),
+            xor(&self.next, &other.next),
+        )
     }
 
     pub(crate) fn masked(&self, role: Role) -> &[u64] {
         assert_ne!(role, Role::P0, "party 0 holds no masked value");
-        if role == Role::P1 { &self.next } else { &self.mine }
+        if role == Role::P1 {
+            &self.next
+        } else {
+            &self.mine
+        }
     }
 
     pub(crate) fn half_mask(&self, role: Role) -> &[u64] {
         assert_ne!(role, Role::P0, "party 0 holds the whole mask");
-        if role == Role::P1 { &self.mine } else { &self.next }
+        if role == Role::P1 {
+            &self.mine
+        } else {
+            &self.next
+        }
     }
 
     pub(crate) fn mask(&self) -> Vec<u64> {
-        self.mine.iter().zip(&self.next).map(|(a, b)| a ^ b).collect()
+        self.mine
+            .iter()
+            .zip(&self.next)
+            .map(|(a, b)| a ^ b)
+            .collect()
     }
 
-    pub(crate) fn evaluated(role: Role, bits: usize, half_mask: Vec<u64>, masked: Vec<u64>) -> Self {
-        if role == Role::P1 { Self::new(bits, half_mask, masked) } else { Self::new(bits, masked, half_mask) }
+    pub(crate) fn evaluated(
+        role: Role,
+        bits: usize,
+        half_mask: Vec<u64>,
+        masked: Vec<u64>,
+    ) -> Self {
+        if role == Role::P1 {
+            Self::new(bits, half_mask, masked)
+        } else {
+            Self::new(bits, masked, half_mask)
+        }
     }
 }
 
@@ -104,13 +141,18 @@ pub(crate) async fn deal_planes(
             let planes = planes();
             assert_eq!(planes.len(), words, "planes to deal");
             let mut message = draw_words(party, Role::P1, words);
-            message.iter_mut().zip(&planes).for_each(|(share, plane)| *share ^= plane);
+            message
+                .iter_mut()
+                .zip(&planes)
+                .for_each(|(share, plane)| *share ^= plane);
             party.post(Role::P2, Step::DealBits, pack(bits, &message));
             Ok(message)
         }
         Role::P1 => Ok(draw_words(party, Role::P0, words)),
         Role::P2 => {
-            let message = party.take(Role::P0, Step::DealBits, packed_bytes(bits, count)).await?;
+            let message = party
+                .take(Role::P0, Step::DealBits, packed_bytes(bits, count))
+                .await?;
             Ok(unpack(bits, count, &message))
         }
     }
@@ -128,14 +170,21 @@ pub(crate) async fn reshare_planes(
 ) -> Result<Planes, Abort> {
     let words = count * Bits::words_for(bits);
     if party.role() == Role::P0 {
-        let (next, mine) = (draw_words(party, Role::P1, words), draw_words(party, Role::P2, words));
+        let (next, mine) = (
+            draw_words(party, Role::P1, words),
+            draw_words(party, Role::P2, words),
+        );
         party.pause().await;
         return Ok(Planes::new(bits, mine, next));
     }
     let half_mask = draw_words(party, Role::P0, words);
-    part.iter_mut().zip(&half_mask).for_each(|(v, mask)| *v ^= mask);
+    part.iter_mut()
+        .zip(&half_mask)
+        .for_each(|(v, mask)| *v ^= mask);
     let theirs = party.exchange(Step::ReshareBits, pack(bits, &part)).await?;
-    part.iter_mut().zip(unpack(bits, count, &theirs)).for_each(|(v, w)| *v ^= w);
+    part.iter_mut()
+        .zip(unpack(bits, count, &theirs))
+        .for_each(|(v, w)| *v ^= w);
     Ok(Planes::evaluated(party.role(), bits, half_mask, part))
 }
 
@@ -156,7 +205,11 @@ fn pack(bits: usize, words: &[u64]) -> Vec<u8> {
     for plane in words.chunks_exact(width) {
         for (i, &word) in plane.iter().enumerate() {
             let take = (bits - 64 * i).min(64);
-            let word = if take == 64 { word } else { word & ((1 << take) - 1) };
+            let word = if take == 64 {
+                word
+            } else {
+                word & ((1 << take) - 1)
+            };
             packed[at / 64] |= word << (at % 64);
             if at % 64 + take > 64 {
                 packed[at / 64 + 1] |= word >> (64 - at % 64);
@@ -231,10 +284,18 @@ fn monomials(outputs: &[&[u16]]) -> Vec<u16> {
 ///
 /// # Cost
 /// [`gates_cost`]: 1 round; each evaluator sends a bit per output, party 0 one per distinct product of masks.
-pub(crate) async fn gates(party: &Party, bits: usize, gates: &[Gate<'_>]) -> Result<Vec<Vec<Planes>>, Abort> {
+pub(crate) async fn gates(
+    party: &Party,
+    bits: usize,
+    gates: &[Gate<'_>],
+) -> Result<Vec<Vec<Planes>>, Abort> {
     let width = Bits::words_for(bits);
     let sets: Vec<Vec<u16>> = gates.iter().map(|gate| monomials(gate.outputs)).collect();
-    let dealt_planes = gates.iter().zip(&sets).map(|(gate, sets)| gate.planes() * sets.len()).sum();
+    let dealt_planes = gates
+        .iter()
+        .zip(&sets)
+        .map(|(gate, sets)| gate.planes() * sets.len())
+        .sum();
     let deal = || {
         let mut planes = Vec::with_capacity(dealt_planes * width);
         for (gate, sets) in gates.iter().zip(&sets) {
@@ -265,7 +326,10 @@ pub(crate) async fn gates(party: &Party, bits: usize, gates: &[Gate<'_>]) -> Res
             }
         }
     }
-    let outputs = gates.iter().map(|gate| gate.planes() * gate.outputs.len()).sum();
+    let outputs = gates
+        .iter()
+        .map(|gate| gate.planes() * gate.outputs.len())
+        .sum();
     let done = reshare_planes(party, bits, outputs, part).await?;
     let mut at = 0;
     Ok(gates
@@ -281,14 +345,30 @@ pub(crate) async fn gates(party: &Party, bits: usize, gates: &[Gate<'_>]) -> Res
 }
 
 /// `out ^=` this evaluator's part of the product of the inputs in `term`.
-fn add_product(role: Role, gate: &Gate<'_>, sets: &[u16], dealt: &[u64], term: u16, out: &mut [u64]) {
-    let members: Vec<usize> = (0..gate.inputs.len()).filter(|i| term >> i & 1 == 1).collect();
+fn add_product(
+    role: Role,
+    gate: &Gate<'_>,
+    sets: &[u16],
+    dealt: &[u64],
+    term: u16,
+    out: &mut [u64],
+) {
+    let members: Vec<usize> = (0..gate.inputs.len())
+        .filter(|i| term >> i & 1 == 1)
+        .collect();
     let words = out.len();
-    let masked: Vec<&[u64]> = members.iter().map(|&i| gate.inputs[i].masked(role)).collect();
+    let masked: Vec<&[u64]> = members
+        .iter()
+        .map(|&i| gate.inputs[i].masked(role))
+        .collect();
     // The share of each subset's mask product, by the subset's number among the members.
     let shares: Vec<&[u64]> = (1..1_u16 << members.len())
         .map(|subset| {
-            let set: u16 = members.iter().enumerate().map(|(j, &i)| (subset >> j & 1) << i).sum();
+            let set: u16 = members
+                .iter()
+                .enumerate()
+                .map(|(j, &i)| (subset >> j & 1) << i)
+                .sum();
             match sets.binary_search(&set) {
                 Ok(at) => &dealt[at * words..][..words],
                 Err(_) => gate.inputs[set.trailing_zeros() as usize].half_mask(role),
@@ -306,10 +386,16 @@ fn add_product(role: Role, gate: &Gate<'_>, sets: &[u16], dealt: &[u64], term: u
 }
 
 /// `out ^=` the XOR over all subsets of the mask product's share times the other masked bits.
-fn product<const D: usize, const S: usize>(masked: &[&[u64]], shares: &[&[u64]], one: u64, out: &mut [u64]) {
+fn product<const D: usize, const S: usize>(
+    masked: &[&[u64]],
+    shares: &[&[u64]],
+    one: u64,
+    out: &mut [u64],
+) {
     let len = out.len();
     let masked: [&[u64]; D] = std::array::from_fn(|i| &masked[i][..len]);
-    let shares: [&[u64]; S] = std::array::from_fn(|s| if s == 0 { &[] } else { &shares[s - 1][..len] });
+    let shares: [&[u64]; S] =
+        std::array::from_fn(|s| if s == 0 { &[] } else { &shares[s - 1][..len] });
     for w in 0..len {
         let mut sum: [u64; S] = std::array::from_fn(|s| if s == 0 { one } else { shares[s][w] });
         // Fold one input after the other: with it masked, or inside the mask product.
@@ -324,8 +410,14 @@ fn product<const D: usize, const S: usize>(masked: &[&[u64]], shares: &[&[u64]],
 
 /// Cost of [`gates`] for (planes, outputs) per gate, for planes of `bits` bits.
 pub(crate) fn gates_cost(bits: usize, gates: &[(usize, &[&[u16]])]) -> Cost {
-    let dealt = gates.iter().map(|(planes, outputs)| planes * monomials(outputs).len()).sum();
-    let sent = gates.iter().map(|(planes, outputs)| planes * outputs.len()).sum();
+    let dealt = gates
+        .iter()
+        .map(|(planes, outputs)| planes * monomials(outputs).len())
+        .sum();
+    let sent = gates
+        .iter()
+        .map(|(planes, outputs)| planes * outputs.len())
+        .sum();
     let online = packed_bytes(bits, sent);
     Cost::new(1, [packed_bytes(bits, dealt), online, online])
 }
@@ -342,7 +434,10 @@ const AND: &[&[u16]] = &[&[0b11]];
 pub async fn and(party: &Party, x: &BitShare, y: &BitShare) -> Result<BitShare, Abort> {
     assert_eq!(x.len(), y.len(), "operands of and");
     let (x, y) = (Planes::from_share(x), Planes::from_share(y));
-    let gate = Gate { inputs: vec![&x, &y], outputs: AND };
+    let gate = Gate {
+        inputs: vec![&x, &y],
+        outputs: AND,
+    };
     let done = gates(party, x.bits, &[gate]).await?;
     Ok(done[0][0].to_share(0))
 }
@@ -361,10 +456,13 @@ mod tests {
         for bits in [1, 3, 63, 64, 65, 100, 128, 130] {
             for count in [1, 2, 5] {
                 let width = Bits::words_for(bits);
-                let mut words: Vec<u64> =
-                    (0..(width * count) as u64).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+                let mut words: Vec<u64> = (0..(width * count) as u64)
+                    .map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+                    .collect();
                 if bits % 64 != 0 {
-                    words.chunks_exact_mut(width).for_each(|p| p[width - 1] &= (1 << (bits % 64)) - 1);
+                    words
+                        .chunks_exact_mut(width)
+                        .for_each(|p| p[width - 1] &= (1 << (bits % 64)) - 1);
                 }
                 let packed = pack(bits, &words);
                 assert_eq!(packed.len(), packed_bytes(bits, count));

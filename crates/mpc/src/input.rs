@@ -25,12 +25,20 @@ pub async fn input<R: Ring>(
     shape: &[usize],
     values: Option<&[R]>,
 ) -> Result<Share<R>, Abort> {
-    assert_ne!(owner, Role::P0, "party 0 owns no inputs: its components depend on none");
+    assert_ne!(
+        owner,
+        Role::P0,
+        "party 0 owns no inputs: its components depend on none"
+    );
     let (len, role) = (shape.iter().product(), party.role());
     let zeros = vec![R::zero(); len];
     if role == Role::P0 {
         let mask = party.draw(owner, len);
-        return Ok(if owner == Role::P1 { Share::new(shape, zeros, mask) } else { Share::new(shape, mask, zeros) });
+        return Ok(if owner == Role::P1 {
+            Share::new(shape, zeros, mask)
+        } else {
+            Share::new(shape, mask, zeros)
+        });
     }
     if role != owner {
         let masked = from_bytes(&party.take(owner, Step::Input, len * R::BYTES).await?);
@@ -40,7 +48,11 @@ pub async fn input<R: Ring>(
     assert_eq!(values.len(), len, "values of the owner");
     let mask = party.draw::<R>(Role::P0, len);
     let masked: Vec<R> = values.iter().zip(&mask).map(|(&v, &m)| v - m).collect();
-    let other = if owner == Role::P1 { Role::P2 } else { Role::P1 };
+    let other = if owner == Role::P1 {
+        Role::P2
+    } else {
+        Role::P1
+    };
     party.post(other, Step::Input, to_bytes(&masked));
     Ok(Share::evaluated(role, shape, mask, masked))
 }
@@ -70,8 +82,15 @@ const CLIENT_STREAM: [u8; 12] = *b"client share";
 /// Party 0 receives two seeds, independent of the values; party 1 a seed and the masked values, party 2
 /// the other seed and the masked values. Each seed must be fresh from the operating system and used once.
 pub fn share_for_parties<R: Ring>(values: &[R], seeds: [Seed; 2]) -> ClientShares<R> {
-    let [x_0, x_1] = seeds.each_ref().map(|seed| ClientShares::<R>::expand(seed, values.len()));
-    let masked = values.iter().zip(x_0).zip(x_1).map(|((&v, a), b)| v - a - b).collect();
+    let [x_0, x_1] = seeds
+        .each_ref()
+        .map(|seed| ClientShares::<R>::expand(seed, values.len()));
+    let masked = values
+        .iter()
+        .zip(x_0)
+        .zip(x_1)
+        .map(|((&v, a), b)| v - a - b)
+        .collect();
     ClientShares { seeds, masked }
 }
 

@@ -21,7 +21,6 @@ mod max;
 mod msb;
 mod open;
 mod party;
-mod pool;
 mod reciprocal;
 mod relu;
 mod reshare;
@@ -37,8 +36,8 @@ pub use a2b::{a2b, a2b_cost};
 pub use abort::Abort;
 pub use argmax::{argmax_one_hot, argmax_one_hot_cost};
 pub use bilinear::{
-    bilinear_cost, bilinear_truncated_cost, conv2d, conv2d_truncated, dot, matmul, matmul_truncated, mul,
-    mul_truncated,
+    bilinear_cost, bilinear_truncated_cost, conv2d, conv2d_truncated, dot, matmul,
+    matmul_truncated, mul, mul_truncated,
 };
 pub use convert::{bit_to_arithmetic, bit_to_arithmetic_cost};
 pub use cost::Cost;
@@ -50,7 +49,6 @@ pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};
 pub use open::{combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost};
 pub use party::{Party, PartyConfig, Traffic};
-pub use pool::{Pool2d, max_pool, max_pool_cost};
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
 pub use reshare::zero_share;

@@ -34,25 +34,36 @@ pub async fn lookup<R: Ring>(
     tables: &[Vec<R>],
 ) -> Result<Vec<Share<R>>, Abort> {
     let entries = 1 << index_bits;
-    assert!(tables.iter().all(|t| t.len() == entries), "entries of a table of {index_bits} index bits");
+    assert!(
+        tables.iter().all(|t| t.len() == entries),
+        "entries of a table of {index_bits} index bits"
+    );
     let len = x.len();
     let mut part = vec![R::zero(); tables.len() * len];
     let residue = |v: R| v.to_u64() as usize % entries;
-    one_hot(party, x, 0..index_bits, |_| R::one(), |position, hot| {
-        let masked = residue(x.masked(party.role())[position]);
-        for (t, table) in tables.iter().enumerate() {
-            // The entry for mask `v` is `table[masked + v]`.
-            let (low, high) = table.split_at(masked);
-            let first = hot.iter().zip(high);
-            let second = hot[high.len()..].iter().zip(low);
-            part[t * len + position] = first.chain(second).map(|(&h, &e)| h * e).sum();
-        }
-    })
+    one_hot(
+        party,
+        x,
+        0..index_bits,
+        |_| R::one(),
+        |position, hot| {
+            let masked = residue(x.masked(party.role())[position]);
+            for (t, table) in tables.iter().enumerate() {
+                // The entry for mask `v` is `table[masked + v]`.
+                let (low, high) = table.split_at(masked);
+                let first = hot.iter().zip(high);
+                let second = hot[high.len()..].iter().zip(low);
+                part[t * len + position] = first.chain(second).map(|(&h, &e)| h * e).sum();
+            }
+        },
+    )
     .await?;
     let shape = [&[tables.len()], x.shape()].concat();
     let all = reshare(party, &shape, part).await?;
     let cut = |t: usize, component: &[R]| component[t * len..(t + 1) * len].to_vec();
-    Ok((0..tables.len()).map(|t| Share::new(x.shape(), cut(t, all.mine()), cut(t, all.next()))).collect())
+    Ok((0..tables.len())
+        .map(|t| Share::new(x.shape(), cut(t, all.mine()), cut(t, all.next())))
+        .collect())
 }
 
 /// Cost of [`lookup`] for `len` elements in `tables` tables.
@@ -70,7 +81,11 @@ pub(crate) async fn one_hot<R: Ring>(
     mut read: impl FnMut(usize, &[R]),
 ) -> Result<(), Abort> {
     let entries = 1_usize << index.len();
-    let masks = if party.role() == Role::P0 { x.mask() } else { Vec::new() };
+    let masks = if party.role() == Role::P0 {
+        x.mask()
+    } else {
+        Vec::new()
+    };
     let chunk = (CHUNK_WORDS / entries).max(1);
     for start in (0..x.len()).step_by(chunk) {
         let len = chunk.min(x.len() - start);
@@ -83,7 +98,10 @@ pub(crate) async fn one_hot<R: Ring>(
         };
         let dealt = deal(party, len * entries, hot).await?;
         if party.role() != Role::P0 {
-            dealt.chunks_exact(entries).enumerate().for_each(|(i, hot)| read(start + i, hot));
+            dealt
+                .chunks_exact(entries)
+                .enumerate()
+                .for_each(|(i, hot)| read(start + i, hot));
         }
     }
     Ok(())

@@ -63,7 +63,9 @@ pub(crate) fn group_sizes(n: usize, rows: usize) -> Vec<usize> {
         while most.pow(levels) < left {
             levels += 1;
         }
-        let size = (2..=most).find(|size| size.pow(levels) >= left).unwrap_or(most);
+        let size = (2..=most)
+            .find(|size| size.pow(levels) >= left)
+            .unwrap_or(most);
         sizes.push(size);
         left = left.div_ceil(size);
     }
@@ -72,7 +74,10 @@ pub(crate) fn group_sizes(n: usize, rows: usize) -> Vec<usize> {
 
 /// The slots of each group.
 fn groups(n: usize, size: usize) -> Vec<std::ops::Range<usize>> {
-    (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect()
+    (0..n)
+        .step_by(size)
+        .map(|start| start..(start + size).min(n))
+        .collect()
 }
 
 /// The pairs of slots that a level compares, the earlier slot first.
@@ -97,12 +102,23 @@ pub(crate) async fn level<R: Ring>(
     let slot = |component: &[R], i: usize| component[i * rows..(i + 1) * rows].to_vec();
     let gather = |slots: &mut dyn Iterator<Item = usize>| {
         let slots: Vec<usize> = slots.collect();
-        let gather = |c: &[R]| slots.iter().flat_map(|&i| &c[i * rows..(i + 1) * rows]).copied().collect();
+        let gather = |c: &[R]| {
+            slots
+                .iter()
+                .flat_map(|&i| &c[i * rows..(i + 1) * rows])
+                .copied()
+                .collect()
+        };
         Share::new(&[slots.len() * rows], gather(x.mine()), gather(x.next()))
     };
-    let (left, right) = (gather(&mut pairs.iter().map(|p| p.0)), gather(&mut pairs.iter().map(|p| p.1)));
+    let (left, right) = (
+        gather(&mut pairs.iter().map(|p| p.0)),
+        gather(&mut pairs.iter().map(|p| p.1)),
+    );
     let less = msb(party, &left.sub(&right), bits).await?;
-    let less: Vec<BitShare> = (0..pairs.len()).map(|p| less.map(|b| b.extract(p * rows..(p + 1) * rows))).collect();
+    let less: Vec<BitShare> = (0..pairs.len())
+        .map(|p| less.map(|b| b.extract(p * rows..(p + 1) * rows)))
+        .collect();
     // What each slot must win: `i` against a later `j` unless less, against an earlier one if that is less.
     let mut won: Vec<Vec<Planes>> = vec![Vec::new(); n];
     for (&(i, j), less) in pairs.iter().zip(&less) {
@@ -114,7 +130,10 @@ pub(crate) async fn level<R: Ring>(
         .into_iter()
         .map(|plane| match plane {
             Some(plane) => plane.to_share(0),
-            None => BitShare::public(role, &Bits::from_words(rows, vec![u64::MAX; Bits::words_for(rows)])),
+            None => BitShare::public(
+                role,
+                &Bits::from_words(rows, vec![u64::MAX; Bits::words_for(rows)]),
+            ),
         })
         .collect();
     if !values {
@@ -137,15 +156,26 @@ pub(crate) async fn level<R: Ring>(
     if role != Role::P0 {
         for (group, part) in groups.iter().zip(part.chunks_exact_mut(rows)) {
             for slot in group.clone() {
-                part.iter_mut().zip(&products[slot * rows..]).for_each(|(v, &p)| *v += p);
+                part.iter_mut()
+                    .zip(&products[slot * rows..])
+                    .for_each(|(v, &p)| *v += p);
             }
         }
     }
-    Ok((Some(reshare(party, &[groups.len(), rows], part).await?), first))
+    Ok((
+        Some(reshare(party, &[groups.len(), rows], part).await?),
+        first,
+    ))
 }
 
 /// Cost of [`level`].
-pub(crate) fn level_cost<R: Ring>(n: usize, rows: usize, bits: u32, size: usize, values: bool) -> Cost {
+pub(crate) fn level_cost<R: Ring>(
+    n: usize,
+    rows: usize,
+    bits: u32,
+    size: usize,
+    values: bool,
+) -> Cost {
     let pairs = pairs(n, size);
     let mut counts = vec![0; n];
     for (i, j) in &pairs {
@@ -156,7 +186,11 @@ pub(crate) fn level_cost<R: Ring>(n: usize, rows: usize, bits: u32, size: usize,
     match (values, size) {
         (false, _) => compare,
         (true, 2) => compare + select_cost::<R>(pairs.len() * rows),
-        (true, _) => compare + bit_products_cost::<R>(n * rows) + reshare_cost::<R>(groups(n, size).len() * rows),
+        (true, _) => {
+            compare
+                + bit_products_cost::<R>(n * rows)
+                + reshare_cost::<R>(groups(n, size).len() * rows)
+        }
     }
 }
 
@@ -189,16 +223,24 @@ pub(crate) async fn and_all(
         // Chunks of one size go through one gate together.
         let mut stacked: Vec<(usize, Vec<Planes>)> = Vec::new();
         for size in 2..=4 {
-            let chunks: Vec<&[Planes]> =
-                lists.iter().flat_map(|list| list.chunks(4)).filter(|chunk| chunk.len() == size).collect();
+            let chunks: Vec<&[Planes]> = lists
+                .iter()
+                .flat_map(|list| list.chunks(4))
+                .filter(|chunk| chunk.len() == size)
+                .collect();
             if !chunks.is_empty() {
-                let input = |i: usize| Planes::concat(bits, &chunks.iter().map(|c| &c[i]).collect::<Vec<_>>());
+                let input = |i: usize| {
+                    Planes::concat(bits, &chunks.iter().map(|c| &c[i]).collect::<Vec<_>>())
+                };
                 stacked.push((size, (0..size).map(input).collect()));
             }
         }
         let calls: Vec<Gate<'_>> = stacked
             .iter()
-            .map(|(size, inputs)| Gate { inputs: inputs.iter().collect(), outputs: and_gate(*size) })
+            .map(|(size, inputs)| Gate {
+                inputs: inputs.iter().collect(),
+                outputs: and_gate(*size),
+            })
             .collect();
         let done = gates(party, bits, &calls).await?;
         let mut used = vec![0; stacked.len()];
@@ -206,7 +248,8 @@ pub(crate) async fn and_all(
             *list = list
                 .chunks(4)
                 .map(|chunk| {
-                    let Some(gate) = stacked.iter().position(|(size, _)| *size == chunk.len()) else {
+                    let Some(gate) = stacked.iter().position(|(size, _)| *size == chunk.len())
+                    else {
                         return chunk[0].clone();
                     };
                     used[gate] += 1;
@@ -223,12 +266,25 @@ pub(crate) fn and_all_cost(bits: usize, mut counts: Vec<usize>) -> Cost {
     let mut cost = Cost::FREE;
     while counts.iter().any(|&count| count > 1) {
         let chunks = |size: usize| -> usize {
-            counts.iter().map(|&c| if size == 4 { c / 4 } else { usize::from(c % 4 == size) }).sum()
+            counts
+                .iter()
+                .map(|&c| {
+                    if size == 4 {
+                        c / 4
+                    } else {
+                        usize::from(c % 4 == size)
+                    }
+                })
+                .sum()
         };
-        let shapes: Vec<_> =
-            (2..=4).map(|size| (chunks(size), and_gate(size))).filter(|(planes, _)| *planes > 0).collect();
+        let shapes: Vec<_> = (2..=4)
+            .map(|size| (chunks(size), and_gate(size)))
+            .filter(|(planes, _)| *planes > 0)
+            .collect();
         cost = cost + gates_cost(bits, &shapes);
-        counts.iter_mut().for_each(|c| *c = c.div_ceil(4));
+        for count in &mut counts {
+            *count = count.div_ceil(4);
+        }
     }
     cost
 }

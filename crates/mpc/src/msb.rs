@@ -30,7 +30,11 @@ const BLOCK: usize = 4;
 /// [`msb_cost`]: 3 rounds for 64 and for 32 bits; for 64 bits, 42 bytes from party 0 and 5 1/8 from each
 /// evaluator.
 pub async fn msb<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<BitShare, Abort> {
-    assert!((2..=R::BITS).contains(&bits), "the sign of {bits} bits in a ring of {}", R::BITS);
+    assert!(
+        (2..=R::BITS).contains(&bits),
+        "the sign of {bits} bits in a ring of {}",
+        R::BITS
+    );
     let (low, len) = (bits as usize - 1, x.len());
     if len == 0 {
         return Ok(BitShare::public(party.role(), &Bits::zeros(0)));
@@ -74,12 +78,20 @@ pub fn msb_cost(len: usize, bits: u32) -> Cost {
 }
 
 /// Whether `x < y`, element by element, for `|x - y| < 2^(bits-1)`. Cost: [`msb_cost`].
-pub async fn less_than<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>, bits: u32) -> Result<BitShare, Abort> {
+pub async fn less_than<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    y: &Share<R>,
+    bits: u32,
+) -> Result<BitShare, Abort> {
     msb(party, &x.sub(y), bits).await
 }
 
 pub(crate) fn block_sizes(low: usize) -> Vec<usize> {
-    (0..low).step_by(BLOCK).map(|at| (low - at).min(BLOCK)).collect()
+    (0..low)
+        .step_by(BLOCK)
+        .map(|at| (low - at).min(BLOCK))
+        .collect()
 }
 
 /// Shared (generate, propagate) pairs, one plane each per block, lowest block first.
@@ -125,12 +137,25 @@ async fn block_carries(
         Planes::evaluated(role, len, dealt, top.to_vec())
     };
     let pairs = reshare_planes(party, len, 2 * sizes.len(), part).await?;
-    let (generate, propagate) = (pairs.every(0, 2, sizes.len()), pairs.every(1, 2, sizes.len()));
-    Ok((Pairs { generate, propagate }, top))
+    let (generate, propagate) = (
+        pairs.every(0, 2, sizes.len()),
+        pairs.every(1, 2, sizes.len()),
+    );
+    Ok((
+        Pairs {
+            generate,
+            propagate,
+        },
+        top,
+    ))
 }
 
 /// The planes of each block.
-pub(crate) fn blocks<'a>(planes: &'a [u64], sizes: &'a [usize], width: usize) -> impl Iterator<Item = &'a [u64]> {
+pub(crate) fn blocks<'a>(
+    planes: &'a [u64],
+    sizes: &'a [usize],
+    width: usize,
+) -> impl Iterator<Item = &'a [u64]> {
     sizes.iter().scan(planes, move |rest, size| {
         let (block, others) = rest.split_at(size * width);
         *rest = others;
@@ -143,8 +168,12 @@ pub(crate) fn thresholds(block: &[u64], width: usize) -> Vec<Vec<u64>> {
     let mut table: Vec<Vec<u64>> = Vec::new();
     for bit in block.chunks_exact(width) {
         // With a new top bit: below the middle the bit or the old table, above it both.
-        let or = table.iter().map(|t| t.iter().zip(bit).map(|(t, b)| t | b).collect::<Vec<_>>());
-        let and = table.iter().map(|t| t.iter().zip(bit).map(|(t, b)| t & b).collect::<Vec<_>>());
+        let or = table
+            .iter()
+            .map(|t| t.iter().zip(bit).map(|(t, b)| t | b).collect::<Vec<_>>());
+        let and = table
+            .iter()
+            .map(|t| t.iter().zip(bit).map(|(t, b)| t & b).collect::<Vec<_>>());
         table = or.chain([bit.to_vec()]).chain(and).collect();
     }
     table
@@ -162,7 +191,11 @@ pub(crate) fn pick(block: &[u64], table: &[u64], width: usize, one: u64) -> (Vec
         let mut without = [0; 1 << BLOCK];
         for m in 0..entries {
             let threshold = entries - 1 - m;
-            with[m] = if threshold == 0 { one } else { table[(threshold - 1) * width + w] };
+            with[m] = if threshold == 0 {
+                one
+            } else {
+                table[(threshold - 1) * width + w]
+            };
             without[m] = if m == 0 { 0 } else { with[m - 1] };
         }
         for (bit, plane) in block.chunks_exact(width).enumerate() {
@@ -181,7 +214,10 @@ pub(crate) fn pick(block: &[u64], table: &[u64], width: usize, one: u64) -> (Vec
 /// highest block first); for fewer pairs the first ones of each.
 const MERGE_2: &[&[u16]] = &[&[1 << 4, 1 | 1 << 5], &[0b11]];
 const MERGE_3: &[&[u16]] = &[&[1 << 4, 1 | 1 << 5, 0b11 | 1 << 6], &[0b111]];
-const MERGE_4: &[&[u16]] = &[&[1 << 4, 1 | 1 << 5, 0b11 | 1 << 6, 0b111 | 1 << 7], &[0b1111]];
+const MERGE_4: &[&[u16]] = &[
+    &[1 << 4, 1 | 1 << 5, 0b11 | 1 << 6, 0b111 | 1 << 7],
+    &[0b1111],
+];
 /// The last merge needs no propagate bit.
 const LAST_2: &[&[u16]] = &[MERGE_2[0]];
 const LAST_3: &[&[u16]] = &[MERGE_3[0]];
@@ -201,7 +237,9 @@ fn merge_gate(pairs: usize, last: bool) -> &'static [&'static [u16]] {
 /// The inputs of a gate that merges each run of `size` pairs, `groups` of them, from pair `first` on.
 fn merge_inputs(pairs: &Pairs, first: usize, size: usize, groups: usize) -> Vec<Planes> {
     let pick = |planes: &Planes| -> Vec<Planes> {
-        (0..4).map(|i| planes.every(first + size - 1 - i.min(size - 1), size, groups)).collect()
+        (0..4)
+            .map(|i| planes.every(first + size - 1 - i.min(size - 1), size, groups))
+            .collect()
     };
     [pick(&pairs.propagate), pick(&pairs.generate)].concat()
 }
@@ -215,21 +253,33 @@ async fn merge(party: &Party, len: usize, mut pairs: Pairs) -> Result<Planes, Ab
         let others = merge_inputs(&pairs, 4 * full, rest.max(1), usize::from(rest > 0));
         let mut calls = Vec::new();
         if full > 0 {
-            calls.push(Gate { inputs: fours.iter().collect(), outputs: merge_gate(4, last) });
+            calls.push(Gate {
+                inputs: fours.iter().collect(),
+                outputs: merge_gate(4, last),
+            });
         }
         if rest > 1 {
-            calls.push(Gate { inputs: others.iter().collect(), outputs: merge_gate(rest, last) });
+            calls.push(Gate {
+                inputs: others.iter().collect(),
+                outputs: merge_gate(rest, last),
+            });
         }
         let merged = gates(party, len, &calls).await?;
         let side = |which: usize, alone: &Planes| {
-            let mut parts: Vec<&Planes> = merged.iter().filter_map(|outputs| outputs.get(which)).collect();
+            let mut parts: Vec<&Planes> = merged
+                .iter()
+                .filter_map(|outputs| outputs.get(which))
+                .collect();
             let single = alone.every(4 * full, 1, usize::from(rest == 1));
             if rest == 1 {
                 parts.push(&single);
             }
             Planes::concat(len, &parts)
         };
-        pairs = Pairs { generate: side(0, &pairs.generate), propagate: side(1, &pairs.propagate) };
+        pairs = Pairs {
+            generate: side(0, &pairs.generate),
+            propagate: side(1, &pairs.propagate),
+        };
     }
     Ok(pairs.generate)
 }

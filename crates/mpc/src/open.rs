@@ -16,7 +16,9 @@ use trefoil_ring::{Bits, Ring};
 pub async fn open<R: Ring>(party: &Party, x: &Share<R>) -> Result<ArrayD<R>, Abort> {
     let role = party.role();
     party.post(role.next(), Step::Open, to_bytes(x.mine()));
-    let missing = party.take(role.prev(), Step::Open, x.len() * R::BYTES).await?;
+    let missing = party
+        .take(role.prev(), Step::Open, x.len() * R::BYTES)
+        .await?;
     Ok(sum(x, &from_bytes(&missing)))
 }
 
@@ -32,7 +34,11 @@ pub fn open_cost<R: Ring>(len: usize) -> Cost {
 ///
 /// # Cost
 /// [`open_to_cost`]: 1 round, one element from the party before `to`.
-pub async fn open_to<R: Ring>(party: &Party, x: &Share<R>, to: Role) -> Result<Option<ArrayD<R>>, Abort> {
+pub async fn open_to<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    to: Role,
+) -> Result<Option<ArrayD<R>>, Abort> {
     let role = party.role();
     if role == to.prev() {
         party.post(to, Step::Open, to_bytes(x.mine()));
@@ -40,7 +46,9 @@ pub async fn open_to<R: Ring>(party: &Party, x: &Share<R>, to: Role) -> Result<O
     if role != to {
         return Ok(None);
     }
-    let missing = party.take(to.prev(), Step::Open, x.len() * R::BYTES).await?;
+    let missing = party
+        .take(to.prev(), Step::Open, x.len() * R::BYTES)
+        .await?;
     Ok(Some(sum(x, &from_bytes(&missing))))
 }
 
@@ -55,9 +63,20 @@ pub fn open_to_cost<R: Ring>(len: usize, to: Role) -> Cost {
 pub async fn open_bits(party: &Party, x: &BitShare) -> Result<Bits, Abort> {
     let role = party.role();
     let bytes = Bits::words_for(x.len()) * 8;
-    party.post(role.next(), Step::Open, bytemuck::cast_slice(x.mine().words()).to_vec());
-    let missing: Vec<u64> = bytemuck::pod_collect_to_vec(&party.take(role.prev(), Step::Open, bytes).await?);
-    let words = x.mine().words().iter().zip(x.next().words()).zip(missing).map(|((a, b), c)| a ^ b ^ c);
+    party.post(
+        role.next(),
+        Step::Open,
+        bytemuck::cast_slice(x.mine().words()).to_vec(),
+    );
+    let missing: Vec<u64> =
+        bytemuck::pod_collect_to_vec(&party.take(role.prev(), Step::Open, bytes).await?);
+    let words = x
+        .mine()
+        .words()
+        .iter()
+        .zip(x.next().words())
+        .zip(missing)
+        .map(|((a, b), c)| a ^ b ^ c);
     Ok(Bits::from_words(x.len(), words.collect()))
 }
 
@@ -67,7 +86,12 @@ pub fn open_bits_cost(len: usize) -> Cost {
 }
 
 fn sum<R: Ring>(x: &Share<R>, missing: &[R]) -> ArrayD<R> {
-    let sums = x.mine().iter().zip(x.next()).zip(missing).map(|((&a, &b), &c)| a + b + c);
+    let sums = x
+        .mine()
+        .iter()
+        .zip(x.next())
+        .zip(missing)
+        .map(|((&a, &b), &c)| a + b + c);
     tensor(x.shape(), sums.collect())
 }
 
@@ -87,12 +111,20 @@ pub fn combine<R: Ring>(shares: &[Share<R>; 3]) -> Result<ArrayD<R>, Abort> {
         let component = (i + 1) % 3;
         let other = &shares[component];
         assert_eq!(share.shape(), other.shape(), "shares of one value");
-        if let Some(index) = share.next().iter().zip(other.mine()).position(|(a, b)| a != b) {
+        if let Some(index) = share
+            .next()
+            .iter()
+            .zip(other.mine())
+            .position(|(a, b)| a != b)
+        {
             return Err(Abort::Inconsistent { component, index });
         }
     }
     let [a, b, c] = shares;
-    Ok(sum(&Share::new(a.shape(), a.mine().to_vec(), b.mine().to_vec()), c.mine()))
+    Ok(sum(
+        &Share::new(a.shape(), a.mine().to_vec(), b.mine().to_vec()),
+        c.mine(),
+    ))
 }
 
 fn tensor<R: Ring>(shape: &[usize], values: Vec<R>) -> ArrayD<R> {

@@ -92,10 +92,21 @@ impl Party {
     /// # Panics
     /// If a peer's seed is missing.
     pub fn new(config: PartyConfig, transport: Box<dyn Transport>) -> Self {
-        let PartyConfig { role, session, seeds, timeout } = config;
+        let PartyConfig {
+            role,
+            session,
+            seeds,
+            timeout,
+        } = config;
         let prgs = std::array::from_fn(|peer| {
-            assert!(peer == role.index() || seeds[peer].is_some(), "the seed shared with party {peer}");
-            seeds[peer].as_ref().filter(|_| peer != role.index()).map(Prg::new)
+            assert!(
+                peer == role.index() || seeds[peer].is_some(),
+                "the seed shared with party {peer}"
+            );
+            seeds[peer]
+                .as_ref()
+                .filter(|_| peer != role.index())
+                .map(Prg::new)
         });
         let root = branch_id(&session, 0);
         let session = Session {
@@ -176,7 +187,17 @@ impl Party {
     pub fn finish(&self) -> Result<(), Abort> {
         self.session.flush()?;
         let deadline = Instant::now() + self.session.timeout;
-        self.session.transport.borrow_mut().finish(deadline).map_err(|source| link("goodbye", source))
+        self.session
+            .transport
+            .borrow_mut()
+            .finish(deadline)
+            .map_err(|source| link("goodbye", source))
+    }
+
+    /// Go on where all of `branches` are done: the rounds of the deepest one count.
+    pub fn merge(&self, branches: &[&Self]) {
+        let deepest = branches.iter().map(|branch| branch.depth.get()).max().unwrap_or(0);
+        self.depth.set(self.depth.get().max(deepest));
     }
 
     /// Run two independent sub-protocols side by side: their messages share rounds.
@@ -187,23 +208,33 @@ impl Party {
     ) -> (A, B) {
         let (left, right) = (self.fork(), self.fork());
         let both = futures_util::future::join(f(&left), g(&right)).await;
-        self.depth.set(left.depth.get().max(right.depth.get()));
+        self.merge(&[&left, &right]);
         both
     }
 
     /// As [`Party::join`] for any number of sub-protocols of one kind.
     pub async fn join_all<T, A>(&self, items: Vec<T>, f: impl AsyncFn(&Self, T) -> A) -> Vec<A> {
         let branches: Vec<Self> = items.iter().map(|_| self.fork()).collect();
-        let all = branches.iter().zip(items).map(|(branch, item)| f(branch, item));
+        let all = branches
+            .iter()
+            .zip(items)
+            .map(|(branch, item)| f(branch, item));
         let done = futures_util::future::join_all(all).await;
-        self.depth.set(branches.iter().map(|b| b.depth.get()).max().unwrap_or(0).max(self.depth.get()));
+        self.merge(&branches.iter().collect::<Vec<_>>());
         done
     }
 
-    fn fork(&self) -> Self {
+    /// A branch of its own, for work beside other branches; end it with [`Party::merge`]. [`Party::join`] does
+    /// both.
+    #[must_use]
+    pub fn fork(&self) -> Self {
         let child = self.children.get() + 1;
         self.children.set(child);
-        Self::at(Rc::clone(&self.session), branch_id(&self.branch.0, child), self.depth.get())
+        Self::at(
+            Rc::clone(&self.session),
+            branch_id(&self.branch.0, child),
+            self.depth.get(),
+        )
     }
 
     /// `len` elements that this party and `peer` draw alike and the third party cannot know.
@@ -219,7 +250,11 @@ impl Party {
     /// As [`Party::draw`], bytes.
     pub(crate) fn fill(&self, peer: Role, out: &mut [u8]) {
         let Some(prg) = &self.session.prgs[peer.index()] else {
-            assert_ne!(peer, self.role(), "a party shares no randomness with itself");
+            assert_ne!(
+                peer,
+                self.role(),
+                "a party shares no randomness with itself"
+            );
             return;
         };
         let position = &self.positions[peer.index()];
@@ -236,7 +271,13 @@ impl Party {
         session.messages[to.index()].set(session.messages[to.index()].get() + 1);
         let bytes = &session.posted_bytes[to.index()];
         bytes.set(bytes.get() + payload.len());
-        let message = Message { branch: self.branch, number, depth: self.depth.get(), tag: step.tag(), payload };
+        let message = Message {
+            branch: self.branch,
+            number,
+            depth: self.depth.get(),
+            tag: step.tag(),
+            payload,
+        };
         session.posted.borrow_mut()[to.index()].push(message);
         let linger = session.role == Role::P0 && session.last_flush.get().elapsed() > LINGER;
         if (linger || bytes.get() >= FULL_FRAME)
@@ -251,7 +292,12 @@ impl Party {
     ///
     /// # Errors
     /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
-    pub(crate) async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
+    pub(crate) async fn take(
+        &self,
+        from: Role,
+        step: Step,
+        bytes: usize,
+    ) -> Result<Vec<u8>, Abort> {
         let number = self.received[from.index()].get();
         self.received[from.index()].set(number + 1);
         let key = (from, self.branch, number);
@@ -287,7 +333,11 @@ impl Party {
 
     /// One round between the evaluators: send `payload` to the other one and take as many bytes.
     pub(crate) async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
-        let other = if self.role() == Role::P1 { Role::P2 } else { Role::P1 };
+        let other = if self.role() == Role::P1 {
+            Role::P2
+        } else {
+            Role::P1
+        };
         let bytes = payload.len();
         self.post(other, step, payload);
         self.take(other, step, bytes).await
@@ -313,7 +363,10 @@ impl Session {
     }
 
     fn step(&self) -> String {
-        self.awaited.borrow().first().map_or_else(|| "sending".to_owned(), |(_, step)| step.to_string())
+        self.awaited
+            .borrow()
+            .first()
+            .map_or_else(|| "sending".to_owned(), |(_, step)| step.to_string())
     }
 
     fn flush(&self) -> Result<(), Abort> {
@@ -323,30 +376,55 @@ impl Session {
             self.posted_bytes[peer.index()].set(0);
             if !posted.is_empty() {
                 let body = encode_frame(&posted);
-                self.transport.borrow_mut().send(peer, body).map_err(|source| link(&self.step(), source))?;
+                self.transport
+                    .borrow_mut()
+                    .send(peer, body)
+                    .map_err(|source| link(&self.step(), source))?;
             }
         }
         Ok(())
     }
 
     fn receive_frame(&self) -> Result<(), Abort> {
-        let mut peers: Vec<Role> = self.awaited.borrow().iter().map(|(peer, _)| *peer).collect();
+        let mut peers: Vec<Role> = self
+            .awaited
+            .borrow()
+            .iter()
+            .map(|(peer, _)| *peer)
+            .collect();
         peers.sort_unstable();
         peers.dedup();
         let deadline = Instant::now() + self.timeout;
         let received = self.transport.borrow_mut().receive(&peers, deadline);
         let (peer, body) = received.map_err(|source| link(&self.step(), source))?;
-        let malformed = || link(&self.step(), NetError::Malformed { peer, bytes: body.len() });
+        let malformed = || {
+            link(
+                &self.step(),
+                NetError::Malformed {
+                    peer,
+                    bytes: body.len(),
+                },
+            )
+        };
         let messages = decode_frame(&body).ok_or_else(malformed)?;
         let mut arrived = self.arrived.borrow_mut();
         for message in messages {
             let unread = &self.unread[peer.index()];
             unread.set(unread.get() + message.payload.len() as u64);
             if unread.get() > FAR_AHEAD {
-                return Err(Abort::TooFarAhead { peer, bytes: unread.get(), limit: FAR_AHEAD });
+                return Err(Abort::TooFarAhead {
+                    peer,
+                    bytes: unread.get(),
+                    limit: FAR_AHEAD,
+                });
             }
             match arrived.entry((peer, message.branch, message.number)) {
-                Entry::Occupied(_) => return Err(Abort::Surplus { peer, found: Step::name(message.tag) }),
+                Entry::Occupied(_) => {
+                    return Err(Abort::Surplus {
+                        peer,
+                        found: Step::name(message.tag),
+                    });
+                }
                 Entry::Vacant(place) => place.insert(message),
             };
         }
@@ -355,7 +433,10 @@ impl Session {
 }
 
 fn link(step: &str, source: NetError) -> Abort {
-    Abort::Link { step: step.to_owned(), source }
+    Abort::Link {
+        step: step.to_owned(),
+        source,
+    }
 }
 
 /// The id of a branch: a hash of the path to it, the same at all parties whatever the scheduling.

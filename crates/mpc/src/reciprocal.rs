@@ -4,7 +4,10 @@ use crate::bilinear::linear_part;
 use crate::reshare::{reshare, reshare_cost};
 use crate::select::{bit_products, bit_products_cost};
 use crate::spline::{spline_at, spline_at_cost};
-use crate::{Abort, Cost, Party, Share, Spline, bilinear_cost, bilinear_truncated_cost, msb, msb_cost, mul, mul_truncated, truncate, truncate_cost};
+use crate::{
+    Abort, Cost, Party, Share, Spline, bilinear_cost, bilinear_truncated_cost, msb, msb_cost, mul,
+    mul_truncated, truncate, truncate_cost,
+};
 use trefoil_net::Role;
 use trefoil_ring::{Fixed, Ring};
 
@@ -33,13 +36,30 @@ struct Normal {
 impl Normal {
     fn new<R: Ring>(range: Positive, step: u32) -> Self {
         let (argument_bits, width_bits) = if R::BITS == 64 { (24, 8) } else { (12, 5) };
-        assert!(range.low < range.high && range.high + 2 <= R::BITS, "{range:?} in a ring of {} bits", R::BITS);
+        assert!(
+            range.low < range.high && range.high + 2 <= R::BITS,
+            "{range:?} in a ring of {} bits",
+            R::BITS
+        );
         let top = range.high.next_multiple_of(step).max(step);
-        assert!(top + 2 <= R::BITS, "{range:?} in a ring of {} bits", R::BITS);
+        assert!(
+            top + 2 <= R::BITS,
+            "{range:?} in a ring of {} bits",
+            R::BITS
+        );
         let bottom = range.low / step * step;
-        assert!(top as i32 > width_bits, "{range:?} is too narrow to be normalised");
+        assert!(
+            top as i32 > width_bits,
+            "{range:?} is too narrow to be normalised"
+        );
         let thresholds = (bottom + step..top).step_by(step as usize).collect();
-        Self { top, thresholds, step, argument_bits, width_bits }
+        Self {
+            top,
+            thresholds,
+            step,
+            argument_bits,
+            width_bits,
+        }
     }
 
     /// The factors: `2^power_per_step` to the number of steps below the top, as a base less a term per
@@ -47,19 +67,33 @@ impl Normal {
     fn factor<R: Ring>(&self, power_per_step: u32) -> (R, Vec<R>) {
         let steps = self.thresholds.len() as u32;
         let power = |below: u32| R::one().shift_left(below * power_per_step);
-        (power(steps), (1..=steps).map(|i| power(steps - i + 1) - power(steps - i)).collect())
+        (
+            power(steps),
+            (1..=steps)
+                .map(|i| power(steps - i + 1) - power(steps - i))
+                .collect(),
+        )
     }
 
     fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: Fixed) -> Spline<R> {
         let low = (-f64::from(self.step)).exp2();
         let safe = |v: f64| f(v.max(low / 2.0));
-        Spline::fit(safe, [low, 1.0], self.width_bits, Fixed::new(self.argument_bits), output, 2)
+        Spline::fit(
+            safe,
+            [low, 1.0],
+            self.width_bits,
+            Fixed::new(self.argument_bits),
+            output,
+            2,
+        )
     }
 
     /// Fraction bits of the spline's result that leave room for the last product.
     fn result_bits<R: Ring>(&self) -> u32 {
         let factor = self.thresholds.len() as u32;
-        (self.argument_bits + 2).min(R::BITS.saturating_sub(5 + factor)).max(1)
+        (self.argument_bits + 2)
+            .min(R::BITS.saturating_sub(5 + factor))
+            .max(1)
     }
 }
 
@@ -78,7 +112,12 @@ impl Normal {
 ///
 /// # Cost
 /// [`reciprocal_cost`]: 10 rounds; bytes grow with the number of powers of two in the range.
-pub async fn reciprocal<R: Ring>(party: &Party, x: &Share<R>, format: Fixed, range: Positive) -> Result<Share<R>, Abort> {
+pub async fn reciprocal<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: Fixed,
+    range: Positive,
+) -> Result<Share<R>, Abort> {
     let (normal, spline, shift) = reciprocal_parts(format, range);
     scaled(party, x, &normal, &spline, shift).await
 }
@@ -111,7 +150,12 @@ fn reciprocal_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<
 ///
 /// # Cost
 /// [`rsqrt_cost`]: 10 rounds.
-pub async fn rsqrt<R: Ring>(party: &Party, x: &Share<R>, format: Fixed, range: Positive) -> Result<Share<R>, Abort> {
+pub async fn rsqrt<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: Fixed,
+    range: Positive,
+) -> Result<Share<R>, Abort> {
     let (normal, spline, shift) = rsqrt_parts(format, range);
     scaled(party, x, &normal, &spline, shift).await
 }
@@ -128,7 +172,8 @@ fn rsqrt_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>, i
     // x 4^p = v 2^top, so 2^(3f/2) / sqrt(x) is (1 / sqrt v) 2^p 2^((3f - top) / 2); top is even.
     let odd = f64::from(3 * format.fraction_bits % 2);
     let spline = normal.spline(|v| (odd / 2.0).exp2() / v.sqrt(), result);
-    let shift = result.fraction_bits as i32 + normal.top as i32 / 2 - (3 * format.fraction_bits / 2) as i32;
+    let shift =
+        result.fraction_bits as i32 + normal.top as i32 / 2 - (3 * format.fraction_bits / 2) as i32;
     (normal, spline, shift)
 }
 
@@ -141,10 +186,20 @@ async fn scaled<R: Ring>(
     shift: i32,
 ) -> Result<Share<R>, Abort> {
     let (len, steps, role) = (x.len(), normal.thresholds.len(), party.role());
-    let tile = |component: &[R]| component.iter().copied().cycle().take(steps * len).collect::<Vec<R>>();
+    let tile = |component: &[R]| {
+        component
+            .iter()
+            .copied()
+            .cycle()
+            .take(steps * len)
+            .collect::<Vec<R>>()
+    };
     let tiled = Share::new(&[steps * len], tile(x.mine()), tile(x.next()));
-    let constants: Vec<R> =
-        normal.thresholds.iter().flat_map(|&t| std::iter::repeat_n(R::one().shift_left(t), len)).collect();
+    let constants: Vec<R> = normal
+        .thresholds
+        .iter()
+        .flat_map(|&t| std::iter::repeat_n(R::one().shift_left(t), len))
+        .collect();
     let zero = vec![R::zero(); steps * len];
     let constants = match role {
         Role::P0 => Share::new(&[steps * len], zero.clone(), zero),
@@ -161,7 +216,11 @@ async fn scaled<R: Ring>(
         let known = linear_part(role, x);
         let (factors, arguments) = part.split_at_mut(len);
         for i in 0..len {
-            factors[i] = if role == Role::P1 { factor_base } else { R::zero() };
+            factors[i] = if role == Role::P1 {
+                factor_base
+            } else {
+                R::zero()
+            };
             arguments[i] = known[i] * argument_base;
             for s in 0..steps {
                 factors[i] -= reached.bits[s * len + i] * factor_terms[s];
@@ -182,7 +241,11 @@ async fn scaled<R: Ring>(
         .join(
             async |p: &Party| truncate(p, &argument, to_piece).await,
             async |p: &Party| {
-                if to_argument > 0 { truncate(p, &argument, to_argument as u32).await } else { Ok(argument.scale(up)) }
+                if to_argument > 0 {
+                    truncate(p, &argument, to_argument as u32).await
+                } else {
+                    Ok(argument.scale(up))
+                }
             },
         )
         .await;
@@ -190,7 +253,9 @@ async fn scaled<R: Ring>(
     let scaled = if shift > 0 {
         mul_truncated(party, &result, &factor, shift as u32).await?
     } else {
-        mul(party, &result, &factor).await?.scale(R::one().shift_left(shift.unsigned_abs()))
+        mul(party, &result, &factor)
+            .await?
+            .scale(R::one().shift_left(shift.unsigned_abs()))
     };
     Ok(scaled.reshape(x.shape()))
 }
@@ -198,15 +263,30 @@ async fn scaled<R: Ring>(
 /// Bits between the normalised value and the spline's argument (negative: scale up), and its piece number.
 fn argument_shifts<R: Ring>(normal: &Normal, spline: &Spline<R>) -> (i32, u32) {
     let to_argument = normal.top as i32 - normal.argument_bits as i32;
-    (to_argument, (to_argument + spline.piece_shift() as i32).max(1) as u32)
+    (
+        to_argument,
+        (to_argument + spline.piece_shift() as i32).max(1) as u32,
+    )
 }
 
 fn scaled_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>, shift: i32) -> Cost {
     let steps = normal.thresholds.len();
     let (to_argument, to_piece) = argument_shifts(normal, spline);
-    let narrow = if to_argument > 0 { truncate_cost::<R>(len, to_argument as u32) } else { Cost::FREE };
-    let compare = if steps > 0 { msb_cost(steps * len, normal.top + 1) } else { Cost::FREE };
-    let last = if shift > 0 { bilinear_truncated_cost::<R>(len, shift as u32) } else { bilinear_cost::<R>(len) };
+    let narrow = if to_argument > 0 {
+        truncate_cost::<R>(len, to_argument as u32)
+    } else {
+        Cost::FREE
+    };
+    let compare = if steps > 0 {
+        msb_cost(steps * len, normal.top + 1)
+    } else {
+        Cost::FREE
+    };
+    let last = if shift > 0 {
+        bilinear_truncated_cost::<R>(len, shift as u32)
+    } else {
+        bilinear_cost::<R>(len)
+    };
     compare
         + bit_products_cost::<R>(steps * len)
         + reshare_cost::<R>(2 * len)

@@ -5,8 +5,8 @@
 //! replicated share in one round: each evaluator sends its part under a fresh mask. So any
 //! function that is linear in what party 0 can deal ahead costs one online round, whatever its degree.
 
-use crate::{Cost, Party, Share, Step, trunc};
 use crate::abort::Abort;
+use crate::{Cost, Party, Share, Step, trunc};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
 
@@ -30,12 +30,17 @@ pub(crate) async fn deal<R: Ring>(
             let values = values();
             assert_eq!(values.len(), len, "values to deal");
             let mut message = party.draw::<R>(Role::P1, len);
-            message.iter_mut().zip(&values).for_each(|(share, &value)| *share = value - *share);
+            message
+                .iter_mut()
+                .zip(&values)
+                .for_each(|(share, &value)| *share = value - *share);
             party.post(Role::P2, Step::Deal, to_bytes(&message));
             Ok(values)
         }
         Role::P1 => Ok(party.draw(Role::P0, len)),
-        Role::P2 => Ok(from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?)),
+        Role::P2 => Ok(from_bytes(
+            &party.take(Role::P0, Step::Deal, len * R::BYTES).await?,
+        )),
     }
 }
 
@@ -52,7 +57,11 @@ pub(crate) const fn deal_cost<R: Ring>(len: usize) -> Cost {
 ///
 /// # Cost
 /// 1 round, one element from each evaluator.
-pub(crate) async fn reshare<R: Ring>(party: &Party, shape: &[usize], part: Vec<R>) -> Result<Share<R>, Abort> {
+pub(crate) async fn reshare<R: Ring>(
+    party: &Party,
+    shape: &[usize],
+    part: Vec<R>,
+) -> Result<Share<R>, Abort> {
     let len = shape.iter().product();
     if party.role() == Role::P0 {
         let (next, mine) = (party.draw(Role::P1, len), party.draw(Role::P2, len));
@@ -77,25 +86,38 @@ pub(crate) const fn reshare_cost<R: Ring>(len: usize) -> Cost {
 ///
 /// # Cost
 /// 1 round; one element from each party, party 0's ahead of time.
-pub(crate) async fn reshare_offset<R: Ring>(party: &Party, shape: &[usize], part: Vec<R>) -> Result<Share<R>, Abort> {
+pub(crate) async fn reshare_offset<R: Ring>(
+    party: &Party,
+    shape: &[usize],
+    part: Vec<R>,
+) -> Result<Share<R>, Abort> {
     let len = shape.iter().product();
     match party.role() {
         Role::P0 => {
-            let (next, mask) = (party.draw::<R>(Role::P1, len), party.draw::<R>(Role::P1, len));
+            let (next, mask) = (
+                party.draw::<R>(Role::P1, len),
+                party.draw::<R>(Role::P1, len),
+            );
             let mine = party.draw::<R>(Role::P2, len);
-            let message: Vec<R> = (0..len).map(|i| part[i] - mask[i] - mine[i] - next[i]).collect();
+            let message: Vec<R> = (0..len)
+                .map(|i| part[i] - mask[i] - mine[i] - next[i])
+                .collect();
             party.post(Role::P2, Step::Deal, to_bytes(&message));
             party.pause().await;
             Ok(Share::new(shape, mine, next))
         }
         Role::P1 => {
-            let (half_mask, mask) = (party.draw::<R>(Role::P0, len), party.draw::<R>(Role::P0, len));
+            let (half_mask, mask) = (
+                party.draw::<R>(Role::P0, len),
+                party.draw::<R>(Role::P0, len),
+            );
             let masked = add_up(party, part, |v, i| v + mask[i]).await?;
             Ok(Share::evaluated(Role::P1, shape, half_mask, masked))
         }
         Role::P2 => {
             let half_mask = party.draw::<R>(Role::P0, len);
-            let offset: Vec<R> = from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?);
+            let offset: Vec<R> =
+                from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?);
             let masked = add_up(party, part, |v, i| v + offset[i]).await?;
             Ok(Share::evaluated(Role::P2, shape, half_mask, masked))
         }
@@ -143,7 +165,11 @@ pub(crate) fn reshare_truncated_cost<R: Ring>(len: usize, shift: u32) -> Cost {
 }
 
 /// One round between the evaluators: send the own part, masked, and return the sum of both.
-async fn add_up<R: Ring>(party: &Party, mut part: Vec<R>, mask: impl Fn(R, usize) -> R) -> Result<Vec<R>, Abort> {
+async fn add_up<R: Ring>(
+    party: &Party,
+    mut part: Vec<R>,
+    mask: impl Fn(R, usize) -> R,
+) -> Result<Vec<R>, Abort> {
     for (i, v) in part.iter_mut().enumerate() {
         *v = mask(*v, i);
     }
@@ -161,7 +187,10 @@ async fn add_up<R: Ring>(party: &Party, mut part: Vec<R>, mask: impl Fn(R, usize
 pub fn zero_share<R: Ring>(party: &Party, len: usize) -> Vec<R> {
     let mut with_next = party.draw::<R>(party.role().next(), len);
     let with_prev = party.draw::<R>(party.role().prev(), len);
-    with_next.iter_mut().zip(with_prev).for_each(|(a, b)| *a -= b);
+    with_next
+        .iter_mut()
+        .zip(with_prev)
+        .for_each(|(a, b)| *a -= b);
     with_next
 }
 

@@ -21,7 +21,11 @@ use trefoil_ring::Ring;
 ///
 /// # Panics
 /// If there are not as many bits as elements.
-pub async fn multiply_bit<R: Ring>(party: &Party, bits: &BitShare, x: &Share<R>) -> Result<Share<R>, Abort> {
+pub async fn multiply_bit<R: Ring>(
+    party: &Party,
+    bits: &BitShare,
+    x: &Share<R>,
+) -> Result<Share<R>, Abort> {
     let parts = bit_products(party, bits, x).await?;
     reshare(party, x.shape(), parts.products).await
 }
@@ -35,7 +39,12 @@ pub fn multiply_bit_cost<R: Ring>(len: usize) -> Cost {
 ///
 /// # Panics
 /// If the shapes differ, or there are not as many bits as elements.
-pub async fn select<R: Ring>(party: &Party, bits: &BitShare, x: &Share<R>, y: &Share<R>) -> Result<Share<R>, Abort> {
+pub async fn select<R: Ring>(
+    party: &Party,
+    bits: &BitShare,
+    x: &Share<R>,
+    y: &Share<R>,
+) -> Result<Share<R>, Abort> {
     Ok(multiply_bit(party, bits, &x.sub(y)).await?.add(y))
 }
 
@@ -72,11 +81,18 @@ pub(crate) async fn bit_products<R: Ring>(
     let mut bit_masks = deal(party, 2 * len, masks).await?;
     let role = party.role();
     if role == Role::P0 {
-        return Ok(BitProducts { bits: Vec::new(), products: Vec::new() });
+        return Ok(BitProducts {
+            bits: Vec::new(),
+            products: Vec::new(),
+        });
     }
     let mut products = bit_masks.split_off(len);
     let (masked_bits, masked, half_mask) = (bits.masked(role), x.masked(role), x.half_mask(role));
-    let one = if role == Role::P1 { R::one() } else { R::zero() };
+    let one = if role == Role::P1 {
+        R::one()
+    } else {
+        R::zero()
+    };
     for i in 0..len {
         let hidden = bit_masks[i] * masked[i] + products[i];
         products[i] = hidden;
@@ -85,7 +101,10 @@ pub(crate) async fn bit_products<R: Ring>(
             bit_masks[i] = one - bit_masks[i];
         }
     }
-    Ok(BitProducts { bits: bit_masks, products })
+    Ok(BitProducts {
+        bits: bit_masks,
+        products,
+    })
 }
 
 /// Cost of [`bit_products`] for `len` elements.

@@ -28,8 +28,16 @@ impl<R: Ring> Share<R> {
     /// If a component's length does not fit the shape.
     pub fn new(shape: &[usize], mine: Vec<R>, next: Vec<R>) -> Self {
         let len: usize = shape.iter().product();
-        assert_eq!((mine.len(), next.len()), (len, len), "components of a share of shape {shape:?}");
-        Self { shape: shape.to_vec(), mine, next }
+        assert_eq!(
+            (mine.len(), next.len()),
+            (len, len),
+            "components of a share of shape {shape:?}"
+        );
+        Self {
+            shape: shape.to_vec(),
+            mine,
+            next,
+        }
     }
 
     /// The share of a public tensor: the masked value is the tensor, the mask 0.
@@ -74,7 +82,12 @@ impl<R: Ring> Share<R> {
     /// If the shape holds another number of elements.
     #[must_use]
     pub fn reshape(mut self, shape: &[usize]) -> Self {
-        assert_eq!(shape.iter().product::<usize>(), self.len(), "reshape of {:?} to {shape:?}", self.shape);
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            self.len(),
+            "reshape of {:?} to {shape:?}",
+            self.shape
+        );
         self.shape = shape.to_vec();
         self
     }
@@ -89,7 +102,11 @@ impl<R: Ring> Share<R> {
 
     /// Apply a linear map of two shares to both pairs of components.
     #[must_use]
-    pub fn zip(&self, other: &Self, f: impl Fn(ArrayViewD<'_, R>, ArrayViewD<'_, R>) -> ArrayD<R>) -> Self {
+    pub fn zip(
+        &self,
+        other: &Self,
+        f: impl Fn(ArrayViewD<'_, R>, ArrayViewD<'_, R>) -> ArrayD<R>,
+    ) -> Self {
         let mine = f(self.view(&self.mine), other.view(&other.mine));
         let next = f(self.view(&self.next), other.view(&other.next));
         let shape = mine.shape().to_vec();
@@ -113,9 +130,16 @@ impl<R: Ring> Share<R> {
     }
 
     fn each(&self, other: &Self, f: impl Fn(R, R) -> R) -> Self {
-        assert_eq!(self.shape, other.shape, "operands of an element-wise operation");
+        assert_eq!(
+            self.shape, other.shape,
+            "operands of an element-wise operation"
+        );
         let zip = |x: &[R], y: &[R]| x.iter().zip(y).map(|(&a, &b)| f(a, b)).collect();
-        Self::new(&self.shape, zip(&self.mine, &other.mine), zip(&self.next, &other.next))
+        Self::new(
+            &self.shape,
+            zip(&self.mine, &other.mine),
+            zip(&self.next, &other.next),
+        )
     }
 
     /// `-self`.
@@ -135,7 +159,9 @@ impl<R: Ring> Share<R> {
     #[must_use]
     pub fn add_constant(mut self, role: Role, constant: R) -> Self {
         if let Some(masked) = self.masked_mut(role) {
-            masked.iter_mut().for_each(|x| *x += constant);
+            for x in masked {
+                *x += constant;
+            }
         }
         self
     }
@@ -146,7 +172,11 @@ impl<R: Ring> Share<R> {
     /// At party 0, which does not hold it.
     pub(crate) fn masked(&self, role: Role) -> &[R] {
         assert_ne!(role, Role::P0, "party 0 holds no masked value");
-        if role == Role::P1 { &self.next } else { &self.mine }
+        if role == Role::P1 {
+            &self.next
+        } else {
+            &self.mine
+        }
     }
 
     fn masked_mut(&mut self, role: Role) -> Option<&mut [R]> {
@@ -160,24 +190,42 @@ impl<R: Ring> Share<R> {
     /// An evaluator's half of the mask: `x_1` at party 1, `x_0` at party 2.
     pub(crate) fn half_mask(&self, role: Role) -> &[R] {
         assert_ne!(role, Role::P0, "party 0 holds the whole mask");
-        if role == Role::P1 { &self.mine } else { &self.next }
+        if role == Role::P1 {
+            &self.mine
+        } else {
+            &self.next
+        }
     }
 
     /// The whole mask `x_0 + x_1` (party 0).
     pub(crate) fn mask(&self) -> Vec<R> {
-        self.mine.iter().zip(&self.next).map(|(&a, &b)| a + b).collect()
+        self.mine
+            .iter()
+            .zip(&self.next)
+            .map(|(&a, &b)| a + b)
+            .collect()
     }
 
     /// An evaluator's share from its half of the mask and the masked value.
-    pub(crate) fn evaluated(role: Role, shape: &[usize], half_mask: Vec<R>, masked: Vec<R>) -> Self {
-        if role == Role::P1 { Self::new(shape, half_mask, masked) } else { Self::new(shape, masked, half_mask) }
+    pub(crate) fn evaluated(
+        role: Role,
+        shape: &[usize],
+        half_mask: Vec<R>,
+        masked: Vec<R>,
+    ) -> Self {
+        if role == Role::P1 {
+            Self::new(shape, half_mask, masked)
+        } else {
+            Self::new(shape, masked, half_mask)
+        }
     }
 }
 
-
 impl<R> fmt::Debug for Share<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Share").field("shape", &self.shape).finish_non_exhaustive()
+        f.debug_struct("Share")
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 
@@ -252,7 +300,14 @@ impl BitShare {
     pub fn xor(&self, other: &Self) -> Self {
         let xor = |x: &Bits, y: &Bits| {
             assert_eq!(x.len(), y.len(), "operands of xor");
-            Bits::from_words(x.len(), x.words().iter().zip(y.words()).map(|(a, b)| a ^ b).collect())
+            Bits::from_words(
+                x.len(),
+                x.words()
+                    .iter()
+                    .zip(y.words())
+                    .map(|(a, b)| a ^ b)
+                    .collect(),
+            )
         };
         Self::new(xor(&self.mine, &other.mine), xor(&self.next, &other.next))
     }
@@ -273,28 +328,28 @@ impl BitShare {
     /// The masked bits (evaluators); see [`Share::masked`].
     pub(crate) fn masked(&self, role: Role) -> &Bits {
         assert_ne!(role, Role::P0, "party 0 holds no masked value");
-        if role == Role::P1 { &self.next } else { &self.mine }
-    }
-
-    /// An evaluator's half of the mask.
-    pub(crate) fn half_mask(&self, role: Role) -> &Bits {
-        assert_ne!(role, Role::P0, "party 0 holds the whole mask");
-        if role == Role::P1 { &self.mine } else { &self.next }
+        if role == Role::P1 {
+            &self.next
+        } else {
+            &self.mine
+        }
     }
 
     /// The whole mask (party 0), as words.
     pub(crate) fn mask(&self) -> Vec<u64> {
-        self.mine.words().iter().zip(self.next.words()).map(|(a, b)| a ^ b).collect()
-    }
-
-    /// An evaluator's share from its half of the mask and the masked bits.
-    pub(crate) fn evaluated(role: Role, half_mask: Bits, masked: Bits) -> Self {
-        if role == Role::P1 { Self::new(half_mask, masked) } else { Self::new(masked, half_mask) }
+        self.mine
+            .words()
+            .iter()
+            .zip(self.next.words())
+            .map(|(a, b)| a ^ b)
+            .collect()
     }
 }
 
 impl fmt::Debug for BitShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BitShare").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("BitShare")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }

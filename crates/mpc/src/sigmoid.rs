@@ -18,13 +18,21 @@ fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
     // 256 pieces of 1/8; in the 32-bit ring 32 of 1/2, whose error is below its format's.
     let width_bits = if R::BITS == 64 { 3 } else { 1 };
     let spline = Spline::fit(sigmoid, [-16.0, 15.5], width_bits, format, format, 1);
-    Saturating { spline, bound: 15.0, floor: 0.0 }
+    Saturating {
+        spline,
+        bound: 15.0,
+        floor: 0.0,
+    }
 }
 
 fn tanh_function<R: Ring>(format: Fixed) -> Saturating<R> {
     let width_bits = if R::BITS == 64 { 4 } else { 2 };
     let spline = Spline::fit(f64::tanh, [-8.0, 7.75], width_bits, format, format, 1);
-    Saturating { spline, bound: 7.25, floor: -1.0 }
+    Saturating {
+        spline,
+        bound: 7.25,
+        floor: -1.0,
+    }
 }
 
 /// `1 / (1 + exp(-x))`, element by element.
@@ -40,7 +48,11 @@ fn tanh_function<R: Ring>(format: Fixed) -> Saturating<R> {
 ///
 /// # Cost
 /// [`sigmoid_cost`]: 5 rounds.
-pub async fn sigmoid<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Result<Share<R>, Abort> {
+pub async fn sigmoid<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: Fixed,
+) -> Result<Share<R>, Abort> {
     saturating(party, x, format, &sigmoid_function(format)).await
 }
 
@@ -71,8 +83,15 @@ async fn saturating<R: Ring>(
     let (len, role) = (x.len(), party.role());
     let flat = x.clone().reshape(&[len]);
     let bound: R = format.encode(function.bound);
-    let (low, high) = (flat.clone().add_constant(role, bound), flat.clone().add_constant(role, -bound));
-    let ends = Share::new(&[2 * len], [low.mine(), high.mine()].concat(), [low.next(), high.next()].concat());
+    let (low, high) = (
+        flat.clone().add_constant(role, bound),
+        flat.clone().add_constant(role, -bound),
+    );
+    let ends = Share::new(
+        &[2 * len],
+        [low.mine(), high.mine()].concat(),
+        [low.next(), high.next()].concat(),
+    );
     let (below, middle) = party
         .join(
             async |p: &Party| msb(p, &ends, R::BITS).await,
@@ -90,10 +109,23 @@ async fn saturating<R: Ring>(
         Bits::concat(&[inside.next(), below_low.next(), above.next()]),
     );
     let (floor, one) = (format.encode::<R>(function.floor), format.encode::<R>(1.0));
-    let constants = Share::public(role, &ndarray::ArrayD::from_shape_fn(vec![2 * len], |i| if i[0] < len { floor } else { one }));
-    let values = Share::new(&[3 * len], [middle.mine(), constants.mine()].concat(), [middle.next(), constants.next()].concat());
+    let constants = Share::public(
+        role,
+        &ndarray::ArrayD::from_shape_fn(vec![2 * len], |i| if i[0] < len { floor } else { one }),
+    );
+    let values = Share::new(
+        &[3 * len],
+        [middle.mine(), constants.mine()].concat(),
+        [middle.next(), constants.next()].concat(),
+    );
     let products = bit_products(party, &bits, &values).await?.products;
-    let part = if role == Role::P0 { Vec::new() } else { (0..len).map(|i| products[i] + products[len + i] + products[2 * len + i]).collect() };
+    let part = if role == Role::P0 {
+        Vec::new()
+    } else {
+        (0..len)
+            .map(|i| products[i] + products[len + i] + products[2 * len + i])
+            .collect()
+    };
     reshare(party, x.shape(), part).await
 }
 

@@ -1,13 +1,16 @@
 //! The softmax function.
 
 use crate::{
-    Abort, Cost, ExpRange, Party, Positive, Share, bilinear_truncated_cost, exp, exp_cost, max, max_cost,
-    mul_truncated, reciprocal, reciprocal_cost,
+    Abort, Cost, ExpRange, Party, Positive, Share, bilinear_truncated_cost, exp, exp_cost, max,
+    max_cost, mul_truncated, reciprocal, reciprocal_cost,
 };
 use trefoil_ring::{Fixed, Ring};
 
 /// Logits lie in `[-64, 64]`, so differences to the maximum in `[-128, 0]`.
-const RANGE: ExpRange = ExpRange { low: -128.5, high: 0.0 };
+const RANGE: ExpRange = ExpRange {
+    low: -128.5,
+    high: 0.0,
+};
 
 /// What softmax works in: more fraction bits than the default formats, so that its steps lose nothing.
 fn inner_format<R: Ring>() -> Fixed {
@@ -16,7 +19,10 @@ fn inner_format<R: Ring>() -> Fixed {
 
 fn sum_range<R: Ring>(n: usize) -> Positive {
     let one = inner_format::<R>().fraction_bits;
-    Positive { low: one - 1, high: one + 1 + n.next_power_of_two().trailing_zeros() }
+    Positive {
+        low: one - 1,
+        high: one + 1 + n.next_power_of_two().trailing_zeros(),
+    }
 }
 
 /// `exp(x_i) / sum_j exp(x_j)` over the first axis of `x` (n × rows), numerically stable.
@@ -33,7 +39,11 @@ fn sum_range<R: Ring>(n: usize) -> Positive {
 ///
 /// # Cost
 /// [`softmax_cost`]: for n = 10 and few rows 20 rounds.
-pub async fn softmax<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Result<Share<R>, Abort> {
+pub async fn softmax<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: Fixed,
+) -> Result<Share<R>, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
     let inner = inner_format::<R>();
     let top = max(party, x, R::BITS).await?;
@@ -47,7 +57,11 @@ pub async fn softmax<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Res
 
 fn product_shift<R: Ring>(format: Fixed) -> u32 {
     let inner = 2 * inner_format::<R>().fraction_bits;
-    assert!(inner > format.fraction_bits, "softmax in a format of {} fraction bits", format.fraction_bits);
+    assert!(
+        inner > format.fraction_bits,
+        "softmax in a format of {} fraction bits",
+        format.fraction_bits
+    );
     inner - format.fraction_bits
 }
 

@@ -2,7 +2,9 @@
 
 use crate::bilinear::{linear_part, parts};
 use crate::reshare::{reshare_truncated, reshare_truncated_cost};
-use crate::{Abort, Cost, Party, Share, bilinear_cost, lookup, lookup_cost, mul, truncate, truncate_cost};
+use crate::{
+    Abort, Cost, Party, Share, bilinear_cost, lookup, lookup_cost, mul, truncate, truncate_cost,
+};
 use trefoil_ring::{Fixed, Ring};
 
 /// A function as quadratics `a + b u + c u^2` on pieces of one width, `u` the distance from the piece's start.
@@ -31,28 +33,55 @@ impl<R: Ring> Spline<R> {
     ///
     /// # Panics
     /// If the formats leave no room in the ring, or the pieces are narrower than a unit of the input.
-    pub fn fit(f: impl Fn(f64) -> f64, interval: [f64; 2], width_bits: i32, input: Fixed, output: Fixed, bound: u32) -> Self {
+    pub fn fit(
+        f: impl Fn(f64) -> f64,
+        interval: [f64; 2],
+        width_bits: i32,
+        input: Fixed,
+        output: Fixed,
+        bound: u32,
+    ) -> Self {
         let width = (-f64::from(width_bits)).exp2();
         let first = (interval[0] / width).floor() as i64;
         let pieces = ((interval[1] - interval[0]) / width).ceil() as i64 + 1;
         let index_bits = (pieces as f64).log2().ceil() as u32;
         let fraction = input.fraction_bits as i32;
-        assert!(fraction > width_bits, "pieces of a spline narrower than the input's unit");
+        assert!(
+            fraction > width_bits,
+            "pieces of a spline narrower than the input's unit"
+        );
         let scale = R::BITS as i32 - 3 - 2 * fraction - bound as i32;
-        assert!(scale >= 1, "a spline over {fraction} fraction bits does not fit the ring");
+        assert!(
+            scale >= 1,
+            "a spline over {fraction} fraction bits does not fit the ring"
+        );
         let mut coefficients = vec![vec![R::zero(); 1 << index_bits]; 3];
         let node = width * 0.75_f64.sqrt();
         for piece in first..first + pieces {
             let start = piece as f64 * width;
             let (up, at, down) = (f(start + node), f(start), f(start - node));
-            let quadratic = [at, (up - down) / (2.0 * node), (up - 2.0 * at + down) / (2.0 * node * node)];
+            let quadratic = [
+                at,
+                (up - down) / (2.0 * node),
+                (up - 2.0 * at + down) / (2.0 * node * node),
+            ];
             let entry = piece.rem_euclid(1 << index_bits) as usize;
             for (power, (table, value)) in coefficients.iter_mut().zip(quadratic).enumerate() {
-                table[entry] = R::from_i64((value * f64::from(scale + fraction * (2 - power as i32)).exp2()).round() as i64);
+                table[entry] = R::from_i64(
+                    (value * f64::from(scale + fraction * (2 - power as i32)).exp2()).round()
+                        as i64,
+                );
             }
         }
         let result_shift = (scale + 2 * fraction - output.fraction_bits as i32) as u32;
-        Self { input, output, piece_shift: (fraction - width_bits) as u32, index_bits, result_shift, coefficients }
+        Self {
+            input,
+            output,
+            piece_shift: (fraction - width_bits) as u32,
+            index_bits,
+            result_shift,
+            coefficients,
+        }
     }
 
     /// Bits of the argument below a piece's number, for callers that find the piece themselves.
@@ -75,7 +104,11 @@ impl<R: Ring> Spline<R> {
 ///
 /// # Cost
 /// [`spline_cost`]: 4 rounds.
-pub async fn spline<R: Ring>(party: &Party, x: &Share<R>, spline: &Spline<R>) -> Result<Share<R>, Abort> {
+pub async fn spline<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    spline: &Spline<R>,
+) -> Result<Share<R>, Abort> {
     let piece = truncate(party, x, spline.piece_shift).await?;
     spline_at(party, x, &piece, spline).await
 }
@@ -100,11 +133,18 @@ pub(crate) async fn spline_at<R: Ring>(
         )
         .await;
     let (square, found) = (square?, found?);
-    let add_products = |a: &[R], b: &[R], out: &mut [R]| out.iter_mut().zip(a).zip(b).for_each(|((o, &a), &b)| *o += a * b);
+    let add_products = |a: &[R], b: &[R], out: &mut [R]| {
+        for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *o += a * b;
+        }
+    };
     let mut part = parts(party, &found[1], &u, x.len(), add_products);
     let second = parts(party, &found[2], &square, x.len(), add_products);
     let constant = linear_part(party.role(), &found[0]);
-    part.iter_mut().zip(second).zip(constant).for_each(|((p, q), c)| *p += q + c);
+    part.iter_mut()
+        .zip(second)
+        .zip(constant)
+        .for_each(|((p, q), c)| *p += q + c);
     reshare_truncated(party, x.shape(), part, spline.result_shift).await
 }
 

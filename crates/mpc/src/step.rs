@@ -44,7 +44,10 @@ impl Step {
             Self::Wrap,
             Self::TruncatedMask,
         ];
-        known.iter().find(|s| s.tag() == tag).map_or_else(|| format!("unknown step {}", tag.0), ToString::to_string)
+        known
+            .iter()
+            .find(|s| s.tag() == tag)
+            .map_or_else(|| format!("unknown step {}", tag.0), ToString::to_string)
     }
 }
 

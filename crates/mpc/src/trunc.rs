@@ -57,7 +57,11 @@ pub(crate) async fn truncate_masked<R: Ring>(
     known: Vec<R>,
     shift: u32,
 ) -> Result<Share<R>, Abort> {
-    assert!((1..=R::BITS - 2).contains(&shift), "truncation by {shift} bits in a ring of {}", R::BITS);
+    assert!(
+        (1..=R::BITS - 2).contains(&shift),
+        "truncation by {shift} bits in a ring of {}",
+        R::BITS
+    );
     let len = known.len();
     let bytes = wrap_bytes(shift);
     let up = R::BITS - shift;
@@ -72,7 +76,9 @@ pub(crate) async fn truncate_masked<R: Ring>(
             let mut next = party.draw::<R>(Role::P1, len);
             let mut dealt = draw_wraps(Role::P1);
             let (mask_1, mask_0) = (draw_wraps(Role::P1), draw_wraps(Role::P2));
-            let mut mine: Vec<R> = (0..len).map(|i| -known[i].shift_right(shift) - next[i]).collect();
+            let mut mine: Vec<R> = (0..len)
+                .map(|i| -known[i].shift_right(shift) - next[i])
+                .collect();
             let mut message = to_bytes(&mine);
             for (r, b) in known.iter().zip(dealt.chunks_exact_mut(bytes)) {
                 write(b, u64::from(r.is_negative()).wrapping_sub(read(b)));
@@ -90,16 +96,26 @@ pub(crate) async fn truncate_masked<R: Ring>(
         }
         role => {
             let (mut half_mask, dealt, mask) = if role == Role::P1 {
-                (party.draw::<R>(Role::P0, len), draw_wraps(Role::P0), draw_wraps(Role::P0))
+                (
+                    party.draw::<R>(Role::P0, len),
+                    draw_wraps(Role::P0),
+                    draw_wraps(Role::P0),
+                )
             } else {
                 let mask = draw_wraps(Role::P0);
-                let mut elements = party.take(Role::P0, Step::TruncatedMask, len * (R::BYTES + bytes)).await?;
+                let mut elements = party
+                    .take(Role::P0, Step::TruncatedMask, len * (R::BYTES + bytes))
+                    .await?;
                 let dealt = elements.split_off(len * R::BYTES);
                 (from_bytes(&elements), dealt, mask)
             };
             let half = R::one().shift_left(R::BITS - 2);
             let mut wraps = mask.clone();
-            for ((c, b), out) in known.iter().zip(dealt.chunks_exact(bytes)).zip(wraps.chunks_exact_mut(bytes)) {
+            for ((c, b), out) in known
+                .iter()
+                .zip(dealt.chunks_exact(bytes))
+                .zip(wraps.chunks_exact_mut(bytes))
+            {
                 let may_wrap = u64::from(!(*c + half).is_negative());
                 write(out, may_wrap.wrapping_mul(read(b)).wrapping_sub(read(out)));
             }

@@ -13,6 +13,11 @@ const POSITIONS: usize = 24;
 /// Messages tampered with, spread over the run.
 const TAMPERED: usize = 12;
 
+/// Input values from a generator and the inputs' shapes.
+pub type Generator<'a, R> = dyn Fn(&mut Random, &[&[usize]]) -> Vec<Vec<R>> + 'a;
+/// Panics where outputs do not follow from inputs.
+pub type Oracle<'a, R> = dyn Fn(&[Vec<R>], &[Vec<R>]) + 'a;
+
 /// A protocol and what it promises.
 pub struct Contract<'a, R> {
     /// Its name, for messages.
@@ -20,11 +25,11 @@ pub struct Contract<'a, R> {
     /// Shapes of its inputs in the correctness test.
     pub shapes: &'a [&'a [usize]],
     /// Values of its inputs: by generator and shapes.
-    pub values: &'a dyn Fn(&mut Random, &[&[usize]]) -> Vec<Vec<R>>,
+    pub values: &'a Generator<'a, R>,
     /// Shapes for the view test: small.
     pub small: &'a [&'a [usize]],
     /// Panics where outputs do not follow from inputs.
-    pub oracle: &'a dyn Fn(&[Vec<R>], &[Vec<R>]),
+    pub oracle: &'a Oracle<'a, R>,
     /// Cost by input shapes.
     pub cost: &'a dyn Fn(&[&[usize]]) -> Cost,
 }
@@ -49,7 +54,11 @@ pub fn contract<R: Ring>(
 
 type Inputs<R> = Vec<(Vec<usize>, Vec<R>)>;
 
-fn inputs<R: Ring>(contract: &Contract<'_, R>, random: &mut Random, shapes: &[&[usize]]) -> Inputs<R> {
+fn inputs<R: Ring>(
+    contract: &Contract<'_, R>,
+    random: &mut Random,
+    shapes: &[&[usize]],
+) -> Inputs<R> {
     let values = (contract.values)(random, shapes);
     shapes.iter().map(|s| s.to_vec()).zip(values).collect()
 }
@@ -62,11 +71,15 @@ fn correct<R: Ring>(
     let inputs = inputs(contract, random, contract.shapes);
     let run = World::new(random.word()).run(&inputs, protocol);
     let expected = (contract.cost)(contract.shapes);
-    let found = Cost { rounds: run.rounds(), bytes: run.traffic.map(|t| t.bytes_sent()) };
+    let found = Cost {
+        rounds: run.rounds(),
+        bytes: run.traffic.map(|t| t.bytes_sent()),
+    };
     let outputs = run.unwrap();
     assert_eq!(found, expected, "{}: cost", contract.name);
-    let values: Vec<Vec<R>> =
-        (0..outputs[0].len()).map(|i| reconstruct([&outputs[0][i], &outputs[1][i], &outputs[2][i]])).collect();
+    let values: Vec<Vec<R>> = (0..outputs[0].len())
+        .map(|i| reconstruct([&outputs[0][i], &outputs[1][i], &outputs[2][i]]))
+        .collect();
     let inputs: Vec<Vec<R>> = inputs.into_iter().map(|(_, values)| values).collect();
     (contract.oracle)(&inputs, &values);
 }
@@ -82,7 +95,11 @@ fn shape<R: Ring>(
         run.log.iter().map(crate::Sent::shape).collect::<Vec<_>>()
     });
     let first = shapes.next();
-    assert!(shapes.all(|shape| Some(shape) == first), "{}: the traffic's shape depends on inputs", contract.name);
+    assert!(
+        shapes.all(|shape| Some(shape) == first),
+        "{}: the traffic's shape depends on inputs",
+        contract.name
+    );
 }
 
 /// Fix a party's shares and keys and vary only the key that the two others share: every byte it receives, and
@@ -98,15 +115,22 @@ fn views<R: Ring>(
             let inputs = inputs(contract, random, contract.small);
             let views: Vec<Vec<u8>> = (0..VIEWS)
                 .map(|_| {
-                    let run = world.vary_others(corrupt, random.word()).run(&inputs, protocol);
-                    run.log.iter().filter(|m| m.to == corrupt).flat_map(|m| m.payload.iter().copied()).collect()
+                    let run = world
+                        .vary_others(corrupt, random.word())
+                        .run(&inputs, protocol);
+                    run.log
+                        .iter()
+                        .filter(|m| m.to == corrupt)
+                        .flat_map(|m| m.payload.iter().copied())
+                        .collect()
                 })
                 .collect();
             let bytes = views[0].len();
             let step = bytes.div_ceil(POSITIONS).max(1);
             let positions: Vec<usize> = (0..bytes).step_by(step).collect();
             for (i, &a) in positions.iter().enumerate() {
-                let column = |f: &dyn Fn(&[u8]) -> u8| views.iter().map(|v| f(v)).collect::<Vec<u8>>();
+                let column =
+                    |f: &dyn Fn(&[u8]) -> u8| views.iter().map(|v| f(v)).collect::<Vec<u8>>();
                 assert!(
                     uniform_bytes(&column(&|v| v[a])) || partial(&views, a),
                     "{}: byte {a} of what {corrupt} receives is not uniform",
@@ -114,7 +138,9 @@ fn views<R: Ring>(
                 );
                 for &b in &positions[..i] {
                     assert!(
-                        uniform_bytes(&column(&|v| v[a].wrapping_sub(v[b]))) || partial(&views, a) || partial(&views, b),
+                        uniform_bytes(&column(&|v| v[a].wrapping_sub(v[b])))
+                            || partial(&views, a)
+                            || partial(&views, b),
                         "{}: bytes {a} and {b} of what {corrupt} receives are related",
                         contract.name
                     );
@@ -148,7 +174,13 @@ fn tampered<R: Ring>(
     for message in log.iter().step_by(step) {
         for change in [Change::Cut, Change::Lengthen, Change::Tag] {
             let (from, to) = (message.from, message.to);
-            world.tamper = Some(Tamper { from, to, branch: message.branch, number: message.number, change });
+            world.tamper = Some(Tamper {
+                from,
+                to,
+                branch: message.branch,
+                number: message.number,
+                change,
+            });
             let run = world.run(&inputs, protocol);
             assert!(
                 matches!(&run.outputs[to.index()], Err(Abort::Unexpected { peer, .. }) if *peer == from),

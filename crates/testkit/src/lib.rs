@@ -3,14 +3,19 @@
 //! A test of a protocol is one call, [`contract`]: plaintext oracle on edges and random values, exact
 //! cost, one traffic shape for all inputs, the view test of every party, and every message tampered with.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod contract;
 mod random;
 mod statistics;
 mod world;
 
-pub use contract::{Contract, contract};
+pub use contract::{Contract, Generator, Oracle, contract};
 pub use random::Random;
 pub use statistics::{chi_square, uniform_bytes};
 pub use world::{Change, Run, Sent, Tamper, World, reconstruct};

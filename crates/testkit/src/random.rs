@@ -17,7 +17,10 @@ impl Random {
     /// A generator whose seed is `TREFOIL_SEED` or drawn from the operating system, and printed.
     pub fn printed(what: &str) -> Self {
         let drawn = || getrandom::u64().expect("the operating system's randomness");
-        let seed = std::env::var("TREFOIL_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(drawn);
+        let seed = std::env::var("TREFOIL_SEED")
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .unwrap_or_else(drawn);
         println!("{what}: TREFOIL_SEED={seed}");
         Self::new(seed)
     }
@@ -46,7 +49,11 @@ impl Random {
         let one = |random: &mut Self| {
             let size = random.word() % u64::from(bits + 1);
             let magnitude = (random.word() & ((1_u64 << size) - 1)) as i64;
-            R::from_i64(if random.word() & 1 == 0 { magnitude } else { -magnitude })
+            R::from_i64(if random.word() & 1 == 0 {
+                magnitude
+            } else {
+                -magnitude
+            })
         };
         (0..len).map(|_| one(self)).collect()
     }

@@ -9,7 +9,10 @@ pub fn chi_square(samples: impl Iterator<Item = usize>, bins: usize) -> f64 {
         total += 1.0;
     }
     let mean = total / bins as f64;
-    counts.iter().map(|&c| (c as f64 - mean).powi(2) / mean).sum()
+    counts
+        .iter()
+        .map(|&c| (c as f64 - mean).powi(2) / mean)
+        .sum()
 }
 
 /// Whether samples of a byte look uniform: both halves of the byte, by Pearson's test with 15 degrees of

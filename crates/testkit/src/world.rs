@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use trefoil_mpc::{Abort, Party, PartyConfig, Share, Traffic};
-use trefoil_net::{Branch, LinkStats, MemoryTransport, Message, NetError, Role, Tag, Transport, decode_frame, encode_frame, memory_mesh};
+use trefoil_net::{
+    Branch, LinkStats, MemoryTransport, Message, NetError, Role, Tag, Transport, decode_frame,
+    encode_frame, memory_mesh,
+};
 use trefoil_ring::{Ring, Seed};
 
 /// Everything random in a run.
@@ -71,7 +74,14 @@ pub struct Sent {
 impl Sent {
     /// What of a message must not depend on inputs.
     pub fn shape(&self) -> (usize, usize, [u8; 12], u32, u16, usize) {
-        (self.from.index(), self.to.index(), self.branch.0, self.number, self.tag.0, self.payload.len())
+        (
+            self.from.index(),
+            self.to.index(),
+            self.branch.0,
+            self.number,
+            self.tag.0,
+            self.payload.len(),
+        )
     }
 }
 
@@ -116,7 +126,14 @@ impl Transport for Recorder {
     fn send(&mut self, to: Role, body: Vec<u8>) -> Result<(), NetError> {
         let mut messages = decode_frame(&body).expect("own frames are well-formed");
         let from = self.role;
-        let sent = |m: &Message| Sent { from, to, branch: m.branch, number: m.number, tag: m.tag, payload: m.payload.clone() };
+        let sent = |m: &Message| Sent {
+            from,
+            to,
+            branch: m.branch,
+            number: m.number,
+            tag: m.tag,
+            payload: m.payload.clone(),
+        };
         self.log.lock().unwrap().extend(messages.iter().map(sent));
         let Some(tamper) = self.tamper.filter(|t| t.from == from && t.to == to) else {
             return self.inner.send(to, body);
@@ -137,10 +154,18 @@ impl Transport for Recorder {
                 }
             }
         }
-        if messages.is_empty() { Ok(()) } else { self.inner.send(to, encode_frame(&messages)) }
+        if messages.is_empty() {
+            Ok(())
+        } else {
+            self.inner.send(to, encode_frame(&messages))
+        }
     }
 
-    fn receive(&mut self, awaited: &[Role], deadline: Instant) -> Result<(Role, Vec<u8>), NetError> {
+    fn receive(
+        &mut self,
+        awaited: &[Role],
+        deadline: Instant,
+    ) -> Result<(Role, Vec<u8>), NetError> {
         self.inner.receive(awaited, deadline)
     }
 
@@ -158,7 +183,12 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let edges = [random.seed(), random.seed(), random.seed()];
-        Self { deal: random.word(), edges, tamper: None, timeout: Duration::from_secs(20) }
+        Self {
+            deal: random.word(),
+            edges,
+            tamper: None,
+            timeout: Duration::from_secs(20),
+        }
     }
 
     /// The same world but for the seed that the two parties other than `fixed` share.
@@ -183,7 +213,12 @@ impl World {
                 .zip(mesh)
                 .zip(shares)
                 .map(|((role, inner), shares)| {
-                    let recorder = Recorder { role, inner, tamper: self.tamper, log: Arc::clone(&log) };
+                    let recorder = Recorder {
+                        role,
+                        inner,
+                        tamper: self.tamper,
+                        log: Arc::clone(&log),
+                    };
                     let config = self.config(role);
                     let protocol = &protocol;
                     scope.spawn(move || {
@@ -194,21 +229,33 @@ impl World {
                     })
                 })
                 .collect();
-            threads.into_iter().map(|t| t.join().expect("a party panicked")).collect()
+            threads
+                .into_iter()
+                .map(|t| t.join().expect("a party panicked"))
+                .collect()
         });
         let traffic = [done[0].1, done[1].1, done[2].1];
         let mut outputs = done.into_iter().map(|(out, _)| out);
         let outputs = std::array::from_fn(|_| outputs.next().expect("three outputs"));
         let mut log = std::mem::take(&mut *log.lock().unwrap());
         log.sort_by_key(Sent::shape);
-        Run { outputs, traffic, log }
+        Run {
+            outputs,
+            traffic,
+            log,
+        }
     }
 
     fn config(&self, role: Role) -> PartyConfig {
         let mut seeds = [None, None, None];
         seeds[role.next().index()] = Some(Seed(self.edges[role.index()]));
         seeds[role.prev().index()] = Some(Seed(self.edges[role.prev().index()]));
-        PartyConfig { role, session: *b"test session 123", seeds, timeout: self.timeout }
+        PartyConfig {
+            role,
+            session: *b"test session 123",
+            seeds,
+            timeout: self.timeout,
+        }
     }
 
     /// Shares of `inputs` for the three parties.
@@ -218,10 +265,18 @@ impl World {
         for (shape, values) in inputs {
             let x_0 = random.elements::<R>(values.len());
             let x_1 = random.elements::<R>(values.len());
-            let x_2 = values.iter().zip(x_0.iter().zip(&x_1)).map(|(&v, (&a, &b))| v - a - b).collect();
+            let x_2 = values
+                .iter()
+                .zip(x_0.iter().zip(&x_1))
+                .map(|(&v, (&a, &b))| v - a - b)
+                .collect();
             let components = [x_0, x_1, x_2];
             for (i, party) in parties.iter_mut().enumerate() {
-                party.push(Share::new(shape, components[i].clone(), components[(i + 1) % 3].clone()));
+                party.push(Share::new(
+                    shape,
+                    components[i].clone(),
+                    components[(i + 1) % 3].clone(),
+                ));
             }
         }
         parties
@@ -234,8 +289,15 @@ impl World {
 /// If two parties hold different copies of a component.
 pub fn reconstruct<R: Ring>(shares: [&Share<R>; 3]) -> Vec<R> {
     for i in 0..3 {
-        assert!(shares[i].next() == shares[(i + 1) % 3].mine(), "party {i} and the next hold different components");
+        assert!(
+            shares[i].next() == shares[(i + 1) % 3].mine(),
+            "party {i} and the next hold different components"
+        );
     }
-    let sums = shares[0].mine().iter().zip(shares[1].mine()).zip(shares[2].mine());
+    let sums = shares[0]
+        .mine()
+        .iter()
+        .zip(shares[1].mine())
+        .zip(shares[2].mine());
     sums.map(|((&a, &b), &c)| a + b + c).collect()
 }
