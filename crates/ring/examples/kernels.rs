@@ -89,6 +89,10 @@ fn convolutions<R: Ring>(level: Level) {
             square(1, 512, 4, 512, 3, 1, 1),
         ),
         (
+            "one place, 128x4x4, 256 of 4x4",
+            square(1, 128, 4, 256, 4, 0, 1),
+        ),
+        (
             "depthwise 128x16x16, 3x3",
             square(1, 128, 16, 128, 3, 1, 128),
         ),

@@ -1,10 +1,10 @@
 //! Matrix products over the rings.
 //!
 //! Large products are cut into blocks that fit the caches, packed in the order in which a kernel
-//! reads them ([`packed`]; the structure is that of Goto and van de Geijn, "Anatomy of
+//! reads them (module `packed`; the structure is that of Goto and van de Geijn, "Anatomy of
 //! high-performance matrix multiplication", 2008). A kernel multiplies two packed blocks into a
 //! tile of registers; there is one per ring and [`Level`]. Narrow and tiny products, which packing
-//! would not repay, take the loops of [`plain`]. All of them are exact modulo `2^k`, so every
+//! would not repay, take the loops of module `plain`. All of them are exact modulo `2^k`, so every
 //! level gives the same result.
 
 #[cfg(target_arch = "x86_64")]
@@ -63,7 +63,7 @@ pub trait Kernel: Sized {
 
     /// `out += a b` with a `b` that is written block by block, and an `out` laid out by `layout`.
     #[doc(hidden)]
-    #[allow(private_interfaces)]
+    #[allow(private_interfaces)] // Sealed: nobody outside can call or implement it.
     fn gemm_columns(
         level: Level,
         shape: [usize; 3],

@@ -37,7 +37,7 @@ impl fmt::Debug for Seed {
 /// A pseudorandom function from (stream, position) to blocks of 16 bytes, under one key.
 ///
 /// In builds with debug assertions it panics when blocks of a stream are read twice or out of
-/// order, for a mask that is used twice is no mask.
+/// order, for a mask that is used twice is no mask. It then remembers every stream's end.
 pub struct Prg {
     cipher: Aes128,
     #[cfg(debug_assertions)]

@@ -59,8 +59,7 @@ fn multiply64(a: &[Z64], b: &[Z64], out: &mut [Z64]) {
     let out = &mut out.as_chunks_mut::<8>().0[..3];
     for r in 0..3 {
         for half in 0..2 {
-            // Both terms of the bracket, moved to the upper half: the upper one by clearing what
-            // is below, the lower one by a shift.
+            // The sum of both terms of the bracket, in the upper half.
             let terms = cross[r][half];
             let upper = _mm256_slli_epi64(_mm256_add_epi64(terms, swap_halves(terms)), 32);
             store(&mut out[r], 4 * half, _mm256_add_epi64(low[r][half], upper));

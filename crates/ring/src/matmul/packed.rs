@@ -191,6 +191,32 @@ impl<'a, E: Ring, T: Tile<E>> Packed<'a, E, T> {
         }
     }
 
+    /// Add the product of two packed blocks of `groups` groups to `height` rows from `top` on and
+    /// `width` columns from `left` on.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn multiply_block(
+        &mut self,
+        packed_a: &[E],
+        [top, height]: [usize; 2],
+        packed_b: &[E],
+        [left, width]: [usize; 2],
+        groups: usize,
+    ) {
+        let mut tile = [E::zero(); MAX_TILE];
+        let tile = &mut tile[..T::ROWS * T::COLUMNS];
+        let panels_b = packed_b.chunks_exact(groups * T::B_WORDS * T::COLUMNS);
+        for (b, column) in panels_b.zip((0..width).step_by(T::COLUMNS)) {
+            let panels_a = packed_a.chunks_exact(groups * T::A_WORDS * T::ROWS);
+            for (a, row) in panels_a.zip((0..height).step_by(T::ROWS)) {
+                // SAFETY: `Packed::multiply` runs at a level that has this kernel.
+                unsafe { T::multiply(a, b, tile) };
+                let (rows, columns) = (T::ROWS.min(height - row), T::COLUMNS.min(width - column));
+                self.add_tile(tile, top + row, rows, left + column, columns);
+            }
+        }
+    }
+
     /// Add the top left `rows` × `columns` of a tile to the output from (`row`, `column`) on.
     #[inline(always)]
     fn add_tile(&mut self, tile: &[E], row: usize, rows: usize, column: usize, columns: usize) {
@@ -221,7 +247,6 @@ impl<E: Ring, T: Tile<E>> Job for Packed<'_, E, T> {
     type Output = ();
 
     #[inline(always)]
-    #[allow(unsafe_code)]
     fn run(mut self) {
         let [m, k, n] = self.shape;
         let max_groups = k.min(DEPTH).div_ceil(T::GROUP);
@@ -233,8 +258,6 @@ impl<E: Ring, T: Tile<E>> Job for Packed<'_, E, T> {
         let mut packed_a = vec![E::zero(); max_groups * T::A_WORDS * padded_m.min(max_height)];
         let mut packed_b = vec![E::zero(); max_groups * T::B_WORDS * padded_n.min(max_width)];
         let mut rows = vec![E::zero(); 2 * padded_n.min(max_width)];
-        let mut tile = [E::zero(); MAX_TILE];
-        let tile = &mut tile[..T::ROWS * T::COLUMNS];
 
         for first in (0..n).step_by(max_width) {
             let width = max_width.min(n - first);
@@ -251,27 +274,7 @@ impl<E: Ring, T: Tile<E>> Job for Packed<'_, E, T> {
                     let packed_a =
                         &mut packed_a[..groups * T::A_WORDS * height.next_multiple_of(T::ROWS)];
                     self.pack_a(step, depth, top, height, packed_a);
-                    for (j, b) in packed_b
-                        .chunks_exact(groups * T::B_WORDS * T::COLUMNS)
-                        .enumerate()
-                    {
-                        let columns = T::COLUMNS.min(width - j * T::COLUMNS);
-                        for (i, a) in packed_a
-                            .chunks_exact(groups * T::A_WORDS * T::ROWS)
-                            .enumerate()
-                        {
-                            let rows = T::ROWS.min(height - i * T::ROWS);
-                            // SAFETY: `Packed::multiply` runs at a level with this kernel.
-                            unsafe { T::multiply(a, b, tile) };
-                            self.add_tile(
-                                tile,
-                                top + i * T::ROWS,
-                                rows,
-                                first + j * T::COLUMNS,
-                                columns,
-                            );
-                        }
-                    }
+                    self.multiply_block(packed_a, [top, height], packed_b, [first, width], groups);
                 }
             }
         }
