@@ -337,3 +337,6 @@ pub(crate) fn explain(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

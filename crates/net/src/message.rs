@@ -65,3 +65,59 @@ pub fn decode_frame(mut body: &[u8]) -> Option<Vec<Message>> {
     }
     (!messages.is_empty()).then_some(messages)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    type Parts = ([u8; 12], u32, u32, u16, Vec<u8>);
+
+    fn message((branch, number, depth, tag, payload): Parts) -> Message {
+        Message {
+            branch: Branch(branch),
+            number,
+            depth,
+            tag: Tag(tag),
+            payload,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_survive_the_wire(parts in vec(any::<Parts>(), 1..8)) {
+            let messages: Vec<_> = parts.into_iter().map(message).collect();
+            let body = encode_frame(&messages);
+            prop_assert!(decode_frame(&body) == Some(messages.clone()));
+            // A cut is noticed, unless it falls between two messages.
+            let mut ends = vec![0];
+            for m in &messages {
+                ends.push(ends[ends.len() - 1] + HEADER_BYTES + m.payload.len());
+            }
+            for cut in 0..body.len() {
+                let whole = ends.iter().position(|&end| end == cut);
+                match decode_frame(&body[..cut]) {
+                    Some(some) => prop_assert!(whole.is_some_and(|n| some == messages[..n])),
+                    None => prop_assert!(whole.is_none_or(|n| n == 0)),
+                }
+            }
+        }
+
+        #[test]
+        fn decoding_never_panics_and_keeps_every_byte(body in vec(any::<u8>(), 0..300)) {
+            if let Some(messages) = decode_frame(&body) {
+                prop_assert_eq!(encode_frame(&messages), body);
+            }
+        }
+
+        #[test]
+        fn decoding_small_lengths_never_panics(parts in vec((any::<[u8; 22]>(), 0..40u32), 0..6)) {
+            let body: Vec<u8> =
+                parts.iter().flat_map(|(head, len)| [&head[..], &len.to_le_bytes()].concat()).collect();
+            if let Some(messages) = decode_frame(&body) {
+                prop_assert_eq!(encode_frame(&messages), body);
+            }
+        }
+    }
+}

@@ -231,3 +231,6 @@ impl Transport for SocketTransport {
         self.links[self.link(peer)].stats
     }
 }
+
+#[cfg(test)]
+mod tests;

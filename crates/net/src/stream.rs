@@ -191,6 +191,16 @@ impl FrameStream {
             .sum()
     }
 
+    /// Memory held for receiving.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        let body = self
+            .partial
+            .as_ref()
+            .map_or(0, |partial| partial.body.capacity());
+        body + self.incoming.capacity() + self.tls.as_ref().map_or(0, |tls| tls.raw.capacity())
+    }
+
     /// Why nothing can be sent any more; what was queued is lost.
     pub(crate) fn write_error(&self) -> Option<&str> {
         self.write_error.as_deref()
