@@ -1,7 +1,7 @@
 //! What can go wrong before and beside a run: identities, connecting, handshakes, channels.
 
 use crate::hello::Mismatch;
-use crate::{NetError, Pin, Role};
+use crate::{Pin, Role};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -146,9 +146,6 @@ pub enum SessionError {
         /// What it said.
         reason: String,
     },
-    /// A link between two parties failed.
-    #[error(transparent)]
-    Net(#[from] NetError),
 }
 
 impl SessionError {

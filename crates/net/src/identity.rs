@@ -41,23 +41,20 @@ impl Identity {
             return Err(SessionError::certificate(reason));
         }
         let pair = KeyPair::generate_for(&PKCS_ED25519).map_err(SessionError::certificate)?;
-        // The key is wiped by `zeroize` below; rcgen's own copy too.
-        let mut pair = pair;
+        let pair = Zeroizing::new(pair);
         let mut params =
             CertificateParams::new(vec![name.to_owned()]).map_err(SessionError::certificate)?;
         params.distinguished_name.push(DnType::CommonName, name);
         let certificate = params
-            .self_signed(&pair)
+            .self_signed(&*pair)
             .map_err(SessionError::certificate)?;
-        let identity = Self {
+        Ok(Self {
             name: name.to_owned(),
             certificate: certificate.der().clone(),
             certificate_pem: certificate.pem(),
             key_pem: Zeroizing::new(pair.serialize_pem()),
             key: Zeroizing::new(pair.serialize_der()),
-        };
-        zeroize::Zeroize::zeroize(&mut pair);
-        Ok(identity)
+        })
     }
 
     /// Writes `NAME.crt` and `NAME.key` (readable by the owner alone) into the folder `into`, and

@@ -24,6 +24,7 @@ mod socket;
 mod stream;
 mod tls;
 mod transport;
+mod wire;
 
 pub use channel::Channel;
 pub use connect::connect;

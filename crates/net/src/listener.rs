@@ -107,9 +107,6 @@ impl Listener {
     pub fn accept(&mut self, terms: &Terms, deadline: Instant) -> Result<Accepted, SessionError> {
         let start = Instant::now();
         loop {
-            if let Some(turned_away) = self.take_new_connections() {
-                return Ok(turned_away);
-            }
             for i in 0..self.handshakes.len() {
                 let Some(end) = self.advance(i, terms) else {
                     continue;
@@ -127,6 +124,10 @@ impl Listener {
                         Err(reason) => Accepted::TurnedAway { from, reason },
                     });
                 }
+            }
+            // After those already here, so that a flood of new ones cannot starve them.
+            if let Some(turned_away) = self.take_new_connections() {
+                return Ok(turned_away);
             }
             let now = Instant::now();
             if now >= deadline {

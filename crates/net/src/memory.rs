@@ -84,7 +84,8 @@ pub(crate) fn mesh(network: Option<Network>, options: LinkOptions) -> [MemoryTra
 
 impl Transport for MemoryTransport {
     fn send(&mut self, to: Role, body: Vec<u8>) -> Result<(), NetError> {
-        assert!(to != self.role, "{to} sends to itself");
+        assert!(to != self.role, "{to} has no link to itself");
+        assert!(!self.finished, "nothing is sent after a goodbye");
         check_size(to, body.len(), self.options.frame_limit)?;
         if let Some(end) = self.ended[to.index()] {
             return Err(NetError::LinkDown {
@@ -207,9 +208,12 @@ impl MemoryTransport {
 
     /// With nothing left to deliver: an end that makes waiting pointless is an error.
     fn check_ends(&self, awaited: &[Role]) -> Result<(), NetError> {
+        let all_ended = peers_of(self.role)
+            .iter()
+            .all(|peer| self.ended[peer.index()].is_some());
         for peer in peers_of(self.role) {
             if let Some(end) = self.ended[peer.index()]
-                && (end == End::Dropped || awaited.contains(&peer))
+                && (all_ended || end == End::Dropped || awaited.contains(&peer))
             {
                 return Err(NetError::LinkDown {
                     peer,

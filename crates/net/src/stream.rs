@@ -2,11 +2,11 @@
 
 use crate::LinkStats;
 use crate::transport::FRAME_HEADER_BYTES;
-use rustix::buffer::spare_capacity;
+use crate::wire::{Outgoing, Partial, READ_BYTES, Tls, fill, write_plain, write_tls};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustls::Connection;
 use std::collections::VecDeque;
-use std::io::{self, BufRead, ErrorKind, IoSlice, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
@@ -15,15 +15,6 @@ const GOODBYE: u32 = u32::MAX;
 
 /// Largest body a length can announce.
 pub(crate) const MAX_BODY: u64 = GOODBYE as u64 - 1;
-
-/// Read at once from the socket, unless a large body can be read in place.
-const READ_BYTES: usize = 64 << 10;
-
-/// Memory given to an announced body before any of it has come; doubled as it fills.
-const FIRST_BODY_BYTES: usize = 256 << 10;
-
-/// Plaintext that TLS encrypts ahead of the socket.
-const TLS_AHEAD_BYTES: usize = 256 << 10;
 
 /// One end of a framed connection. Never blocks; see [`poll`] for waiting.
 ///
@@ -42,36 +33,6 @@ pub(crate) struct FrameStream {
     partial: Option<Partial>,
     failure: Option<Failure>,
     pub(crate) stats: LinkStats,
-}
-
-struct Tls {
-    connection: Connection,
-    /// Ciphertext from `taken` on.
-    raw: Vec<u8>,
-    taken: usize,
-}
-
-struct Outgoing {
-    header: [u8; FRAME_HEADER_BYTES],
-    body: Vec<u8>,
-    /// Bytes of header and body already handed over.
-    sent: usize,
-}
-
-impl Outgoing {
-    fn rest(&self) -> [&[u8]; 2] {
-        let header = self.sent.min(FRAME_HEADER_BYTES);
-        [&self.header[header..], &self.body[self.sent - header..]]
-    }
-
-    fn done(&self) -> bool {
-        self.sent == FRAME_HEADER_BYTES + self.body.len()
-    }
-}
-
-struct Partial {
-    body: Vec<u8>,
-    expected: usize,
 }
 
 /// What one look at the connection brought.
@@ -117,14 +78,7 @@ impl FrameStream {
         // by hand is capped far below what it reaches by itself.
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        let tls = tls.map(|mut connection| {
-            connection.set_buffer_limit(Some(TLS_AHEAD_BYTES));
-            Box::new(Tls {
-                connection,
-                raw: Vec::new(),
-                taken: 0,
-            })
-        });
+        let tls = tls.map(|connection| Box::new(Tls::new(connection)));
         Ok(Self {
             socket,
             tls,
@@ -148,26 +102,18 @@ impl FrameStream {
 
     /// Queues a frame of at most [`MAX_BODY`] bytes.
     pub(crate) fn push(&mut self, body: Vec<u8>) {
-        debug_assert!(body.len() as u64 <= MAX_BODY && !self.closing);
+        assert!(!self.closing, "nothing is sent after a goodbye");
+        debug_assert!(body.len() as u64 <= MAX_BODY);
         self.stats.count_sent(body.len());
-        let header = (body.len() as u32).to_le_bytes();
-        self.outgoing.push_back(Outgoing {
-            header,
-            body,
-            sent: 0,
-        });
+        self.outgoing
+            .push_back(Outgoing::new(body.len() as u32, body));
     }
 
     /// Queues a goodbye, after which nothing may be pushed.
     pub(crate) fn push_goodbye(&mut self) {
         if !self.closing {
             self.closing = true;
-            let header = GOODBYE.to_le_bytes();
-            self.outgoing.push_back(Outgoing {
-                header,
-                body: Vec::new(),
-                sent: 0,
-            });
+            self.outgoing.push_back(Outgoing::new(GOODBYE, Vec::new()));
         }
     }
 
@@ -198,7 +144,7 @@ impl FrameStream {
             .partial
             .as_ref()
             .map_or(0, |partial| partial.body.capacity());
-        body + self.incoming.capacity() + self.tls.as_ref().map_or(0, |tls| tls.raw.capacity())
+        body + self.incoming.capacity() + self.tls.as_ref().map_or(0, |tls| tls.memory())
     }
 
     /// Why nothing can be sent any more; what was queued is lost.
@@ -254,7 +200,7 @@ impl FrameStream {
         let large = self
             .partial
             .as_ref()
-            .is_some_and(|p| p.expected - p.body.len() >= READ_BYTES);
+            .is_some_and(|p| p.missing() >= READ_BYTES);
         let filled = match (&mut self.tls, &mut self.partial) {
             (Some(tls), partial) => tls.fill(&self.socket, partial.as_mut(), &mut self.incoming),
             (None, Some(partial)) if large => partial.fill(&self.socket, &mut self.incoming),
@@ -294,14 +240,10 @@ impl FrameStream {
                 return Err(self.fail(Failure::TooLarge(u64::from(length))));
             }
             self.taken += FRAME_HEADER_BYTES;
-            let expected = length as usize;
-            Partial {
-                body: Vec::with_capacity(expected.min(FIRST_BODY_BYTES)),
-                expected,
-            }
+            Partial::new(length as usize)
         };
         let available = &self.incoming[self.taken..];
-        let part = available.len().min(partial.expected - partial.body.len());
+        let part = available.len().min(partial.missing());
         partial.reserve(part);
         partial.body.extend_from_slice(&available[..part]);
         self.taken += part;
@@ -328,174 +270,6 @@ impl FrameStream {
             None if self.incoming.len() > self.taken => " within the header of a frame".into(),
             None => String::new(),
         }
-    }
-}
-
-impl Partial {
-    /// Makes room for `more` bytes or as much as has come, never for all that was announced.
-    fn reserve(&mut self, more: usize) {
-        if self.body.capacity() - self.body.len() < more {
-            let room = more
-                .max(self.body.len())
-                .min(self.expected - self.body.len());
-            self.body.reserve_exact(room);
-        }
-    }
-
-    /// Reads into the body; what belongs to later frames goes to `overflow`.
-    fn fill(&mut self, socket: &TcpStream, overflow: &mut Vec<u8>) -> Result<bool, Failure> {
-        self.reserve(READ_BYTES.min(self.expected - self.body.len()));
-        let filled = read_spare(socket, &mut self.body)?;
-        // An allocator may have given more room than was asked for.
-        overflow.extend(self.body.drain(self.expected.min(self.body.len())..));
-        Ok(filled)
-    }
-}
-
-impl Tls {
-    /// Decrypts at most one record, into the body if it belongs there.
-    fn fill(
-        &mut self,
-        socket: &TcpStream,
-        partial: Option<&mut Partial>,
-        incoming: &mut Vec<u8>,
-    ) -> Result<bool, Failure> {
-        loop {
-            let mut reader = self.connection.reader();
-            match reader.fill_buf() {
-                Ok([]) => return Err(Failure::Closed("the peer closed the connection".into())),
-                Ok(chunk) => {
-                    let mut taken = chunk.len();
-                    if let Some(partial) = partial {
-                        taken = taken.min(partial.expected - partial.body.len());
-                        partial.reserve(taken);
-                        partial.body.extend_from_slice(&chunk[..taken]);
-                    } else {
-                        incoming.extend_from_slice(chunk);
-                    }
-                    reader.consume(taken);
-                    return Ok(true);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(Failure::Closed(error.to_string())),
-            }
-            if self.taken == self.raw.len() {
-                self.raw.clear();
-                self.taken = 0;
-                if !fill(socket, &mut self.raw)? {
-                    return Ok(false);
-                }
-            }
-            let mut rest = &self.raw[self.taken..];
-            let read = self
-                .connection
-                .read_tls(&mut rest)
-                .map_err(|error| closed(&error))?;
-            self.taken += read;
-            let processed = self.connection.process_new_packets();
-            if let Err(error) = processed {
-                // Tells the peer why, as far as the socket takes it.
-                let _ = self.connection.write_tls(&mut &*socket);
-                return Err(Failure::Tls(error));
-            }
-            if self.connection.wants_write() {
-                // A step of the handshake; what the socket does not take waits for the next flush.
-                let _ = self.connection.write_tls(&mut &*socket);
-            }
-        }
-    }
-}
-
-/// Appends what the socket has, at most about [`READ_BYTES`]; `false` if there is nothing.
-fn fill(socket: &TcpStream, buffer: &mut Vec<u8>) -> Result<bool, Failure> {
-    buffer.reserve(READ_BYTES);
-    read_spare(socket, buffer)
-}
-
-/// Appends to the reserved capacity of `buffer`, which must not be full.
-fn read_spare(socket: &TcpStream, buffer: &mut Vec<u8>) -> Result<bool, Failure> {
-    match rustix::io::read(socket, spare_capacity(buffer)) {
-        Ok(0) => Err(Failure::Closed(
-            "the peer closed the connection without a goodbye".into(),
-        )),
-        Ok(_) => Ok(true),
-        Err(error) => match io::Error::from(error) {
-            e if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
-            e => Err(closed(&e)),
-        },
-    }
-}
-
-fn closed(error: &io::Error) -> Failure {
-    Failure::Closed(error.to_string())
-}
-
-/// Frames handed to the kernel in one call at most.
-const FRAMES_AT_ONCE: usize = 16;
-
-/// `true` when everything is handed over.
-fn write_plain(mut socket: &TcpStream, outgoing: &mut VecDeque<Outgoing>) -> io::Result<bool> {
-    while !outgoing.is_empty() {
-        let mut slices = [IoSlice::new(&[]); 2 * FRAMES_AT_ONCE];
-        let parts = outgoing.iter().flat_map(Outgoing::rest);
-        for (slice, part) in slices.iter_mut().zip(parts) {
-            *slice = IoSlice::new(part);
-        }
-        let used = slices.len().min(2 * outgoing.len());
-        match socket.write_vectored(&slices[..used]) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => advance(outgoing, written),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
-/// `true` when everything is encrypted and handed over.
-fn write_tls(
-    mut socket: &TcpStream,
-    tls: &mut Tls,
-    outgoing: &mut VecDeque<Outgoing>,
-) -> io::Result<bool> {
-    loop {
-        let mut blocked = false;
-        while !blocked && tls.connection.wants_write() {
-            match tls.connection.write_tls(&mut socket) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => blocked = true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let Some(front) = outgoing.front() else {
-            return Ok(!blocked);
-        };
-        if blocked {
-            return Ok(false);
-        }
-        let [header, body] = front.rest();
-        let slices = [IoSlice::new(header), IoSlice::new(body)];
-        let accepted = tls.connection.writer().write_vectored(&slices)?;
-        if accepted == 0 {
-            // The handshake is not over and its buffer is full.
-            return Ok(false);
-        }
-        advance(outgoing, accepted);
-    }
-}
-
-fn advance(outgoing: &mut VecDeque<Outgoing>, mut written: usize) {
-    while let Some(front) = outgoing.front_mut() {
-        let part = written.min(FRAME_HEADER_BYTES + front.body.len() - front.sent);
-        front.sent += part;
-        written -= part;
-        if !front.done() {
-            return;
-        }
-        outgoing.pop_front();
     }
 }
 

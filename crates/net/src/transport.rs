@@ -158,13 +158,13 @@ pub trait Transport: Send {
     /// known to be gone. An `Ok` does not mean that the peer has it.
     ///
     /// # Panics
-    /// If a party sends to itself.
+    /// If a party sends to itself, or after [`finish`](Self::finish).
     fn send(&mut self, to: Role, body: Vec<u8>) -> Result<(), NetError>;
 
     /// The next frame of either peer; waits at most until `deadline`.
     ///
     /// Frames that arrived completely are delivered before an error is reported. A peer that said
-    /// goodbye is an error only if it is among `awaited`; one that vanished always is.
+    /// goodbye is an error only if it is among `awaited` or both did; one that vanished always is.
     ///
     /// # Errors
     /// [`NetError::Timeout`] naming `awaited` if nothing came, [`NetError::LinkDown`],
@@ -172,7 +172,8 @@ pub trait Transport: Send {
     fn receive(&mut self, awaited: &[Role], deadline: Instant)
     -> Result<(Role, Vec<u8>), NetError>;
 
-    /// Push out everything still queued, and say goodbye. Nothing is sent afterwards.
+    /// Push out everything still queued, and say goodbye. Nothing is sent afterwards, and what
+    /// arrives from now on may be dropped.
     ///
     /// A transport dropped without it looks to its peers like a killed process.
     ///

@@ -183,3 +183,38 @@ fn channels_in_the_wrong_place_are_a_bug() {
     let [(a, _), (b, _)] = ends;
     let _ = SocketTransport::new(Role::P0, a, b, LinkOptions::default());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// However the bytes are cut into packets, the frames come out as they were.
+    #[test]
+    fn frames_do_not_depend_on_packets(
+        frames in proptest::collection::vec((0..200_000usize, proptest::prelude::any::<u8>()), 1..6),
+        cuts in proptest::collection::vec(1..100_000usize, 1..6),
+    ) {
+        let (mut p0, mut p1, _p2) = party_0(1 << 20);
+        let mut bytes = Vec::new();
+        for &(len, value) in &frames {
+            bytes.extend_from_slice(&(len as u32).to_le_bytes());
+            bytes.extend(std::iter::repeat_n(value, len));
+        }
+        let writer = thread::spawn(move || {
+            let mut rest = &bytes[..];
+            for cut in cuts.into_iter().cycle() {
+                let (packet, after) = rest.split_at(cut.min(rest.len()));
+                p1.write_all(packet).unwrap();
+                rest = after;
+                if rest.is_empty() {
+                    return p1;
+                }
+            }
+            p1
+        });
+        for (len, value) in frames {
+            let (_, body) = p0.receive(&[Role::P1], soon()).unwrap();
+            proptest::prop_assert!(body == vec![value; len]);
+        }
+        drop(writer.join().unwrap());
+    }
+}
