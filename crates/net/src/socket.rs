@@ -3,6 +3,7 @@
 use crate::stream::{Failure, FrameStream, MAX_BODY, Read, interest, poll_fds};
 use crate::transport::{check_size, peers_of};
 use crate::{Channel, LinkOptions, LinkStats, NetError, Peer, Role, Transport};
+use std::collections::VecDeque;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub struct SocketTransport {
     /// The link to look at first, so that a busy peer does not starve the other.
     turn: usize,
     options: LinkOptions,
+    /// Frames that arrived while this party was draining.
+    kept: VecDeque<(Role, Vec<u8>)>,
 }
 
 impl SocketTransport {
@@ -47,6 +50,7 @@ impl SocketTransport {
             role,
             links,
             turn: 0,
+            kept: VecDeque::new(),
             options: LinkOptions {
                 frame_limit,
                 ..options
@@ -110,6 +114,14 @@ impl SocketTransport {
         Ok(())
     }
 
+    /// Who has not taken everything yet, and how much is left.
+    fn stalled(&self) -> Vec<(Role, u64)> {
+        let waiting = self.peers().into_iter().filter(|(_, link)| link.pending());
+        waiting
+            .map(|(peer, link)| (peer, link.pending_bytes()))
+            .collect()
+    }
+
     fn sleep(&self, time: Duration) {
         let [a, b] = self.links.each_ref().map(interest);
         match (a, b) {
@@ -117,6 +129,14 @@ impl SocketTransport {
             (Some(a), None) | (None, Some(a)) => poll_fds(&mut [a], time),
             (None, None) => thread::sleep(time),
         }
+    }
+}
+
+fn send_stalled(stalled: &[(Role, u64)], waited: Duration) -> NetError {
+    NetError::SendStalled {
+        peers: stalled.iter().map(|&(peer, _)| peer).collect(),
+        bytes: stalled.iter().map(|&(_, bytes)| bytes).sum(),
+        waited,
     }
 }
 
@@ -151,6 +171,9 @@ impl Transport for SocketTransport {
     ) -> Result<(Role, Vec<u8>), NetError> {
         let start = Instant::now();
         let mut spin_until = start + self.options.spin;
+        if let Some(frame) = self.kept.pop_front() {
+            return Ok(frame);
+        }
         loop {
             self.flush();
             let look = self.look()?;
@@ -177,6 +200,35 @@ impl Transport for SocketTransport {
                 thread::yield_now();
             } else {
                 self.sleep(deadline - now);
+            }
+        }
+    }
+
+    fn drain(&mut self, deadline: Instant) -> Result<(), NetError> {
+        let start = Instant::now();
+        loop {
+            self.flush();
+            for (peer, link) in self.peers() {
+                if let Some(error) = link.write_error() {
+                    let reason = error.into();
+                    return Err(NetError::LinkDown { peer, reason });
+                }
+            }
+            let stalled = self.stalled();
+            if stalled.is_empty() {
+                return Ok(());
+            }
+            // Peers may be draining too: take what they send, or both sides would wait.
+            match self.look()? {
+                Look::Frame(peer, body) => self.kept.push_back((peer, body)),
+                Look::Progress => {}
+                Look::Nothing => {
+                    let now = Instant::now();
+                    if now >= deadline {
+                        return Err(send_stalled(&stalled, now - start));
+                    }
+                    self.sleep(deadline - now);
+                }
             }
         }
     }
@@ -208,20 +260,13 @@ impl Transport for SocketTransport {
             if progress && Instant::now() < deadline {
                 continue;
             }
-            let waiting = self.peers().into_iter().filter(|(_, link)| link.pending());
-            let stalled: Vec<_> = waiting
-                .map(|(peer, link)| (peer, link.pending_bytes()))
-                .collect();
+            let stalled = self.stalled();
             if stalled.is_empty() {
                 return Ok(());
             }
             let now = Instant::now();
             if now >= deadline {
-                return Err(NetError::SendStalled {
-                    peers: stalled.iter().map(|&(peer, _)| peer).collect(),
-                    bytes: stalled.iter().map(|&(_, bytes)| bytes).sum(),
-                    waited: now - start,
-                });
+                return Err(send_stalled(&stalled, now - start));
             }
             self.sleep(deadline - now);
         }

@@ -172,6 +172,15 @@ pub trait Transport: Send {
     fn receive(&mut self, awaited: &[Role], deadline: Instant)
     -> Result<(Role, Vec<u8>), NetError>;
 
+    /// Push out everything still queued, so that no peer waits for this party while it does something else.
+    ///
+    /// What arrives meanwhile is kept for [`Transport::receive`].
+    ///
+    /// # Errors
+    /// [`NetError::SendStalled`] if a peer does not take what is queued by `deadline`;
+    /// [`NetError::LinkDown`], [`NetError::FrameTooLarge`].
+    fn drain(&mut self, deadline: Instant) -> Result<(), NetError>;
+
     /// Push out everything still queued, and say goodbye. Nothing is sent afterwards, and what
     /// arrives from now on may be dropped.
     ///
