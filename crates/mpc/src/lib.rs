@@ -48,7 +48,7 @@ pub use lookup::{lookup, lookup_cost};
 pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};
 pub use open::{combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost};
-pub use party::{Party, PartyConfig, Traffic};
+pub use party::{Party, PartyConfig, Traffic, together};
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
 pub use reshare::zero_share;

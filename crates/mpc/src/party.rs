@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use trefoil_net::{Branch, Message, NetError, Role, Transport, decode_frame, encode_frame};
+use trefoil_net::{Branch, LinkStats, Message, NetError, Role, Transport, decode_frame, encode_frame};
 use trefoil_ring::{Prg, Ring, Seed};
 
 /// A frame leaves at once when this much is posted for one peer.
@@ -172,7 +172,12 @@ impl Party {
                 session.fail(abort);
             }
             match state {
-                Poll::Ready(done) => return done,
+                Poll::Ready(done) => {
+                    // What comes next may take long: no peer shall wait for a message meanwhile.
+                    let deadline = Instant::now() + session.timeout;
+                    let drained = session.transport.borrow_mut().drain(deadline);
+                    return drained.map_err(|source| link("sending", source)).and(done);
+                }
                 Poll::Pending if session.yielded.take() || session.failure.borrow().is_some() => {}
                 Poll::Pending => {
                     if let Err(abort) = session.receive_frame() {
@@ -181,6 +186,14 @@ impl Party {
                 }
             }
         }
+    }
+
+    /// Frames and bytes of the link to `peer`, as its transport counts them.
+    ///
+    /// # Panics
+    /// If `peer` is this party.
+    pub fn link_stats(&self, peer: Role) -> LinkStats {
+        self.session.transport.borrow().stats(peer)
     }
 
     /// Push out what is still queued and say goodbye to the peers.
@@ -196,7 +209,11 @@ impl Party {
 
     /// Go on where all of `branches` are done: the rounds of the deepest one count.
     pub fn merge(&self, branches: &[&Self]) {
-        let deepest = branches.iter().map(|branch| branch.depth.get()).max().unwrap_or(0);
+        let deepest = branches
+            .iter()
+            .map(|branch| branch.depth.get())
+            .max()
+            .unwrap_or(0);
         self.depth.set(self.depth.get().max(deepest));
     }
 
@@ -355,6 +372,11 @@ impl Party {
         })
         .await;
     }
+}
+
+/// Two futures of branches of one party side by side, for callers that fork branches themselves.
+pub async fn together<A, B>(f: impl Future<Output = A>, g: impl Future<Output = B>) -> (A, B) {
+    futures_util::future::join(f, g).await
 }
 
 impl Session {

@@ -1,1 +1,26 @@
-//! The party service and the clients of model owners and users.
+//! The party service, and the client that brings a model and queries to three of them.
+//!
+//! - [`Service`] is one party: it waits for a client, connects to its two peers and runs what the client asks.
+//! - [`Client`] speaks to three parties: threads of this process ([`Client::in_process`]), three processes on this
+//!   machine ([`Client::processes`]), or services anywhere ([`Client::connect`]). [`Client::infer`] shares a model
+//!   and queries and puts the answers together; [`Client::bench`] measures protocols.
+//! - [`PartyFile`] and [`PartiesFile`] are the configuration files, [`write_keys`] makes them with the keys.
+
+mod bench;
+mod client;
+mod config;
+mod conversation;
+mod error;
+mod local;
+mod observe;
+mod report;
+mod service;
+mod session;
+mod wire;
+
+pub use bench::{BENCHMARKS, BenchJob, BenchResult};
+pub use client::{Client, Inference};
+pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys};
+pub use error::ServeError;
+pub use report::{Outcome, Phase, Progress, Report, Seen};
+pub use service::{Event, Service};

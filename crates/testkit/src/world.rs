@@ -169,6 +169,10 @@ impl Transport for Recorder {
         self.inner.receive(awaited, deadline)
     }
 
+    fn drain(&mut self, deadline: Instant) -> Result<(), NetError> {
+        self.inner.drain(deadline)
+    }
+
     fn finish(&mut self, deadline: Instant) -> Result<(), NetError> {
         self.inner.finish(deadline)
     }

@@ -2,8 +2,8 @@
 
 use crate::{any, as_numbers, signed};
 use trefoil_mpc::{
-    Cost, argmax_one_hot, argmax_one_hot_cost, bit_to_arithmetic_cost, less_than, max,
-    max_cost, msb, msb_cost, relu, relu_cost,
+    Cost, argmax_one_hot, argmax_one_hot_cost, bit_to_arithmetic_cost, less_than, max, max_cost,
+    msb, msb_cost, relu, relu_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};

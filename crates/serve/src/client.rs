@@ -1,0 +1,552 @@
+//! The client: brings a model and queries to three parties, and puts the answers together.
+
+use crate::conversation::{Conversation, pipe};
+use crate::local::Processes;
+use crate::session::{Peers, Session};
+use crate::wire::{PartyReport, Reply, Request, hear, receive_elements, say, send_share};
+use crate::{
+    BenchJob, BenchResult, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen, ServeError,
+};
+use ndarray::{ArrayD, Axis, Slice, concatenate};
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use trefoil_mpc::{Share, combine, share_for_parties};
+use trefoil_net::{
+    Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
+};
+use trefoil_nn::{Plan, Weights};
+use trefoil_ring::{Ring, Seed, Z32, Z64};
+
+/// Three parties, as their client sees them.
+pub struct Client {
+    parties: Parties,
+    timeout: Duration,
+}
+
+enum Parties {
+    Threads(Option<Network>),
+    Services(Box<Services>),
+}
+
+struct Services {
+    addresses: [String; 3],
+    security: Security,
+    /// Ended when this is dropped.
+    _processes: Option<Processes>,
+}
+
+/// What to compute.
+#[derive(Clone, Copy)]
+pub struct Inference<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// One array per input of the plan, as many queries along the first axis as one likes: they are split
+    /// into batches of the plan's size, the last one filled up with zeros.
+    pub inputs: &'a [ArrayD<f64>],
+    /// Whether to count what each party receives.
+    pub observe: bool,
+}
+
+/// The three conversations of a session.
+struct Conversations {
+    ends: Vec<Box<dyn Conversation>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Client {
+    /// Three threads of this process; with a `network`, their links are paced like it. A party waits at most
+    /// `timeout` for another.
+    ///
+    /// # Errors
+    /// None today; reserved for failures of the system.
+    pub fn in_process(network: Option<Network>, timeout: Duration) -> Result<Self, ServeError> {
+        Ok(Self {
+            parties: Parties::Threads(network),
+            timeout,
+        })
+    }
+
+    /// Three processes `program party --spawned` on this machine, over loopback, with fresh keys. They end with
+    /// this client.
+    ///
+    /// # Errors
+    /// [`ServeError::Spawn`] if one does not start.
+    pub fn processes(program: &Path, link: Link, timeout: Duration) -> Result<Self, ServeError> {
+        let (processes, parties) = Processes::start(program, link, timeout)?;
+        let (addresses, security) = (parties.addresses()?, parties.security()?);
+        Ok(Self {
+            parties: Parties::Services(Box::new(Services {
+                addresses,
+                security,
+                _processes: Some(processes),
+            })),
+            timeout,
+        })
+    }
+
+    /// Three running services.
+    ///
+    /// # Errors
+    /// If the client's keys cannot be read.
+    pub fn connect(parties: &PartiesFile, timeout: Duration) -> Result<Self, ServeError> {
+        let (addresses, security) = (parties.addresses()?, parties.security()?);
+        Ok(Self {
+            parties: Parties::Services(Box::new(Services {
+                addresses,
+                security,
+                _processes: None,
+            })),
+            timeout,
+        })
+    }
+
+    /// Share the model and the queries, let the parties compute, and put the answers together.
+    ///
+    /// # Security
+    /// Party 0 receives seeds, parties 1 and 2 a seed and masked values each; of the answer, shares come back. The
+    /// two copies of each component of the answer are compared.
+    ///
+    /// # Errors
+    /// [`ServeError::Input`] before anything is sent, [`ServeError::Parties`] with what each party says,
+    /// [`ServeError::Connection`].
+    ///
+    /// # Panics
+    /// If the inputs have different numbers of queries.
+    pub fn infer(
+        &mut self,
+        job: &Inference<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Outcome, ServeError> {
+        match job.plan.ring_bits {
+            32 => self.infer_in::<Z32>(job, progress),
+            _ => self.infer_in::<Z64>(job, progress),
+        }
+    }
+
+    fn infer_in<R: Ring>(
+        &mut self,
+        job: &Inference<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Outcome, ServeError> {
+        let Inference {
+            plan,
+            weights,
+            inputs,
+            observe,
+        } = *job;
+        let queries = inputs.first().map_or(0, |input| input.shape()[0]);
+        assert!(
+            inputs.iter().all(|input| input.shape()[0] == queries),
+            "queries of each input"
+        );
+        let batches = batches(plan, inputs, queries)?;
+        let weights: Vec<R> = weights
+            .encode::<R>(plan)?
+            .iter()
+            .flat_map(|w| w.iter().copied())
+            .collect();
+        let start = Instant::now();
+        progress(Progress::Connecting);
+        let mut parties = self.open(plan.hash())?;
+        let request = Request::Infer {
+            plan: plan.to_bytes(),
+            batches: batches.len(),
+            observe,
+        };
+        let connected = start.elapsed();
+        progress(Progress::Sharing);
+        let ready = self.begin(&mut parties, &request, Some(&weights));
+        parties.or_failures(ready)?;
+        let shared = start.elapsed();
+        let mut state = Run {
+            batches: batches.len(),
+            outputs: Vec::new(),
+            inputs: Duration::ZERO,
+        };
+        for (batch, inputs) in batches.iter().enumerate() {
+            let done = self.batch::<R>(&mut parties, plan, batch, inputs, &mut state, progress);
+            parties.or_failures(done)?;
+        }
+        let reports = self.reports(&mut parties);
+        let reports = parties.or_failures(reports)?;
+        let wall = start.elapsed().saturating_sub(shared);
+        parties.join();
+        let mut report = report(plan, &reports);
+        (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
+        let phase = |name: &str, time: Duration| Phase {
+            name: name.into(),
+            seconds: time.as_secs_f64(),
+            ..Phase::default()
+        };
+        let before = [
+            phase("connect", connected),
+            phase("share weights", shared.saturating_sub(connected)),
+            phase("share inputs", state.inputs),
+        ];
+        report.phases.splice(0..0, before);
+        Ok(Outcome {
+            outputs: assemble(plan, &state.outputs, queries),
+            report,
+        })
+    }
+
+    /// Send the request and the weights, and wait until all parties are connected to each other.
+    fn begin<R: Ring>(
+        &self,
+        parties: &mut Conversations,
+        request: &Request,
+        weights: Option<&[R]>,
+    ) -> Result<(), ServeError> {
+        let shares = weights.map(|weights| {
+            Ok::<_, ServeError>(share_for_parties(weights, [random_seed()?, random_seed()?]))
+        });
+        let shares = shares.transpose()?;
+        for role in Role::ALL {
+            let end = parties.end(role);
+            say(end, request, self.deadline())?;
+            if let Some(shares) = &shares {
+                send_share(end, role, shares, self.deadline())?;
+            }
+        }
+        for role in Role::ALL {
+            match self.next(parties, role)? {
+                Reply::Ready => {}
+                other => return Err(unexpected(role, &other)),
+            }
+        }
+        Ok(())
+    }
+
+    fn batch<R: Ring>(
+        &self,
+        parties: &mut Conversations,
+        plan: &Plan,
+        batch: usize,
+        inputs: &[ArrayD<f64>],
+        state: &mut Run,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), ServeError> {
+        let start = Instant::now();
+        let encoded: Vec<R> = inputs
+            .iter()
+            .flat_map(|input| input.iter().map(|&v| plan.format().encode(v)))
+            .collect();
+        let shares = share_for_parties(&encoded, [random_seed()?, random_seed()?]);
+        for role in Role::ALL {
+            send_share(parties.end(role), role, &shares, self.deadline())?;
+        }
+        state.inputs += start.elapsed();
+        let mut outputs: [Vec<Share<R>>; 3] = Default::default();
+        // Party 1 tells of each step.
+        for role in [Role::P1, Role::P2, Role::P0] {
+            loop {
+                match self.next(parties, role)? {
+                    Reply::Step(index) if index < plan.steps.len() => progress(Progress::Step {
+                        batch,
+                        batches: state.batches,
+                        index,
+                        steps: plan.steps.len(),
+                        name: plan.steps[index].name.clone(),
+                    }),
+                    Reply::Output => break,
+                    other => return Err(unexpected(role, &other)),
+                }
+            }
+            for port in &plan.outputs {
+                let shape = plan.shape(port.value);
+                let len = shape.iter().product();
+                let mut component = || {
+                    receive_elements::<R>(
+                        parties.end(role),
+                        &role.to_string(),
+                        len,
+                        self.deadline(),
+                    )
+                };
+                let (mine, next) = (component()?, component()?);
+                outputs[role.index()].push(Share::new(shape, mine, next));
+            }
+        }
+        let mut decoded = Vec::new();
+        let [first, second, third] = outputs;
+        for ((a, b), c) in first.into_iter().zip(second).zip(third) {
+            let shares = [a, b, c];
+            decoded.push(plan.format().decode_all(combine(&shares)?.view()));
+        }
+        state.outputs.push(decoded);
+        Ok(())
+    }
+
+    fn reports(&self, parties: &mut Conversations) -> Result<Vec<PartyReport>, ServeError> {
+        let report = |role: Role| match self.next(parties, role)? {
+            Reply::Done(report) => Ok(report),
+            other => Err(unexpected(role, &other)),
+        };
+        Role::ALL.into_iter().map(report).collect()
+    }
+
+    /// Measure a protocol at the three parties, on random shares.
+    ///
+    /// # Errors
+    /// [`ServeError::Benchmark`] for an unknown name; otherwise as [`Client::infer`].
+    pub fn bench(&mut self, job: &BenchJob) -> Result<BenchResult, ServeError> {
+        job.check()?;
+        let mut parties = self.open([0; 32])?;
+        let ready = self.begin::<Z64>(&mut parties, &Request::Bench(job.clone()), None);
+        parties.or_failures(ready)?;
+        let mut result = BenchResult::of(job);
+        for role in Role::ALL {
+            let reply = self.next(&mut parties, role);
+            match parties.or_failures(reply)? {
+                Reply::Measured {
+                    seconds,
+                    rounds,
+                    bytes,
+                } => {
+                    result.bytes_sent_per_party[role.index()] = bytes;
+                    result.rounds = result.rounds.max(rounds);
+                    // A repeat is over when the slower evaluator has its result.
+                    if role != Role::P0 {
+                        result.slower(&seconds);
+                    }
+                }
+                other => return Err(unexpected(role, &other)),
+            }
+        }
+        parties.join();
+        Ok(result)
+    }
+
+    /// The next reply of `role`; a failure it reports is an error.
+    fn next(&self, parties: &mut Conversations, role: Role) -> Result<Reply, ServeError> {
+        // The party itself waits for its peers this long, and reports.
+        let deadline = Instant::now() + 2 * self.timeout + Duration::from_secs(5);
+        match hear(parties.end(role), &role.to_string(), deadline)? {
+            Reply::Failed(reason) => Err(ServeError::Parties {
+                failures: vec![(role, reason)],
+            }),
+            reply => Ok(reply),
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// A session with all three parties.
+    fn open(&self, plan_hash: [u8; 32]) -> Result<Conversations, ServeError> {
+        let mut session = [0; 16];
+        getrandom::fill(&mut session).map_err(|error| ServeError::Random(error.to_string()))?;
+        match &self.parties {
+            Parties::Threads(network) => self.start_threads(*network, session),
+            Parties::Services(services) => {
+                let mut ends: Vec<Box<dyn Conversation>> = Vec::new();
+                for role in Role::ALL {
+                    let hello = Hello::new(Peer::Client, Peer::Party(role), session, plan_hash);
+                    ends.push(Box::new(connect(
+                        &services.addresses[role.index()],
+                        &services.security,
+                        &hello,
+                        self.deadline(),
+                    )?));
+                }
+                Ok(Conversations {
+                    ends,
+                    threads: Vec::new(),
+                })
+            }
+        }
+    }
+
+    fn start_threads(
+        &self,
+        network: Option<Network>,
+        id: [u8; 16],
+    ) -> Result<Conversations, ServeError> {
+        let mesh = network.map_or_else(memory_mesh, emulated_mesh);
+        let edges = [random_seed()?, random_seed()?, random_seed()?];
+        let mut parties = Conversations {
+            ends: Vec::new(),
+            threads: Vec::new(),
+        };
+        for (role, transport) in Role::ALL.into_iter().zip(mesh) {
+            let (here, mut there) = pipe("the client", &role.to_string());
+            let mut seeds = [None, None, None];
+            seeds[role.next().index()] = Some(edges[role.index()].clone());
+            seeds[role.prev().index()] = Some(edges[role.prev().index()].clone());
+            let timeout = self.timeout;
+            let run = move || {
+                let transport: Box<dyn Transport> = Box::new(transport);
+                let session = Session {
+                    role,
+                    id,
+                    plan_hash: None,
+                    timeout,
+                    client: &mut there,
+                };
+                // The session tells the client of its failure itself.
+                let _ = session.serve(|_| Ok(Peers { transport, seeds }));
+            };
+            let failed = |error: std::io::Error| ServeError::Spawn {
+                role,
+                program: "a thread".into(),
+                reason: error.to_string(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(role.to_string())
+                .spawn(run)
+                .map_err(failed)?;
+            parties.threads.push(thread);
+            parties.ends.push(Box::new(here));
+        }
+        Ok(parties)
+    }
+}
+
+impl Conversations {
+    fn end(&mut self, role: Role) -> &mut dyn Conversation {
+        &mut *self.ends[role.index()]
+    }
+
+    /// If `result` is a failure, what all parties say about it, the most telling first.
+    fn or_failures<T>(&mut self, result: Result<T, ServeError>) -> Result<T, ServeError> {
+        let Err(first) = result else { return result };
+        let mut failures = match &first {
+            ServeError::Parties { failures } => failures.clone(),
+            _ => Vec::new(),
+        };
+        // The others notice within moments, or are stuck.
+        let deadline = Instant::now() + Duration::from_secs(2);
+        for role in Role::ALL {
+            if failures.iter().any(|(known, _)| *known == role) {
+                continue;
+            }
+            loop {
+                match hear(self.end(role), &role.to_string(), deadline) {
+                    Ok(Reply::Failed(reason)) => failures.push((role, reason)),
+                    Ok(_) => continue,
+                    Err(error) => failures.push((role, error.to_string())),
+                }
+                break;
+            }
+        }
+        failures.sort_by_key(|(role, _)| *role);
+        match first {
+            ServeError::Parties { .. }
+            | ServeError::Connection(_)
+            | ServeError::Conversation { .. } => Err(ServeError::Parties { failures }),
+            other => Err(other),
+        }
+    }
+
+    fn join(self) {
+        drop(self.ends);
+        for thread in self.threads {
+            // A panic of a party has been printed by its thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What an inference has gathered.
+struct Run {
+    batches: usize,
+    outputs: Vec<Vec<ArrayD<f64>>>,
+    inputs: Duration,
+}
+
+fn unexpected(role: Role, reply: &Reply) -> ServeError {
+    let what = match reply {
+        Reply::Ready => "that it is ready",
+        Reply::Step(_) => "that a step is done",
+        Reply::Output => "that its output comes",
+        Reply::Done(_) => "that it is done",
+        Reply::Measured { .. } => "what it measured",
+        Reply::Failed(_) => "that it has failed",
+    };
+    ServeError::Conversation {
+        peer: role.to_string(),
+        problem: format!("said {what} out of turn"),
+    }
+}
+
+fn random_seed() -> Result<Seed, ServeError> {
+    let mut seed = Seed([0; 16]);
+    getrandom::fill(&mut seed.0).map_err(|error| ServeError::Random(error.to_string()))?;
+    Ok(seed)
+}
+
+/// The queries in batches of the plan's size, checked.
+fn batches(
+    plan: &Plan,
+    inputs: &[ArrayD<f64>],
+    queries: usize,
+) -> Result<Vec<Vec<ArrayD<f64>>>, ServeError> {
+    let size = plan.batch;
+    let mut batches = Vec::new();
+    for start in (0..queries).step_by(size) {
+        let end = (start + size).min(queries);
+        let cut = |input: &ArrayD<f64>| {
+            let part = input.slice_axis(Axis(0), Slice::from(start..end));
+            let mut shape = part.shape().to_vec();
+            shape[0] = size;
+            let mut full = ArrayD::zeros(shape);
+            full.slice_axis_mut(Axis(0), Slice::from(..end - start))
+                .assign(&part);
+            full
+        };
+        let batch: Vec<_> = inputs.iter().map(cut).collect();
+        plan.check_inputs(&batch)?;
+        batches.push(batch);
+    }
+    Ok(batches)
+}
+
+/// All batches' outputs, without those of the fill.
+fn assemble(plan: &Plan, batches: &[Vec<ArrayD<f64>>], queries: usize) -> Vec<ArrayD<f64>> {
+    (0..plan.outputs.len())
+        .map(|i| {
+            let views: Vec<_> = batches.iter().map(|batch| batch[i].view()).collect();
+            let all = concatenate(Axis(0), &views).unwrap_or_default();
+            all.slice_axis(Axis(0), Slice::from(..queries.min(all.shape()[0])))
+                .to_owned()
+        })
+        .collect()
+}
+
+fn report(plan: &Plan, reports: &[PartyReport]) -> Report {
+    let each = |f: &dyn Fn(&PartyReport) -> u64| std::array::from_fn(|role| f(&reports[role]));
+    let phases = plan.steps.iter().enumerate().map(|(i, step)| Phase {
+        name: step.name.clone(),
+        seconds: reports[1..]
+            .iter()
+            .map(|report| report.steps[i].0)
+            .fold(0.0, f64::max),
+        rounds: reports
+            .iter()
+            .map(|report| report.steps[i].1)
+            .max()
+            .unwrap_or(0),
+        bytes_sent: each(&|report| report.steps[i].2),
+    });
+    let seen: Vec<Seen> = reports
+        .iter()
+        .filter_map(|report| report.seen.clone())
+        .collect();
+    Report {
+        rounds: reports
+            .iter()
+            .map(|report| report.rounds)
+            .max()
+            .unwrap_or(0),
+        bytes_sent_per_party: each(&|report| report.bytes),
+        wire_bytes_per_party: each(&|report| report.wire_bytes),
+        frames_per_party: each(&|report| report.frames),
+        phases: phases.collect(),
+        seen: seen.try_into().ok(),
+        ..Report::default()
+    }
+}

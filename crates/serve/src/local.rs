@@ -1,0 +1,128 @@
+//! Three parties as processes of this machine.
+
+use crate::config::write_all;
+use crate::{Link, PartiesFile, ServeError};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use trefoil_net::Role;
+
+/// Three running processes; killed when this is dropped. They also end by themselves when this process does.
+pub(crate) struct Processes {
+    children: Vec<Child>,
+    /// Keys and configuration, taken away at the end.
+    _folder: TempDir,
+}
+
+impl Processes {
+    /// Start `program party --spawned` three times over loopback, with fresh keys; also returns how to reach them.
+    pub(crate) fn start(
+        program: &Path,
+        link: Link,
+        timeout: Duration,
+    ) -> Result<(Self, PartiesFile), ServeError> {
+        let failed = |source| ServeError::File {
+            path: std::env::temp_dir(),
+            source,
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("trefoil")
+            .tempdir()
+            .map_err(failed)?;
+        write_all(
+            folder.path(),
+            link,
+            &["127.0.0.1:0"; 3].map(str::to_owned),
+            timeout,
+        )?;
+        let mut parties = PartiesFile::load(&folder.path().join("parties.toml"))?;
+        let mut this = Self {
+            children: Vec::new(),
+            _folder: folder,
+        };
+        for role in Role::ALL {
+            let config = parties
+                .path
+                .with_file_name(format!("party{}.toml", role.index()));
+            let child = Command::new(program)
+                .args(["party", "--spawned"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn();
+            let mut child =
+                child.map_err(|error| spawn_error(role, program, &error.to_string()))?;
+            let told = child
+                .stdin
+                .as_mut()
+                .map(|stdin| writeln!(stdin, "{}", config.display()));
+            this.children.push(child);
+            if !matches!(told, Some(Ok(()))) {
+                return Err(this.died(role, program));
+            }
+        }
+        for role in Role::ALL {
+            let mut address = String::new();
+            let stdout = this.children[role.index()].stdout.take();
+            let read = stdout.map(|stdout| BufReader::new(stdout).read_line(&mut address));
+            if !matches!(read, Some(Ok(bytes)) if bytes > 0) {
+                return Err(this.died(role, program));
+            }
+            for contact in parties
+                .parties
+                .iter_mut()
+                .filter(|contact| contact.role == role)
+            {
+                address.trim_end().clone_into(&mut contact.address);
+            }
+        }
+        let addresses = parties.addresses()?.join(" ");
+        for role in Role::ALL {
+            let told = this.children[role.index()]
+                .stdin
+                .as_mut()
+                .map(|stdin| writeln!(stdin, "{addresses}"));
+            if !matches!(told, Some(Ok(()))) {
+                return Err(this.died(role, program));
+            }
+        }
+        Ok((this, parties))
+    }
+
+    /// Why a party is gone: what it printed last.
+    fn died(&mut self, role: Role, program: &Path) -> ServeError {
+        let child = &mut self.children[role.index()];
+        let _ = child.kill();
+        let _ = child.wait();
+        let mut reason = String::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            let _ = std::io::Read::read_to_string(&mut stderr, &mut reason);
+        }
+        spawn_error(role, program, reason.trim())
+    }
+}
+
+fn spawn_error(role: Role, program: &Path, reason: &str) -> ServeError {
+    let reason = if reason.is_empty() {
+        "it ended at once"
+    } else {
+        reason
+    };
+    ServeError::Spawn {
+        role,
+        program: program.display().to_string(),
+        reason: reason.to_owned(),
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // Already gone is as good.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

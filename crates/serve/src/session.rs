@@ -1,0 +1,198 @@
+//! One session at one party: from the client's request to the last answer.
+
+use crate::ServeError;
+use crate::bench::run_benchmark;
+use crate::conversation::Conversation;
+use crate::observe::Observer;
+use crate::wire::{PartyReport, Reply, Request, hear, receive_share, say, send_elements};
+use std::cell::Cell;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+use trefoil_mpc::{Party, PartyConfig, Share};
+use trefoil_net::{Role, Transport};
+use trefoil_nn::{Plan, Secure};
+use trefoil_ring::{Ring, Seed, Z32, Z64};
+
+/// Links to the two peers and the seeds shared with them.
+pub(crate) struct Peers {
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) seeds: [Option<Seed>; 3],
+}
+
+/// What a session knows before the client's request.
+pub(crate) struct Session<'a> {
+    pub(crate) role: Role,
+    pub(crate) id: [u8; 16],
+    /// What the client's hello named; `None` inside one process.
+    pub(crate) plan_hash: Option<[u8; 32]>,
+    pub(crate) timeout: Duration,
+    pub(crate) client: &'a mut dyn Conversation,
+}
+
+impl Session<'_> {
+    /// Hear the request, connect to the peers by `connect`, and do it. A failure is also told to the client.
+    pub(crate) fn serve(
+        mut self,
+        connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
+    ) -> Result<(), ServeError> {
+        let done = self.answer(connect);
+        if let Err(error) = &done {
+            // The client may be gone: then nobody is left to tell.
+            let _ = say(
+                self.client,
+                &Reply::Failed(error.to_string()),
+                Instant::now() + Duration::from_secs(5),
+            );
+        }
+        done
+    }
+
+    fn answer(
+        &mut self,
+        connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
+    ) -> Result<(), ServeError> {
+        match hear(self.client, "the client", after(self.timeout))? {
+            Request::Bench(job) => {
+                let party = self.party(connect(after(self.timeout))?);
+                say(self.client, &Reply::Ready, after(self.timeout))?;
+                let measured = run_benchmark(&party, &job)?;
+                party.finish()?;
+                say(self.client, &measured, after(self.timeout))
+            }
+            Request::Infer {
+                plan,
+                batches,
+                observe,
+            } => {
+                let plan = Plan::from_bytes(&plan)?;
+                if self.plan_hash.is_some_and(|hash| hash != plan.hash()) {
+                    let problem = "sent another plan than its hello named".into();
+                    return Err(ServeError::Conversation {
+                        peer: "the client".into(),
+                        problem,
+                    });
+                }
+                match plan.ring_bits {
+                    32 => self.infer::<Z32>(&plan, batches, observe, connect),
+                    _ => self.infer::<Z64>(&plan, batches, observe, connect),
+                }
+            }
+        }
+    }
+
+    fn infer<R: Ring>(
+        &mut self,
+        plan: &Plan,
+        batches: usize,
+        observe: bool,
+        connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
+    ) -> Result<(), ServeError> {
+        let weights = self.receive_all::<R>(plan, &plan.weights)?;
+        let Peers { transport, seeds } = connect(after(self.timeout))?;
+        let (transport, seen): (Box<dyn Transport>, _) = if observe {
+            let (observer, seen) = Observer::new(transport);
+            (Box::new(observer), Some(seen))
+        } else {
+            (transport, None)
+        };
+        let party = self.party(Peers { transport, seeds });
+        say(self.client, &Reply::Ready, after(self.timeout))?;
+        let mut report = PartyReport {
+            steps: vec![Default::default(); plan.steps.len()],
+            ..PartyReport::default()
+        };
+        for _ in 0..batches {
+            let inputs = self.receive_all::<R>(plan, &plan.inputs)?;
+            let outputs = self.batch(plan, &party, &weights, inputs, &mut report)?;
+            say(self.client, &Reply::Output, after(self.timeout))?;
+            for output in outputs {
+                send_elements(self.client, output.mine(), after(self.timeout))?;
+                send_elements(self.client, output.next(), after(self.timeout))?;
+            }
+        }
+        party.finish()?;
+        report.rounds = party.traffic().rounds;
+        report.bytes = party.traffic().bytes_sent();
+        for peer in [self.role.next(), self.role.prev()] {
+            let stats = party.link_stats(peer);
+            report.wire_bytes += stats.bytes_sent;
+            report.frames += stats.frames_sent;
+        }
+        report.seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        say(self.client, &Reply::Done(report), after(self.timeout))
+    }
+
+    /// One batch; party 1 tells the client of each step.
+    fn batch<R: Ring>(
+        &mut self,
+        plan: &Plan,
+        party: &Party,
+        weights: &[Share<R>],
+        inputs: Vec<Share<R>>,
+        report: &mut PartyReport,
+    ) -> Result<Vec<Share<R>>, ServeError> {
+        let (tells, deadline) = (self.role == Role::P1, after(self.timeout));
+        let client = &mut *self.client;
+        let mut lost = None;
+        let outputs = party.run(async |party| {
+            let backend = Secure::<R>::new(party.fork(), plan.format());
+            let before = Cell::new(backend.party().traffic());
+            let mut observer = |index: usize, _: &str, elapsed: Duration| {
+                let (now, then) = (backend.party().traffic(), before.get());
+                before.set(now);
+                let step = &mut report.steps[index];
+                step.0 += elapsed.as_secs_f64();
+                step.1 += now.rounds - then.rounds;
+                step.2 += now.bytes_sent() - then.bytes_sent();
+                if tells && lost.is_none() {
+                    lost = say(client, &Reply::Step(index), deadline).err();
+                }
+            };
+            let outputs = trefoil_nn::run(plan, &backend, weights, inputs, &mut observer).await;
+            party.merge(&[backend.party()]);
+            outputs
+        })?;
+        lost.map_or(Ok(outputs), Err)
+    }
+
+    /// The client's shares of all tensors of `ports`, which it sends as one.
+    fn receive_all<R: Ring>(
+        &mut self,
+        plan: &Plan,
+        ports: &[trefoil_nn::Port],
+    ) -> Result<Vec<Share<R>>, ServeError> {
+        let shapes: Vec<&[usize]> = ports.iter().map(|port| plan.shape(port.value)).collect();
+        let len = shapes
+            .iter()
+            .map(|shape| shape.iter().product::<usize>())
+            .sum();
+        let all: Share<R> = receive_share(self.client, self.role, len, after(self.timeout))?;
+        let mut at = 0;
+        let cut = |shape: &&[usize]| {
+            let range = at..at + shape.iter().product::<usize>();
+            at = range.end;
+            Share::new(
+                shape,
+                all.mine()[range.clone()].to_vec(),
+                all.next()[range].to_vec(),
+            )
+        };
+        Ok(shapes.iter().map(cut).collect())
+    }
+
+    fn party(&self, peers: Peers) -> Party {
+        let Peers { transport, seeds } = peers;
+        let config = PartyConfig {
+            role: self.role,
+            session: self.id,
+            seeds,
+            timeout: self.timeout,
+        };
+        Party::new(config, transport)
+    }
+}
+
+/// The end of a wait that begins now.
+fn after(timeout: Duration) -> Instant {
+    Instant::now() + timeout
+}
