@@ -1,6 +1,6 @@
 //! What a layer may do with tensors, whatever they are.
 
-mod arrays;
+pub(crate) mod arrays;
 mod clear;
 mod fixed;
 

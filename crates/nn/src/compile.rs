@@ -21,12 +21,7 @@ impl Plan {
         let compile = || {
             check_format(options.ring_bits, options.fraction_bits).map_err(Problem::Options)?;
             let (mut network, batch) = network(graph, options.batch)?;
-            passes::optimise(&mut network).map_err(|(node, problem)| Problem::Node {
-                node,
-                operator: "optimisation".into(),
-                opset: graph.opset,
-                problem,
-            })?;
+            passes::optimise(&mut network);
             Ok(emit(&network, &graph.name, batch, options))
         };
         compile().map_err(|problem: Problem| problem.of(&graph.file))
@@ -41,17 +36,25 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
         .map(|c| c.shape().iter().product::<usize>())
         .sum();
     let mut network = Network::new(stored);
-    let made_for = fixed_batch(&graph.inputs)?;
-    let batch = batch.or(made_for).unwrap_or(1);
-    if batch == 0 {
-        return Err(Problem::Options("a batch of 0 pictures".into()));
-    }
-    network.rebatched = made_for.is_some_and(|made_for| made_for != batch);
+    let own = own_batch(&graph.inputs);
+    let (made_for, batch) = match (own, batch) {
+        (_, Some(0)) => return Err(Problem::Options("a batch of 0 pictures".into())),
+        (Batch::None, Some(batch)) if batch != 1 => {
+            return Err(Problem::Options(format!(
+                "a batch of {batch} pictures: the first dimensions of the model's inputs differ, so it has no batch"
+            )));
+        }
+        (Batch::None, _) => (1, 1),
+        (Batch::Free, batch) => (batch.unwrap_or(1), batch.unwrap_or(1)),
+        (Batch::Fixed(own), batch) => (own, batch.unwrap_or(own)),
+    };
+    network.rebatched = made_for != batch;
 
     let mut values: HashMap<&str, ValueId> = HashMap::new();
     for input in &graph.inputs {
-        let shape = input_shape(input, batch)?;
-        values.insert(&input.name, network.input(&input.name, shape));
+        let batched = own != Batch::None;
+        let shape = input_shape(input, batched.then_some(batch))?;
+        values.insert(&input.name, network.input(&input.name, shape, batched));
     }
     for (name, constant) in &graph.initializers {
         let id = network.constant(name, constant.to_f64(), constant.is_integer());
@@ -74,7 +77,7 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
             .iter()
             .map(|name| values.get(name.as_str()).copied())
             .collect();
-        let batches = (made_for.unwrap_or(batch), batch);
+        let batches = (made_for, batch);
         let mut reader = Reader::new(node, opset, batches, inputs, &mut network);
         let refuse = |problem| Problem::Node {
             node: name,
@@ -104,38 +107,44 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
     Ok((network, batch))
 }
 
-/// The batch that the model is made for: the first axis of its inputs, if that is fixed.
-fn fixed_batch(inputs: &[GraphInput]) -> Result<Option<usize>, Problem> {
-    let mut batch = None;
-    for input in inputs {
-        if let Some(&Dimension::Fixed(size)) = input.shape.first() {
-            if batch.is_some_and(|batch| batch != size) {
-                let problem = "the inputs have different first dimensions; one batch is expected";
-                return Err(Problem::Input {
-                    name: input.name.clone(),
-                    problem: problem.into(),
-                });
-            }
-            batch = Some(size);
-        }
-    }
-    Ok(batch)
+/// What the first dimensions of a model's inputs say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    /// Any number of pictures.
+    Free,
+    /// This number.
+    Fixed(usize),
+    /// They differ, or there are none: nothing counts pictures.
+    None,
 }
 
-/// The shape of an input for a batch.
-fn input_shape(input: &GraphInput, batch: usize) -> Result<Vec<usize>, Problem> {
+fn own_batch(inputs: &[GraphInput]) -> Batch {
+    let mut batch = Batch::Free;
+    for input in inputs {
+        batch = match (batch, input.shape.first()) {
+            (batch, Some(Dimension::Free(_))) => batch,
+            (Batch::Free, Some(&Dimension::Fixed(size))) => Batch::Fixed(size),
+            (Batch::Fixed(own), Some(&Dimension::Fixed(size))) if own == size => batch,
+            _ => return Batch::None,
+        };
+    }
+    batch
+}
+
+/// The shape of an input, whose first dimension is the batch if there is one.
+fn input_shape(input: &GraphInput, batch: Option<usize>) -> Result<Vec<usize>, Problem> {
     let refuse = |problem: String| Problem::Input {
         name: input.name.clone(),
         problem,
     };
     let mut shape = Vec::with_capacity(input.shape.len());
     for (axis, dimension) in input.shape.iter().enumerate() {
-        shape.push(match dimension {
-            _ if axis == 0 => batch,
-            Dimension::Fixed(size) => *size,
-            Dimension::Free(name) => {
+        shape.push(match (dimension, batch) {
+            (_, Some(batch)) if axis == 0 => batch,
+            (Dimension::Fixed(size), _) => *size,
+            (Dimension::Free(name), _) => {
                 return Err(refuse(format!(
-                    "dimension {axis} (`{name}`) is free; only the first may be, so export with fixed picture sizes"
+                    "dimension {axis} (`{name}`) is free; only the batch may be, so export with fixed picture sizes"
                 )));
             }
         });

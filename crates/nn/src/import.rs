@@ -11,6 +11,7 @@ use std::io::Read as _;
 use std::path::Path;
 use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimensionValue;
 use tract_onnx::prelude::Framework as _;
 
@@ -155,7 +156,6 @@ fn graph_input(input: &pb::ValueInfoProto) -> Result<GraphInput, Problem> {
     let Some(pb::type_proto::Value::TensorType(tensor)) = value else {
         return Err(refuse("it is not a tensor"));
     };
-    use pb::tensor_proto::DataType;
     match DataType::try_from(tensor.elem_type) {
         Ok(DataType::Float | DataType::Double) => {}
         Ok(other) => {

@@ -1,7 +1,6 @@
 //! What every layer of a plan can do.
 
 use crate::backend::Backend;
-pub use crate::operators::Layer;
 
 /// A layer: its shape, and its text, which runs on every back end.
 pub(crate) trait Compute {

@@ -3,7 +3,8 @@
 use crate::backend::Clear;
 use crate::defaults::{FOLDED_ELEMENTS, FOLDED_PER_STORED, FOLDED_WORK};
 use crate::executor::ready;
-use crate::layer::{Layer, Operand};
+use crate::layer::Operand;
+use crate::operators::Layer;
 use crate::shape::elements;
 use ndarray::ArrayD;
 use std::sync::Arc;
@@ -69,7 +70,11 @@ impl Network {
     /// Add a constant.
     pub(crate) fn constant(&mut self, name: &str, array: ArrayD<f64>, integer: bool) -> ValueId {
         let shape = array.shape().to_vec();
-        let array = array.as_standard_layout().into_owned();
+        let array = if array.is_standard_layout() {
+            array
+        } else {
+            array.as_standard_layout().into_owned()
+        };
         let constant = Some(Arc::new(array));
         self.push(Value {
             name: name.to_owned(),
@@ -81,8 +86,8 @@ impl Network {
     }
 
     /// Add a value that a user provides.
-    pub(crate) fn input(&mut self, name: &str, shape: Vec<usize>) -> ValueId {
-        let (batched, name) = (!shape.is_empty(), name.to_owned());
+    pub(crate) fn input(&mut self, name: &str, shape: Vec<usize>, batched: bool) -> ValueId {
+        let name = name.to_owned();
         let id = self.push(Value {
             name,
             shape,

@@ -3,12 +3,17 @@
 //! Constants are folded, and Identity and Dropout dropped, while nodes are read. No pass looks at
 //! the value of a weight to decide anything: the plan would tell it.
 
+mod affine;
 mod dead;
+mod pool_first;
 
 use crate::network::Network;
 
-/// Run all passes. An error names the layer at which one failed.
-pub(crate) fn optimise(network: &mut Network) -> Result<(), (String, String)> {
+/// Run all passes.
+pub(crate) fn optimise(network: &mut Network) {
     dead::remove(network);
-    Ok(())
+    affine::fold_into_producer(network);
+    affine::fold_into_consumer(network);
+    pool_first::reorder(network);
+    dead::remove(network);
 }

@@ -1,8 +1,8 @@
 //! What is computed, without weights: the public description that all parties agree on.
 
 use crate::defaults::{MAX_NODES, fraction_bits};
-use crate::layer::Layer;
 pub use crate::network::ValueId;
+use crate::operators::Layer;
 use crate::shape::elements;
 use crate::{InputError, PlanError};
 use ndarray::ArrayD;
@@ -271,7 +271,10 @@ impl Plan {
                     actual,
                 });
             }
-            if let Some((at, &value)) = tensor.indexed_iter().find(|(_, v)| !(v.abs() < limit)) {
+            if let Some((at, &value)) = tensor
+                .indexed_iter()
+                .find(|(_, v)| v.is_nan() || v.abs() >= limit)
+            {
                 let (index, name) = (ndarray::Dimension::slice(&at).to_vec(), name.clone());
                 return Err(if value.is_finite() {
                     InputError::OutOfRange {

@@ -102,6 +102,7 @@ impl Pool2d {
     ///
     /// # Panics
     /// If the windows do not fit `x`.
+    #[expect(clippy::needless_pass_by_value, reason = "a view is a reference")]
     pub fn windows<T: Copy + Default>(
         &self,
         x: ArrayViewD<'_, T>,

@@ -1,11 +1,11 @@
 //! Local operations on `ndarray` tensors that the back ends share, whatever the element.
 
-use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
+use ndarray::{ArrayD, Axis, CowArray, IxDyn, Slice, concatenate};
 use std::ops::Range;
 
 /// `x` under `shape`, row-major.
 pub(crate) fn reshape<T: Clone + Default>(x: &ArrayD<T>, shape: &[usize]) -> ArrayD<T> {
-    let reshaped = x.to_shape(IxDyn(shape)).map(|view| view.into_owned());
+    let reshaped = x.to_shape(IxDyn(shape)).map(CowArray::into_owned);
     assert!(reshaped.is_ok(), "reshape of {:?} to {shape:?}", x.shape());
     reshaped.unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use super::{Backend, Clear, arrays};
 use crate::executor::ready;
 use crate::window::{Outside, Pool2d};
-use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Zip};
+use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, IxDyn, Zip};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::ops::Range;
@@ -221,14 +221,11 @@ impl<R: Ring> Backend for Fixed<R> {
     }
     async fn max(&self, x: &ArrayD<R>, axis: usize) -> Result<ArrayD<R>, Infallible> {
         let mut parts = x.axis_iter(Axis(axis));
-        let mut out = parts
-            .next()
-            .map(|first| first.into_owned())
-            .unwrap_or_default();
+        let mut out = parts.next().map(ArrayView::into_owned).unwrap_or_default();
         for part in parts {
             out.zip_mut_with(&part, |a, &b| {
                 if b.to_i64() > a.to_i64() {
-                    *a = b
+                    *a = b;
                 }
             });
         }

@@ -38,8 +38,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         parameters.push(values.iter().copied().collect::<Vec<f64>>());
     }
     let [gamma, beta, mean, variance] = [0, 1, 2, 3].map(|index| &parameters[index]);
-    if variance.iter().any(|v| !(v + epsilon > 0.0)) {
-        return Err("a variance is negative".into());
+    if variance.iter().any(|v| v + epsilon <= 0.0) {
+        return Err("a variance is not positive".into());
     }
     // One value for each channel, on axis 1.
     let mut axes = vec![1; shape.len() - 1];

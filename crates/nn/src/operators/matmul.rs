@@ -34,24 +34,24 @@ pub(super) fn gemm(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         }
     }
     // The factor costs nothing on a constant operand.
-    let mut late = 1.0;
+    let mut late = None;
     if reader.constant(b).is_some() {
         b = scaled(reader, b, alpha)?;
     } else if reader.constant(a).is_some() {
         a = scaled(reader, a, alpha)?;
     } else {
-        late = alpha;
+        late = Some(alpha).filter(|&alpha| !is_one(alpha));
     }
     let product = |reader: &mut Reader<'_>, inputs: &[ValueId]| {
         let product = reader.layer(MatMul {}, inputs)?;
-        scaled(reader, product, late)
+        scaled(reader, product, late.unwrap_or(1.0))
     };
     let Some(c) = reader.optional(2).filter(|_| beta != 0.0) else {
         return Ok(vec![product(reader, &[a, b])?]);
     };
     let c = scaled(reader, c, beta)?;
     let columns = reader.shape(b)[1];
-    if let Some(values) = reader.constant(c).filter(|_| late == 1.0) {
+    if let Some(values) = reader.constant(c).filter(|_| late.is_none()) {
         // A bias of one row, or one number, goes into the product.
         let row = [columns];
         if values.len() == columns && values.shape().last() == Some(&columns) || values.len() == 1 {
@@ -73,8 +73,13 @@ pub(super) fn gemm(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     Ok(vec![sum])
 }
 
+/// Whether an attribute is exactly its default.
+fn is_one(factor: f64) -> bool {
+    factor.to_bits() == 1_f64.to_bits()
+}
+
 fn scaled(reader: &mut Reader<'_>, x: ValueId, factor: f64) -> Result<ValueId, String> {
-    if factor == 1.0 {
+    if is_one(factor) {
         return Ok(x);
     }
     if reader.constant(x).is_some() {

@@ -116,7 +116,8 @@ impl Compute for AveragePool {
         let counts = self.pool.counts([shape[2], shape[3]], self.include_padding);
         // One factor for all windows is the usual case.
         let first = counts.first().copied().unwrap_or(1.0);
-        let factors = if counts.iter().all(|&count| count == first) {
+        let uniform = counts.iter().all(|count| count.total_cmp(&first).is_eq());
+        let factors = if uniform {
             ArrayD::from_elem(IxDyn(&[]), first.recip())
         } else {
             counts.mapv(f64::recip)

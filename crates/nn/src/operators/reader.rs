@@ -1,8 +1,8 @@
 //! What an operator sees of its node, and how it adds layers.
 
+use super::Layer;
 use crate::defaults::MAX_SIZE;
 use crate::graph::{Attribute, Node};
-use crate::layer::Layer;
 use crate::network::{Network, ValueId};
 use ndarray::ArrayD;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Read strides, pads (or auto_pad) and dilations for windows of `kernel` over `input`.
+    /// Read strides, pads (or `auto_pad`) and dilations for windows of `kernel` over `input`.
     pub(super) fn read(
         reader: &Reader<'_>,
         kernel: [usize; 2],

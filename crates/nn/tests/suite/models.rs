@@ -1,7 +1,6 @@
 //! Models made by other people's exporters, against ONNX Runtime's outputs.
 
-mod data;
-
+use crate::data;
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use ndarray_npy::NpzReader;
 use std::fs::File;

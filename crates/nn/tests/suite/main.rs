@@ -1,0 +1,18 @@
+//! One suite of operators and models, run on the back ends in the clear.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking and say why on the way"
+)]
+
+mod batch;
+mod build;
+mod cases;
+mod data;
+mod hostile;
+mod models;
+mod operators;
+mod passes;
+mod plans;
