@@ -1,3 +1,43 @@
 //! Private inference on three servers, from the command line.
 
-fn main() {}
+mod answers;
+mod arguments;
+mod arrays;
+mod bench;
+mod check;
+mod demo;
+mod failure;
+mod infer;
+mod keys;
+mod local;
+mod model;
+mod options;
+mod party;
+mod print;
+mod progress;
+mod spectrum;
+mod summary;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return arguments::refuse(&error),
+    };
+    let json = arguments.json;
+    let done = match arguments.command {
+        Command::Infer(infer) => infer::run(&infer, json),
+        Command::Party(party) => party::run(&party, json),
+        Command::Keys(keys) => keys::run(&keys, json),
+        Command::Bench(bench) => bench::run(&bench, json),
+        Command::Demo(demo) => demo::run(&demo, json),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(json),
+    }
+}

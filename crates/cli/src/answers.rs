@@ -1,0 +1,84 @@
+//! What `trefoil infer` tells about a run.
+
+use crate::check::Check;
+use crate::infer::BackendKind;
+use crate::options::LinkKind;
+use crate::{Failure, print, summary};
+use serde::Serialize;
+use trefoil_serve::Report;
+
+/// A run, as `--json` shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answers {
+    /// Where the answers are.
+    pub(crate) output: String,
+    /// What computed them.
+    pub(crate) backend: BackendKind,
+    /// What connected the parties of this machine.
+    pub(crate) link: Option<LinkKind>,
+    /// The file of the running parties that were used.
+    pub(crate) parties: Option<String>,
+    /// The emulated network.
+    pub(crate) network: Option<String>,
+    /// Bits of the ring; none in the clear.
+    pub(crate) ring: Option<u32>,
+    /// Bits after the binary point; none in the clear.
+    pub(crate) fraction_bits: Option<u32>,
+    /// Pictures answered.
+    pub(crate) pictures: usize,
+    /// Pictures at once.
+    pub(crate) batch: usize,
+    /// Time, rounds and bytes.
+    #[serde(flatten)]
+    pub(crate) report: Report,
+    /// Distance from the run in the clear.
+    #[serde(flatten)]
+    pub(crate) check: Option<Check>,
+    /// Share of the pictures whose label is the true one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) accuracy: Option<f64>,
+}
+
+impl Answers {
+    /// Print a summary for people.
+    ///
+    /// # Errors
+    /// If standard output is closed.
+    pub(crate) fn print(&self) -> Result<(), Failure> {
+        let report = &self.report;
+        print::line(summary::phases(&report.phases).trim_fmt())?;
+        print::line("")?;
+        print::line(format!(
+            "{} in {} ({} at once), after a set-up of {}",
+            print::count(self.pictures, "picture"),
+            print::time(report.wall_s),
+            self.batch,
+            print::time(report.setup_s)
+        ))?;
+        if self.backend == BackendKind::Secure {
+            let [first, second, third] = report.bytes_sent_per_party.map(print::bytes);
+            print::line(format!(
+                "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
+                print::count(report.rounds as usize, "round")
+            ))?;
+        }
+        if let Some(check) = &self.check {
+            print::line(format!(
+                "against the run in the clear: {} of the labels agree, largest error {:.2e}, mean \
+                 {:.2e}",
+                percent(check.label_agreement),
+                check.max_abs_error,
+                check.mean_abs_error
+            ))?;
+        }
+        if let Some(accuracy) = self.accuracy {
+            print::line(format!("against the labels: {} right", percent(accuracy)))?;
+        }
+        print::line(format!("answers: {}", self.output))
+    }
+}
+
+/// A share in percent, never rounded up to all.
+fn percent(share: f64) -> String {
+    format!("{:.2} %", (share * 1e4).floor() / 1e2)
+}

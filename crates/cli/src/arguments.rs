@@ -1,0 +1,58 @@
+//! The command line.
+
+use crate::Failure;
+use crate::bench::Bench;
+use crate::demo::Demo;
+use crate::infer::Infer;
+use crate::keys::Keys;
+use crate::party::PartyArguments;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Answers queries to a neural network on three servers, none of which sees query, model or answer.
+///
+/// Exit codes: 0 done, 1 failed, 2 misused.
+#[derive(Debug, Parser)]
+#[command(name = "trefoil", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// Print results as JSON on standard output, and errors as {"error", "help"} on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an ONNX model on pictures: in the clear, in fixed point, or on three parties
+    Infer(Infer),
+    /// Be one of the three parties
+    Party(PartyArguments),
+    /// Make keys and configuration files for three parties and a client
+    Keys(Keys),
+    /// Measure protocols: time, rounds and bytes
+    Bench(Bench),
+    /// Show it all: three processes over TLS read drawn digits that none of them sees
+    Demo(Demo),
+}
+
+/// Print what `clap` has to say, and give the exit code.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    let asked = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    // The arguments could not be read, so neither could the flag.
+    if !asked && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let (message, help) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.trim_start_matches("error: ");
+        return Failure::misuse(message).help(help.trim()).report(true);
+    }
+    // Nobody is left to tell if the standard streams are closed.
+    let _ = error.print();
+    ExitCode::from(if asked { 0 } else { 2 })
+}

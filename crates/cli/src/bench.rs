@@ -1,0 +1,275 @@
+//! `trefoil bench`: what protocols cost on this machine.
+
+use crate::model::{Model, NumberFormat};
+use crate::options::{LinkKind, emulated_only_in_memory, seconds};
+use crate::progress::Bar;
+use crate::{Failure, print, summary};
+use clap::Args;
+use serde::Serialize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+use trefoil_net::Network;
+use trefoil_nn::Graph;
+use trefoil_serve::{BENCHMARKS, BenchJob, Client, Inference};
+
+/// The row of a whole network.
+const LENET5: &str = "lenet5";
+
+/// Options of `trefoil bench`.
+#[derive(Debug, Args)]
+#[command(after_help = names())]
+pub(crate) struct Bench {
+    /// Measure these only
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// What connects the three parties [default: tcp, and tls beside it]
+    #[arg(long, value_enum)]
+    link: Option<LinkKind>,
+    /// Emulate a network between the parties, with --link memory: `lan`, `wan`, or milliseconds one
+    /// way and Mbit/s
+    #[arg(long, value_name = "lan|wan|MS,MBIT")]
+    network: Option<Network>,
+    /// The size, for the protocols named by --only
+    #[arg(long, value_name = "N", requires = "only")]
+    size: Option<NonZeroUsize>,
+    /// Runs of each; the median and the best time are shown
+    #[arg(long, value_name = "K", default_value = "5")]
+    repeat: NonZeroU32,
+    #[command(flatten)]
+    format: NumberFormat,
+    /// How long to wait for a party before giving up
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    timeout: Duration,
+}
+
+/// The list at the end of the help.
+fn names() -> String {
+    let line = |&(name, meaning, size): &(&str, &str, usize)| {
+        format!("  {name:<14} {meaning} (default {size})\n")
+    };
+    let lines: String = BENCHMARKS.iter().map(line).collect();
+    format!(
+        "Protocols, and what their size means:\n{lines}  {LENET5:<14} 28 x 28 pictures, one answer \
+         after the session is up (always 1)"
+    )
+}
+
+/// What one protocol took over one link.
+#[derive(Debug, Serialize)]
+struct Row {
+    protocol: String,
+    size: usize,
+    link: LinkKind,
+    ring: u32,
+    median_s: f64,
+    best_s: f64,
+    seconds: Vec<f64>,
+    rounds: u32,
+    bytes_sent_per_party: [u64; 3],
+}
+
+impl Row {
+    fn new(protocol: &str, size: usize, link: LinkKind, ring: u32) -> Self {
+        Self {
+            protocol: protocol.to_owned(),
+            size,
+            link,
+            ring,
+            median_s: 0.0,
+            best_s: 0.0,
+            seconds: Vec::new(),
+            rounds: 0,
+            bytes_sent_per_party: [0; 3],
+        }
+    }
+
+    fn with_times(mut self, seconds: Vec<f64>) -> Self {
+        let mut sorted = seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        self.best_s = sorted.first().copied().unwrap_or(0.0);
+        self.median_s = median(&sorted);
+        self.seconds = seconds;
+        self
+    }
+}
+
+/// Measure and print.
+pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
+    let wanted = wanted(&arguments.only)?;
+    let links = match arguments.link {
+        Some(link) => vec![link],
+        None if arguments.network.is_some() => vec![LinkKind::Memory],
+        None => vec![LinkKind::Tcp, LinkKind::Tls],
+    };
+    emulated_only_in_memory(arguments.network, links[0])?;
+    let bar = Bar::new("starting");
+    let mut rows: Vec<Vec<Row>> = Vec::new();
+    for &link in &links {
+        let mut client = link.client(arguments.network, arguments.timeout)?;
+        let mut column = Vec::new();
+        for &(name, size) in &wanted {
+            bar.say(format!("{name} over {link}"));
+            let size = arguments.size.map_or(size, NonZeroUsize::get);
+            column.push(if name == LENET5 {
+                lenet5(arguments, &mut client, link)?
+            } else {
+                protocol(arguments, &mut client, link, name, size)?
+            });
+        }
+        rows.push(column);
+    }
+    drop(bar);
+    if json {
+        let rows: Vec<&Row> = rows.iter().flatten().collect();
+        return print::json(&serde_json::json!({ "benchmarks": rows }));
+    }
+    print_rows(arguments, &rows)
+}
+
+/// The names asked for with their default sizes.
+fn wanted(only: &[String]) -> Result<Vec<(&'static str, usize)>, Failure> {
+    let all = BENCHMARKS.iter().map(|&(name, _, size)| (name, size));
+    let all: Vec<_> = all.chain([(LENET5, 1)]).collect();
+    if only.is_empty() {
+        return Ok(all);
+    }
+    let find = |name: &String| {
+        all.iter()
+            .copied()
+            .find(|(known, _)| known == name)
+            .ok_or_else(|| {
+                let known: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+                Failure::misuse(format!("there is no benchmark `{name}`"))
+                    .help(format!("choose from {}", known.join(", ")))
+            })
+    };
+    only.iter().map(find).collect()
+}
+
+fn protocol(
+    arguments: &Bench,
+    client: &mut Client,
+    link: LinkKind,
+    name: &str,
+    size: usize,
+) -> Result<Row, Failure> {
+    let result = client.bench(&BenchJob {
+        protocol: name.to_owned(),
+        size,
+        ring_bits: arguments.format.ring,
+        repeats: arguments.repeat.get(),
+    })?;
+    let row = Row {
+        rounds: result.rounds,
+        bytes_sent_per_party: result.bytes_sent_per_party,
+        ..Row::new(name, size, link, arguments.format.ring)
+    };
+    Ok(row.with_times(result.seconds))
+}
+
+/// One picture through LeNet-5, from the first share of it to the answer.
+fn lenet5(arguments: &Bench, client: &mut Client, link: LinkKind) -> Result<Row, Failure> {
+    let graph = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").map_err(Failure::new)?;
+    let model = Model::compile(&graph, 1, Some(1), arguments.format)?;
+    let (pictures, _) = trefoil_digits::generate(1, 1);
+    let pictures = [pictures.mapv(f64::from).into_dyn()];
+    let mut row = Row::new(LENET5, 1, link, arguments.format.ring);
+    let mut seconds = Vec::new();
+    for _ in 0..arguments.repeat.get() {
+        let job = Inference {
+            plan: &model.plan,
+            weights: &model.weights,
+            inputs: &pictures,
+            observe: false,
+        };
+        let report = client.infer(&job, &mut |_| ())?.report;
+        seconds.push(report.wall_s);
+        row.rounds = report.rounds;
+        row.bytes_sent_per_party = report.bytes_sent_per_party;
+    }
+    Ok(row.with_times(seconds))
+}
+
+/// One line a protocol, the links side by side; `columns` has one list of rows for each link.
+fn print_rows(arguments: &Bench, columns: &[Vec<Row>]) -> Result<(), Failure> {
+    let links: Vec<LinkKind> = columns.iter().flatten().map(|row| row.link).collect();
+    let mut header = vec!["protocol".to_owned(), "size".to_owned()];
+    for column in columns {
+        if let Some(row) = column.first() {
+            header.extend([format!("{} median", row.link), format!("{} best", row.link)]);
+        }
+    }
+    header.extend(["rounds", "party 0", "party 1", "party 2", "MB in all"].map(str::to_owned));
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut table = summary::table(&header);
+    let lines = columns.first().map_or(0, Vec::len);
+    for line in 0..lines {
+        let same: Vec<&Row> = columns
+            .iter()
+            .filter_map(|column| column.get(line))
+            .collect();
+        let Some(first) = same.first() else { continue };
+        let mut cells = vec![first.protocol.clone(), first.size.to_string()];
+        for row in &same {
+            cells.extend([print::time(row.median_s), print::time(row.best_s)]);
+        }
+        cells.push(first.rounds.to_string());
+        cells.extend(first.bytes_sent_per_party.map(print::bytes));
+        let all: u64 = first.bytes_sent_per_party.iter().sum();
+        cells.push(format!("{:.3}", all as f64 / 1e6));
+        table.add_row(cells);
+    }
+    let place = match (arguments.network, links.first()) {
+        (Some(network), _) => format!("three threads, {network}"),
+        (None, Some(LinkKind::Memory)) => "three threads".to_owned(),
+        _ => "three processes on this machine".to_owned(),
+    };
+    print::line(format!(
+        "ring of {} bits, {place}, {}; bytes are sent to peers, party 0's are preprocessing",
+        arguments.format.ring,
+        print::count(arguments.repeat.get() as usize, "run")
+    ))?;
+    print::line(table.trim_fmt())
+}
+
+/// The median of sorted values.
+fn median(sorted: &[f64]) -> f64 {
+    let half = sorted.len() / 2;
+    match (sorted.get(half), sorted.len() % 2) {
+        (Some(&upper), 0) => f64::midpoint(sorted[half - 1], upper),
+        (Some(&middle), _) => middle,
+        (None, _) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < 1e-12);
+        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < 1e-12);
+        assert!(median(&[]).abs() < 1e-12);
+    }
+
+    #[test]
+    fn names_are_known_or_refused() {
+        let only = |names: &[&str]| {
+            wanted(
+                &names
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(only(&[]).unwrap().len(), BENCHMARKS.len() + 1);
+        assert_eq!(only(&["lenet5"]).unwrap(), [("lenet5", 1)]);
+        assert!(
+            only(&["lenet5", "sorcery"])
+                .unwrap_err()
+                .to_string()
+                .contains("sorcery")
+        );
+    }
+}

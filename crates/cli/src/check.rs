@@ -1,0 +1,103 @@
+//! Comparing answers with those in the clear, and with what is true.
+
+use crate::model::Model;
+use crate::{Failure, arrays, print};
+use ndarray::{ArrayD, Axis};
+use serde::Serialize;
+use std::path::Path;
+
+/// How far answers are from those in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Check {
+    /// Largest difference of an element.
+    pub(crate) max_abs_error: f64,
+    /// Mean difference of the elements.
+    pub(crate) mean_abs_error: f64,
+    /// Share of the pictures for which the largest element of the answer is the same.
+    pub(crate) label_agreement: f64,
+}
+
+impl Check {
+    /// Compare two arrays of answers of the same shape, `[N, …]`.
+    pub(crate) fn new(answers: &ArrayD<f64>, clear: &ArrayD<f64>) -> Self {
+        let errors = (answers - clear).mapv(f64::abs);
+        Self {
+            max_abs_error: errors.iter().copied().fold(0.0, f64::max),
+            mean_abs_error: errors.mean().unwrap_or(0.0),
+            label_agreement: share(&labels(answers), &labels(clear)),
+        }
+    }
+}
+
+/// For each picture, which element of its answer is the largest; the first of equal ones.
+pub(crate) fn labels(answers: &ArrayD<f64>) -> Vec<usize> {
+    let largest = |answer: ndarray::ArrayViewD<'_, f64>| {
+        let mut best = (0, f64::NEG_INFINITY);
+        for (index, &value) in answer.iter().enumerate() {
+            if value > best.1 {
+                best = (index, value);
+            }
+        }
+        best.0
+    };
+    answers.axis_iter(Axis(0)).map(largest).collect()
+}
+
+/// Share of the places where the two are equal.
+pub(crate) fn share(these: &[usize], those: &[usize]) -> f64 {
+    let equal = these.iter().zip(those).filter(|(this, that)| this == that);
+    equal.count() as f64 / these.len().max(1) as f64
+}
+
+/// Read the true labels of `pictures` pictures.
+///
+/// # Errors
+/// If there are more or fewer of them, or one that the model cannot answer.
+pub(crate) fn read_labels(
+    path: &Path,
+    pictures: usize,
+    model: &Model,
+) -> Result<Vec<usize>, Failure> {
+    let &[classes] = model.answer_shape() else {
+        let shape = model.answer_shape();
+        return Err(Failure::new(format!(
+            "--labels needs a model with one score per class, this one's answers have shape {shape:?}"
+        ))
+        .help("leave --labels out"));
+    };
+    let (labels, shown) = (arrays::read(path)?, path.display());
+    if labels.len() != pictures || labels.shape().iter().filter(|&&size| size > 1).count() > 1 {
+        let shape = labels.shape();
+        return Err(Failure::new(format!(
+            "{shown} has shape {shape:?}, {} need labels",
+            print::count(pictures, "picture")
+        ))
+        .help(format!("give one label per picture: shape [{pictures}]")));
+    }
+    let is_class = |value: f64| value.fract() == 0.0 && (0.0..classes as f64).contains(&value);
+    if let Some((index, value)) = arrays::first(&labels, |value| !is_class(value)) {
+        let last = classes.saturating_sub(1);
+        return Err(Failure::new(format!(
+            "{shown} at {index:?} is {value}, not a class of the model (0 to {last})"
+        ))
+        .help("labels are the classes' numbers, counted from 0"));
+    }
+    Ok(labels.iter().map(|&label| label as usize).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn errors_and_labels_are_those_of_the_answers() {
+        let answers = array![[1.0, 3.0], [2.0, 0.0], [5.0, 5.0]].into_dyn();
+        let clear = array![[1.0, 2.5], [0.0, 1.0], [5.0, 5.0]].into_dyn();
+        assert_eq!(labels(&answers), [1, 0, 0]);
+        let check = Check::new(&answers, &clear);
+        assert!((check.max_abs_error - 2.0).abs() < 1e-12);
+        assert!((check.mean_abs_error - 3.5 / 6.0).abs() < 1e-12);
+        assert!((check.label_agreement - 2.0 / 3.0).abs() < 1e-12);
+    }
+}

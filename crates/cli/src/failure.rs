@@ -1,0 +1,80 @@
+//! How the program ends when it cannot do what was asked: in words, as JSON, and as an exit code.
+
+use miette::{Diagnostic, GraphicalReportHandler};
+use serde_json::json;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write, stderr};
+use std::process::ExitCode;
+use trefoil_serve::ServeError;
+
+/// What went wrong and where, and what to do about it.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    message: String,
+    #[help]
+    help: Option<String>,
+    misuse: bool,
+}
+
+impl Failure {
+    /// Something failed: exit code 1.
+    pub(crate) fn new(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            help: None,
+            misuse: false,
+        }
+    }
+
+    /// The arguments contradict each other: exit code 2.
+    pub(crate) fn misuse(message: impl Display) -> Self {
+        Self {
+            misuse: true,
+            ..Self::new(message)
+        }
+    }
+
+    /// This failure, with what to do.
+    pub(crate) fn help(self, help: impl Display) -> Self {
+        Self {
+            help: Some(help.to_string()),
+            ..self
+        }
+    }
+
+    /// Tell the user on standard error, and give the exit code.
+    pub(crate) fn report(self, json: bool) -> ExitCode {
+        let code = ExitCode::from(if self.misuse { 2 } else { 1 });
+        let text = if json {
+            json!({ "error": self.message, "help": self.help }).to_string()
+        } else {
+            self.picture()
+        };
+        // Nobody is left to tell if standard error is closed.
+        let _ = writeln!(stderr(), "{}", text.trim_end());
+        code
+    }
+
+    /// As `miette` draws it: with colours and line breaks on a terminal, whole lines elsewhere.
+    fn picture(self) -> String {
+        if stderr().is_terminal() {
+            return format!("{:?}", miette::Report::new(self));
+        }
+        let mut text = String::new();
+        let handler = GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+        match handler
+            .with_wrap_lines(false)
+            .render_report(&mut text, &self)
+        {
+            Ok(()) => text,
+            Err(_) => self.message,
+        }
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        Self::new(error)
+    }
+}

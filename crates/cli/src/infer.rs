@@ -1,0 +1,193 @@
+//! `trefoil infer`: answers of a model to pictures.
+
+use crate::answers::Answers;
+use crate::arrays::Destination;
+use crate::check::{self, Check};
+use crate::model::{self, Model, NumberFormat, Pictures};
+use crate::options::{LinkKind, emulated_only_in_memory, seconds};
+use crate::progress::Bar;
+use crate::{Failure, local, print};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use trefoil_net::Network;
+use trefoil_serve::{Client, Inference, Outcome, PartiesFile};
+
+/// Options of `trefoil infer`.
+#[derive(Debug, Args)]
+pub(crate) struct Infer {
+    /// The model: an ONNX file with one input, pictures along its first axis
+    #[arg(long, value_name = "M.onnx")]
+    model: PathBuf,
+    /// The pictures: an .npy array of numbers, N along the first axis, used as they are
+    #[arg(long, value_name = "X.npy")]
+    input: PathBuf,
+    /// Where to write the answers: an .npy array of 32-bit floats, N along the first axis
+    #[arg(long, value_name = "OUT.npy")]
+    output: PathBuf,
+    /// The true classes, an .npy array of N integers: adds the accuracy
+    #[arg(long, value_name = "Y.npy")]
+    labels: Option<PathBuf>,
+    /// What computes
+    #[arg(long, value_enum, default_value_t = BackendKind::Secure)]
+    backend: BackendKind,
+    /// What connects the three parties, all on this machine [default: tls]
+    #[arg(long, value_enum)]
+    link: Option<LinkKind>,
+    /// Emulate a network between the parties, with --link memory: `lan` (0.1 ms one way, 10
+    /// Gbit/s), `wan` (10 ms, 100 Mbit/s), or milliseconds and Mbit/s
+    #[arg(long, value_name = "lan|wan|MS,MBIT")]
+    network: Option<Network>,
+    /// Use three running parties, as `trefoil keys` described them
+    #[arg(long, value_name = "parties.toml", conflicts_with_all = ["link", "network"])]
+    parties: Option<PathBuf>,
+    #[command(flatten)]
+    format: NumberFormat,
+    /// Pictures at once [default: 64, or N if that is less]
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroUsize>,
+    /// Run the model in the clear too, and compare
+    #[arg(long)]
+    check: bool,
+    /// How long to wait for a party before giving up
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    timeout: Duration,
+}
+
+/// Where a model runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BackendKind {
+    /// 64-bit floats, in this process
+    Clear,
+    /// The parties' arithmetic and rounding, in this process
+    Fixed,
+    /// Three parties, none of which sees model, pictures or answers
+    Secure,
+}
+
+/// Answer, write the answers, and tell what it took.
+pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
+    let link = arguments.link()?;
+    let destination = Destination::new(&arguments.output)?;
+    let graph = model::load(&arguments.model)?;
+    let pictures = model::pictures(&arguments.input, &graph)?;
+    let batch = arguments.batch.map(NonZeroUsize::get);
+    let model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
+    let labels = arguments.labels.as_deref();
+    let labels = labels
+        .map(|path| check::read_labels(path, pictures.len(), &model))
+        .transpose()?;
+
+    let outcome = arguments.answer(link, &model, &pictures)?;
+    let Some(answers) = outcome.outputs.into_iter().next() else {
+        return Err(Failure::new("the parties returned no answer"));
+    };
+    let check = if arguments.check {
+        let bar = Bar::new("running in the clear");
+        let clear = local::clear(&model, &pictures, &mut |progress| bar.show(progress))?;
+        clear
+            .outputs
+            .first()
+            .map(|clear| Check::new(&answers, clear))
+    } else {
+        None
+    };
+    let accuracy = labels.map(|labels| check::share(&check::labels(&answers), &labels));
+    destination.write(&answers)?;
+
+    let in_ring = arguments.backend != BackendKind::Clear;
+    let told = Answers {
+        output: arguments.output.display().to_string(),
+        backend: arguments.backend,
+        link,
+        parties: arguments
+            .parties
+            .as_ref()
+            .map(|path| path.display().to_string()),
+        network: arguments.network.map(|network| network.to_string()),
+        ring: in_ring.then_some(model.plan.ring_bits),
+        fraction_bits: in_ring.then_some(model.plan.fraction_bits),
+        pictures: pictures.len(),
+        batch: model.plan.batch,
+        report: outcome.report,
+        check,
+        accuracy,
+    };
+    if json {
+        print::json(&told)
+    } else {
+        told.print()
+    }
+}
+
+impl Infer {
+    /// What connects parties that this program starts; nothing where it starts none.
+    fn link(&self) -> Result<Option<LinkKind>, Failure> {
+        if self.backend == BackendKind::Secure {
+            if self.parties.is_some() {
+                return Ok(None);
+            }
+            let link = self.link.unwrap_or(LinkKind::Tls);
+            emulated_only_in_memory(self.network, link)?;
+            return Ok(Some(link));
+        }
+        let unused = [
+            ("--link", self.link.is_some()),
+            ("--network", self.network.is_some()),
+            ("--parties", self.parties.is_some()),
+        ];
+        match unused.iter().find(|(_, given)| *given) {
+            None => Ok(None),
+            Some((flag, _)) => Err(Failure::misuse(format!(
+                "{flag} is given, but only --backend secure has parties"
+            ))
+            .help(format!("leave {flag} out, or choose --backend secure"))),
+        }
+    }
+
+    fn answer(
+        &self,
+        link: Option<LinkKind>,
+        model: &Model,
+        pictures: &Pictures,
+    ) -> Result<Outcome, Failure> {
+        let bar = Bar::new("starting");
+        let mut progress = |progress| bar.show(progress);
+        if self.backend != BackendKind::Clear {
+            model.check_range(&self.input, pictures)?;
+        }
+        match self.backend {
+            BackendKind::Clear => local::clear(model, pictures, &mut progress),
+            BackendKind::Fixed => local::fixed(model, pictures, &mut progress),
+            BackendKind::Secure => {
+                let start = Instant::now();
+                let mut client = self.client(link)?;
+                let started = start.elapsed().as_secs_f64();
+                let job = Inference {
+                    plan: &model.plan,
+                    weights: &model.weights,
+                    inputs: std::slice::from_ref(&pictures.values),
+                    observe: false,
+                };
+                let mut outcome = client.infer(&job, &mut progress)?;
+                outcome.report.setup_s += started;
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn client(&self, link: Option<LinkKind>) -> Result<Client, Failure> {
+        let Some(path) = &self.parties else {
+            return link
+                .unwrap_or(LinkKind::Tls)
+                .client(self.network, self.timeout);
+        };
+        let parties = PartiesFile::load(path).map_err(|error| {
+            Failure::new(error).help("make configuration files with: trefoil keys")
+        })?;
+        Ok(Client::connect(&parties, self.timeout)?)
+    }
+}

@@ -1,0 +1,70 @@
+//! `trefoil keys`: identities and configuration files for three machines and a client.
+
+use crate::{Failure, print};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use trefoil_serve::write_keys;
+
+/// Addresses if none are given: three ports of this machine.
+const LOCAL: [&str; 3] = ["127.0.0.1:7700", "127.0.0.1:7701", "127.0.0.1:7702"];
+
+/// Options of `trefoil keys`.
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    /// Folder to write to; made if it is missing, and files in it are never overwritten
+    #[arg(long, value_name = "DIR", default_value = "keys")]
+    out: PathBuf,
+    /// Where a party listens; give it three times, for parties 0, 1 and 2 [default: 127.0.0.1:7700
+    /// to 127.0.0.1:7702]
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Vec<String>,
+}
+
+/// Write the files and say what to do with them.
+pub(crate) fn run(arguments: &Keys, json: bool) -> Result<(), Failure> {
+    let addresses = addresses(&arguments.address)?;
+    let keys = write_keys(&arguments.out, &addresses).map_err(|error| {
+        Failure::new(error).help("choose another folder with --out, or remove the old files")
+    })?;
+    if json {
+        let pins: serde_json::Map<_, _> = keys
+            .pins
+            .iter()
+            .map(|(name, pin)| (name.clone(), json!(pin)))
+            .collect();
+        return print::json(&json!({
+            "files": keys.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+            "addresses": addresses,
+            "pins": pins,
+        }));
+    }
+    let out = arguments.out.display();
+    print::line(format!("{} files in {out}", keys.files.len()))?;
+    for (name, pin) in &keys.pins {
+        print::line(format!("  {name:<8} {pin}"))?;
+    }
+    print::line(format!(
+        "\n\
+         Move party0.key to the first machine and delete it elsewhere; likewise party1.key and \
+         party2.key.\n\
+         On each machine, with the certificates and its own key beside its file:\n  \
+         trefoil party --config {out}/party0.toml\n\
+         Then, where the pictures are:\n  \
+         trefoil infer --parties {out}/parties.toml --model M.onnx --input X.npy --output OUT.npy"
+    ))
+}
+
+/// The three addresses asked for, or the local ones.
+fn addresses(given: &[String]) -> Result<[String; 3], Failure> {
+    if given.is_empty() {
+        return Ok(LOCAL.map(str::to_owned));
+    }
+    let number = given.len();
+    <[String; 3]>::try_from(given.to_vec()).map_err(|_| {
+        Failure::misuse(format!(
+            "--address is given {number} times, three are needed"
+        ))
+        .help("name where party 0, party 1 and party 2 listen, in this order")
+    })
+}

@@ -1,0 +1,165 @@
+//! Running a model in this process alone: in 64-bit floats, or in the ring without parties.
+
+use crate::Failure;
+use crate::model::{Model, Pictures};
+use crate::spectrum::{self, Counts};
+use ndarray::{ArrayD, Axis, Slice, concatenate};
+use std::convert::Infallible;
+use std::time::Instant;
+use trefoil_nn::{Backend, Clear, Fixed, Port, ready, run};
+use trefoil_ring::{Ring, Z32, Z64};
+use trefoil_serve::{Outcome, Phase, Progress, Report};
+
+/// Coins of the rounding: the same for every run, so that its results can be repeated.
+const SEED: [u8; 16] = *b"trefoil fixed 01";
+
+/// The definition of the result: 64-bit floats.
+///
+/// # Errors
+/// If the model's batches cannot be put together.
+pub(crate) fn clear(
+    model: &Model,
+    pictures: &Pictures,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Failure> {
+    let start = Instant::now();
+    let weights = model.weights.to_clear();
+    let setup_s = start.elapsed().as_secs_f64();
+    let codec = (|batch: ArrayD<f64>| batch, |answer| answer);
+    batches(&Clear, model, &weights, pictures, codec, setup_s, progress)
+}
+
+/// The parties' arithmetic with their rounding, without the parties.
+///
+/// # Errors
+/// If a weight does not fit the plan's numbers. Pictures must have been checked.
+pub(crate) fn fixed(
+    model: &Model,
+    pictures: &Pictures,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Failure> {
+    if model.plan.ring_bits == 32 {
+        in_ring::<Z32>(model, pictures, progress)
+    } else {
+        in_ring::<Z64>(model, pictures, progress)
+    }
+}
+
+fn in_ring<R: Ring>(
+    model: &Model,
+    pictures: &Pictures,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Failure> {
+    let start = Instant::now();
+    let format = model.plan.format();
+    let weights = model.weights.encode::<R>(&model.plan).map_err(|error| {
+        Failure::new(format!("the model's weights: {error}"))
+            .help("use fewer --fraction-bits, or --ring 64")
+    })?;
+    let setup_s = start.elapsed().as_secs_f64();
+    let codec = (
+        |batch: ArrayD<f64>| batch.mapv(|value| format.encode::<R>(value)),
+        |answer: ArrayD<R>| format.decode_all(answer.view()),
+    );
+    let backend = Fixed::<R>::new(format, SEED);
+    batches(
+        &backend, model, &weights, pictures, codec, setup_s, progress,
+    )
+}
+
+/// Top bits of the pictures and of every value that the model makes of them, in its ring: what a
+/// server would see if nothing were hidden.
+///
+/// # Errors
+/// As [`fixed`].
+pub(crate) fn top_bits(model: &Model, pictures: &Pictures) -> Result<Counts, Failure> {
+    let mut open = model.plan.clone();
+    open.outputs = open
+        .steps
+        .iter()
+        .map(|step| Port {
+            name: step.name.clone(),
+            value: step.output,
+        })
+        .collect();
+    let format = open.format();
+    let weights = model.weights.encode::<Z64>(&open).map_err(Failure::new)?;
+    let backend = Fixed::<Z64>::new(format, SEED);
+    let mut words: Vec<u64> = Vec::new();
+    for start in (0..pictures.len()).step_by(open.batch) {
+        let input = padded(pictures, start, open.batch).mapv(|value| format.encode::<Z64>(value));
+        let Ok(values) = ready(run(&open, &backend, &weights, vec![input.clone()], &mut ()));
+        for tensor in values.iter().chain([&input]) {
+            words.extend(tensor.iter().map(|word| word.to_u64()));
+        }
+    }
+    Ok(spectrum::counts(words, 64))
+}
+
+/// Run batch after batch, the last one padded with zeros.
+fn batches<B: Backend<Error = Infallible>>(
+    backend: &B,
+    model: &Model,
+    weights: &[B::Tensor],
+    pictures: &Pictures,
+    (encode, decode): (
+        impl Fn(ArrayD<f64>) -> B::Tensor,
+        impl Fn(B::Tensor) -> ArrayD<f64>,
+    ),
+    setup_s: f64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Outcome, Failure> {
+    let plan = &model.plan;
+    let start = Instant::now();
+    let mut phases: Vec<Phase> = plan
+        .steps
+        .iter()
+        .map(|step| Phase {
+            name: step.name.clone(),
+            ..Phase::default()
+        })
+        .collect();
+    let (steps, batches) = (phases.len(), pictures.len().div_ceil(plan.batch));
+    let mut answers = Vec::with_capacity(batches);
+    for batch in 0..batches {
+        let input = encode(padded(pictures, batch * plan.batch, plan.batch));
+        let mut observer = |index: usize, name: &str, elapsed: std::time::Duration| {
+            phases[index].seconds += elapsed.as_secs_f64();
+            progress(Progress::Step {
+                batch,
+                batches,
+                index,
+                steps,
+                name: name.to_owned(),
+            });
+        };
+        let Ok(outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
+        answers.extend(outputs.into_iter().map(&decode));
+    }
+    let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();
+    let joined = concatenate(Axis(0), &views)
+        .map_err(|error| Failure::new(format!("the batches' answers do not fit: {error}")))?;
+    let wanted = joined.slice_axis(Axis(0), Slice::from(..pictures.len()));
+    Ok(Outcome {
+        outputs: vec![wanted.to_owned()],
+        report: Report {
+            wall_s: start.elapsed().as_secs_f64(),
+            setup_s,
+            phases,
+            ..Report::default()
+        },
+    })
+}
+
+/// `batch` pictures from number `start` on; behind the last one zeros.
+fn padded(pictures: &Pictures, start: usize, batch: usize) -> ArrayD<f64> {
+    let end = pictures.len().min(start + batch);
+    let there = pictures.values.slice_axis(Axis(0), Slice::from(start..end));
+    let mut shape = there.shape().to_vec();
+    shape[0] = batch;
+    let mut whole = ArrayD::zeros(shape);
+    whole
+        .slice_axis_mut(Axis(0), Slice::from(..end - start))
+        .assign(&there);
+    whole
+}

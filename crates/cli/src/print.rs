@@ -1,0 +1,71 @@
+//! Standard output, and numbers as people read them.
+
+use crate::Failure;
+use serde::Serialize;
+use std::io::{Write, stdout};
+
+/// Print `text` and end the line.
+///
+/// # Errors
+/// If standard output is closed.
+pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    writeln!(out, "{}", text.as_ref())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::new(format!("cannot write to standard output: {error}")))
+}
+
+/// Print `value` as one line of JSON.
+///
+/// # Errors
+/// If standard output is closed.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::new(format!("the result cannot be written as JSON: {error}")))?;
+    line(text)
+}
+
+/// Seconds with a unit that fits.
+pub(crate) fn time(seconds: f64) -> String {
+    if seconds < 1e-3 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else if seconds < 0.9995 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+/// Bytes with a unit that fits: 1 MB is 10^6 bytes.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..999_950 => format!("{:.1} kB", count as f64 / 1e3),
+        999_950..999_950_000 => format!("{:.1} MB", count as f64 / 1e6),
+        _ => format!("{:.2} GB", count as f64 / 1e9),
+    }
+}
+
+/// `1 picture`, `2 pictures`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_fit_the_number() {
+        assert_eq!(time(0.000_25), "250 µs");
+        assert_eq!(time(0.0123), "12.3 ms");
+        assert_eq!(time(0.9996), "1.00 s");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500), "1.5 kB");
+        assert_eq!(bytes(999_960), "1.0 MB");
+        assert_eq!(bytes(2_500_000_000), "2.50 GB");
+        assert_eq!(count(1, "picture"), "1 picture");
+        assert_eq!(count(0, "picture"), "0 pictures");
+    }
+}
