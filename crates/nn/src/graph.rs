@@ -2,6 +2,7 @@
 
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// An ONNX graph, checked for structure only: every value has exactly one producer, and nodes come
 /// in an order in which each can be evaluated. Operators are not interpreted.
@@ -75,8 +76,8 @@ pub enum Attribute {
     Other,
 }
 
-/// A stored tensor.
-#[derive(Clone, Debug)]
+/// A stored tensor. Its `Debug` shows no element.
+#[derive(Clone)]
 pub enum Constant {
     /// Single precision.
     Float(ArrayD<f32>),
@@ -108,5 +109,16 @@ impl Constant {
             Self::Double(array) => array.clone(),
             Self::Int(array) => array.mapv(|v| v as f64),
         }
+    }
+}
+
+impl fmt::Debug for Constant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Float(_) => "Float",
+            Self::Double(_) => "Double",
+            Self::Int(_) => "Int",
+        };
+        write!(f, "{kind}{:?}", self.shape())
     }
 }

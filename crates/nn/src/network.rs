@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub type ValueId = usize;
 
 /// What operators are read into and passes rewrite.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Network {
     /// Every value, used or not.
     pub(crate) values: Vec<Value>,
@@ -30,7 +30,7 @@ pub(crate) struct Network {
 }
 
 /// A tensor of a network.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Value {
     /// A name for messages and plans.
     pub(crate) name: String,
@@ -45,7 +45,6 @@ pub(crate) struct Value {
 }
 
 /// A layer of a network.
-#[derive(Clone, Debug)]
 pub(crate) struct LayerNode {
     /// The ONNX node that it came from.
     pub(crate) name: String,

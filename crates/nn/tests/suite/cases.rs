@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<Case> {
         arithmetic(),
         pools(),
         shapes(),
+        constants(),
         functions(),
         networks(),
     ]
@@ -376,6 +377,11 @@ fn shapes() -> Vec<Case> {
                 .node("Relu", &["i"], "y", vec![]),
             PICTURE,
         ),
+    ]
+}
+
+fn constants() -> Vec<Case> {
+    vec![
         case(
             "constant node",
             picture()
@@ -386,6 +392,33 @@ fn shapes() -> Vec<Case> {
                     vec![tensor("value", &[6], &[1., 2., 3., 4., 5., 6.])],
                 )
                 .node("Add", &["x", "c"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "slice",
+            picture()
+                .ints("start", &[1, -5])
+                .ints("end", &[i64::MAX, -1])
+                .ints("axis", &[1, 2])
+                .node("Slice", &["x", "start", "end", "axis"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "slice steps",
+            picture()
+                .ints("start", &[0, 1, 0])
+                .ints("end", &[9, 9, 9])
+                .ints("axis", &[2, 3, 1])
+                .ints("step", &[2, 2, 9])
+                .node("Slice", &["x", "start", "end", "axis", "step"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "pad",
+            picture()
+                .ints("pads", &[0, 1, 2, 0, 0, 1, 0, 3])
+                .floats("value", &[], &[0.5])
+                .node("Pad", &["x", "pads", "value"], "y", vec![]),
             PICTURE,
         ),
         case(

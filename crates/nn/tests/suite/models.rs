@@ -136,3 +136,33 @@ fn mnist_on_the_ring_agrees_with_floats() {
     println!("10,000 digits in {elapsed:.1?}: {same} labels equal, error at most {worst:.2e}");
     assert!(same >= 9990, "{same} of 10,000 labels equal");
 }
+
+#[test]
+fn resnet_20_is_reproduced() {
+    let Some(folder) = data::folder() else { return };
+    let (pictures, picture_labels) = data::cifar10(&folder);
+    // A tenth of the pictures; the others cost a minute.
+    let pictures = pictures.slice_axis(Axis(0), Slice::from(..100)).to_owned();
+    let pictures = data::normalised(&pictures, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let weights = folder.join("cifar10_weights");
+    let graph = Graph::load(weights.join("resnet20_akamaster_opset13.onnx")).unwrap();
+    let outputs = clear(&graph, &pictures, 20);
+    let file = File::open(weights.join("reference_logits_test1000.npz")).unwrap();
+    let reference: ArrayD<f32> = NpzReader::new(file)
+        .unwrap()
+        .by_name("resnet20.npy")
+        .unwrap();
+    let pairs = outputs.iter().zip(&reference);
+    let worst = pairs
+        .map(|(a, &b)| (a - f64::from(b)).abs())
+        .fold(0.0, f64::max);
+    let labels = data::labels(&outputs);
+    let right = labels
+        .iter()
+        .zip(&picture_labels)
+        .filter(|(a, b)| a == b)
+        .count();
+    println!("resnet20: error at most {worst:.1e}, {right} of 100 right");
+    assert!(worst < 1e-3, "{worst}");
+    assert!(right > 85);
+}

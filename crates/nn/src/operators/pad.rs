@@ -1,0 +1,109 @@
+//! `Pad` with a constant.
+
+use super::Reader;
+use crate::backend::Backend;
+use crate::defaults::MAX_SIZE;
+use crate::layer::{Compute, Operand, one};
+use crate::network::ValueId;
+use crate::shape;
+use ndarray::{ArrayD, IxDyn};
+use serde::{Deserialize, Serialize};
+
+/// Room around a tensor, filled with a number that is part of the architecture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pad {
+    /// Room before each axis.
+    pub before: Vec<usize>,
+    /// Room behind each axis.
+    pub after: Vec<usize>,
+    /// What fills it.
+    pub value: f64,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let x = reader.input(0)?;
+    let rank = reader.shape(x).len();
+    let mode = reader.text("mode", "constant")?;
+    if mode != "constant" {
+        return Err(format!(
+            "its mode is `{mode}`; only `constant` is supported"
+        ));
+    }
+    // Attributes up to operator set 10, inputs since.
+    let (pads, value) = match reader.ints("pads")? {
+        Some(pads) => (pads.to_vec(), reader.float("value", 0.0)?),
+        None => (reader.integers(1)?, fill(reader)?),
+    };
+    let axes = match reader.optional(3) {
+        Some(_) => reader.integers(3)?,
+        None => (0..rank as i64).collect(),
+    };
+    if pads.len() != 2 * axes.len() {
+        return Err(format!("{} pads for {} axes", pads.len(), axes.len()));
+    }
+    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
+    let (first, last) = pads.split_at(axes.len());
+    for ((&axis, &first), &last) in axes.iter().zip(first).zip(last) {
+        let axis = shape::axis(axis, rank)?;
+        for (room, size) in [(&mut before, first), (&mut after, last)] {
+            let size = usize::try_from(size).ok().filter(|&size| size <= MAX_SIZE);
+            room[axis] = size.ok_or_else(|| format!("pads of {pads:?} are not supported"))?;
+        }
+    }
+    Ok(vec![reader.layer(
+        Pad {
+            before,
+            after,
+            value,
+        },
+        &[x],
+    )?])
+}
+
+/// The number that fills the room: input 2, read as part of the architecture.
+fn fill(reader: &Reader<'_>) -> Result<f64, String> {
+    let Some(id) = reader.optional(2) else {
+        return Ok(0.0);
+    };
+    match reader.constant(id) {
+        Some(array) if array.len() == 1 => Ok(array.iter().copied().sum()),
+        _ => Err("its constant_value is not one constant number".into()),
+    }
+}
+
+impl Compute for Pad {
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let shape = one(shapes)?;
+        let rooms = self.before.iter().chain(&self.after);
+        let fits = [self.before.len(), self.after.len()] == [shape.len(); 2];
+        if !fits || !self.value.is_finite() || rooms.into_iter().any(|&room| room > MAX_SIZE) {
+            return Err(format!("{self:?} of a tensor of shape {shape:?}"));
+        }
+        let rooms = self.before.iter().zip(&self.after);
+        Ok(shape
+            .iter()
+            .zip(rooms)
+            .map(|(size, (before, after))| before + size + after)
+            .collect())
+    }
+    fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
+        [self.before.first(), self.after.first()] == [Some(&0); 2]
+    }
+    async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
+        let mut out = inputs[0].clone();
+        for (axis, (&before, &after)) in self.before.iter().zip(&self.after).enumerate() {
+            let room = |size: usize| {
+                let mut shape = b.shape(&out);
+                shape[axis] = size;
+                b.public(&ArrayD::from_elem(IxDyn(&shape), self.value))
+            };
+            out = match (before, after) {
+                (0, 0) => continue,
+                (0, after) => b.concat(&[&out, &room(after)], axis),
+                (before, 0) => b.concat(&[&room(before), &out], axis),
+                (before, after) => b.concat(&[&room(before), &out, &room(after)], axis),
+            };
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,119 @@
+//! `Slice` with constant bounds and positive steps.
+
+use super::Reader;
+use crate::backend::Backend;
+use crate::layer::{Compute, Operand, one};
+use crate::network::ValueId;
+use crate::shape;
+use serde::{Deserialize, Serialize};
+
+/// Every `step`-th index from `start` up to `end` of one axis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// The axis.
+    pub axis: usize,
+    /// First index.
+    pub start: usize,
+    /// The index behind the last that may be taken.
+    pub end: usize,
+    /// Distance of the indices.
+    pub step: usize,
+}
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let mut x = reader.input(0)?;
+    let rank = reader.shape(x).len();
+    // Attributes up to operator set 9, inputs since.
+    let list = |name: &str, index: usize| match reader.ints(name)? {
+        Some(values) => Ok(Some(values.to_vec())),
+        None => reader
+            .optional(index)
+            .map(|_| reader.integers(index))
+            .transpose(),
+    };
+    let starts = list("starts", 1)?.ok_or("it has no starts")?;
+    let ends = list("ends", 2)?.ok_or("it has no ends")?;
+    let axes = list("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = list("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        return Err("its starts, ends, axes and steps differ in number".into());
+    }
+    for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
+        let axis = shape::axis(axis, rank)?;
+        let size = reader.shape(x)[axis];
+        let step = usize::try_from(step).ok().filter(|&step| step > 0);
+        let step = step.ok_or("only positive steps are supported")?;
+        let clamp = |at: i64| {
+            let from_end = if at < 0 {
+                at.saturating_add(size as i64)
+            } else {
+                at
+            };
+            from_end.clamp(0, size as i64) as usize
+        };
+        let (start, end) = (clamp(start), clamp(end));
+        if (start, end, step) != (0, size, 1) {
+            x = reader.layer(
+                Slice {
+                    axis,
+                    start,
+                    end,
+                    step,
+                },
+                &[x],
+            )?;
+        }
+    }
+    Ok(vec![x])
+}
+
+impl Compute for Slice {
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let mut shape = one(shapes)?.to_vec();
+        match shape.get_mut(self.axis) {
+            Some(size) if self.start < self.end && self.end <= *size && self.step > 0 => {
+                *size = (self.end - self.start).div_ceil(self.step);
+                Ok(shape)
+            }
+            _ => Err(format!("{self:?} of a tensor of shape {shape:?}")),
+        }
+    }
+    fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
+        self.axis != 0
+    }
+    async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
+        let &Self {
+            axis,
+            start,
+            end,
+            step,
+        } = self;
+        let part = b.slice(inputs[0], axis, start..end);
+        if step == 1 {
+            return Ok(part);
+        }
+        // Whole groups of `step` first, of which one is kept; then the one of a last, shorter group.
+        let mut shape = b.shape(&part);
+        let whole = shape[axis] / step * step;
+        let rest = shape[axis] - whole;
+        let last = (rest > 0).then(|| b.slice(&part, axis, whole..whole + 1));
+        if whole == 0 {
+            return Ok(last.unwrap_or(part));
+        }
+        shape[axis] = whole;
+        let firsts = every(b, &b.slice(&part, axis, 0..whole), &shape, axis, step);
+        Ok(match last {
+            Some(last) => b.concat(&[&firsts, &last], axis),
+            None => firsts,
+        })
+    }
+}
+
+/// Every `step`-th index of an axis whose size is a multiple of `step`.
+fn every<B: Backend>(b: &B, x: &B::Tensor, shape: &[usize], axis: usize, step: usize) -> B::Tensor {
+    let mut split = shape.to_vec();
+    split[axis] /= step;
+    let out = split.clone();
+    split.insert(axis + 1, step);
+    b.reshape(&b.slice(&b.reshape(x, &split), axis + 1, 0..1), &out)
+}
