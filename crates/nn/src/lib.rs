@@ -15,6 +15,7 @@ mod network;
 pub mod operators;
 mod passes;
 mod plan;
+mod secure;
 mod shape;
 mod window;
 
@@ -24,5 +25,6 @@ pub use executor::{Observer, ready, run};
 pub use graph::Graph;
 pub use operators::{Layer, supported_operators};
 pub use plan::{Options, PLAN_VERSION, Plan, Port, Step, ValueId, Weights};
+pub use secure::{Secure, SharedBits};
 pub use shape::broadcast;
 pub use window::{Outside, Pool2d};

@@ -20,7 +20,7 @@ fn digits(model: &[u8], batch: usize, ring_bits: u32) -> (Plan, Weights) {
     let graph = Graph::load(file.path()).expect("a good model");
     Plan::compile(
         &graph,
-        Options {
+        &Options {
             batch: Some(batch),
             ..Options::ring(ring_bits)
         },
