@@ -179,10 +179,13 @@ impl Shown {
         print::line(summary::phases(&self.report.phases).trim_fmt())?;
         let [p0, p1, p2] = self.report.bytes_sent_per_party.map(print::bytes);
         print::line(format!(
-            "{} and {} for {}; server 0 prepares and sent {p0}, 1 and 2 answer and sent {p1} and {p2}",
+            "{} and {} for {}",
             print::count(self.report.rounds as usize, "round"),
             print::time(self.report.wall_s),
             print::count(self.labels.len(), "digit"),
+        ))?;
+        print::line(format!(
+            "server 0 prepares and sent {p0}, servers 1 and 2 answer and sent {p1} and {p2}"
         ))
     }
 
@@ -244,11 +247,11 @@ fn range(counts: Counts) -> String {
 fn verdict(seen: &Seen) -> String {
     let received = print::bytes(seen.bytes);
     match spectrum::excess(&seen.top_bits) {
-        None => format!("received {received}: nothing that could tell of a digit"),
+        None => {
+            format!("received {received}: it prepares randomness and learns nothing of a digit")
+        }
         Some(excess) if excess < 5.0 => {
-            format!(
-                "received {received}, each value as often as any other: noise, whatever is drawn"
-            )
+            format!("received {received}, all values equally often: noise, whatever is drawn")
         }
         Some(_) => {
             format!("received {received}, some values more often than by chance: look closer")

@@ -1,0 +1,150 @@
+//! Parties and programs that are killed or stalled: an error in time, no file, no process left.
+
+use crate::world::{Ended, LONGEST, World};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// An inference of many batches that would take minutes, with its three parties.
+struct Running {
+    world: World,
+    child: Option<Child>,
+    parties: Vec<Pid>,
+}
+
+impl Running {
+    fn start() -> Self {
+        let world = World::new(20_000);
+        let child = world.start_infer("--link tls --batch 1 --timeout 3 --json");
+        let mut running = Self {
+            world,
+            child: Some(child),
+            parties: Vec::new(),
+        };
+        let id = running.id().as_raw_nonzero().get();
+        let parties = || {
+            let children = children(id);
+            (children.len() == 3).then_some(children)
+        };
+        running.parties = within(Duration::from_secs(60), "three parties", parties);
+        // Into the middle of the run; the tests hold wherever it is.
+        sleep(Duration::from_millis(1500));
+        running
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().unwrap())
+    }
+
+    fn signal(&self, to: Pid, signal: Signal) {
+        let sent = kill_process(to, signal);
+        assert_eq!(
+            sent,
+            Ok(()),
+            "the run is over too early: {:?}",
+            self.world.files()
+        );
+    }
+
+    /// Wait for the program to end, then check that it has left neither file nor process.
+    fn end(mut self) -> Ended {
+        let start = Instant::now();
+        let mut child = self.child.take().unwrap();
+        while child.try_wait().unwrap().is_none() {
+            if start.elapsed() > LONGEST {
+                let _ = child.kill();
+                panic!("the program hangs");
+            }
+            sleep(Duration::from_millis(20));
+        }
+        let ended = Ended::new(child.wait_with_output().unwrap());
+        for &party in &self.parties {
+            let gone = || (!alive(party)).then_some(());
+            within(Duration::from_secs(20), "the end of a party", gone);
+        }
+        assert_eq!(self.world.files(), ["digits.onnx", "x.npy", "y.npy"]);
+        ended
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn a_killed_party_is_reported_by_name() {
+    for index in 0..3 {
+        let running = Running::start();
+        running.signal(running.parties[index], Signal::KILL);
+        let start = Instant::now();
+        let ended = running.end();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert!(start.elapsed() < Duration::from_secs(60));
+        assert!(ended.error().contains("party "), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_stalled_party_is_given_up_within_the_deadline() {
+    let running = Running::start();
+    running.signal(running.parties[2], Signal::STOP);
+    let start = Instant::now();
+    let ended = running.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    // Three seconds, the grace for others to report, and a busy machine.
+    assert!(start.elapsed() < Duration::from_secs(60));
+    assert!(ended.error().contains("party 2"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_interrupted_program_leaves_neither_file_nor_parties() {
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let running = Running::start();
+        running.signal(running.id(), signal);
+        assert_ne!(running.end().code, Some(0));
+    }
+}
+
+/// What `look` finds, asked again until `longest` has passed.
+fn within<T>(longest: Duration, what: &str, look: impl Fn() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < longest, "{what}: not within {longest:?}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// The processes started by process `parent` that run, oldest first.
+fn children(parent: i32) -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut found: Vec<i32> = ids
+        .filter(|&id| state(id).is_some_and(|(_, of)| of == parent))
+        .collect();
+    found.sort_unstable();
+    found.into_iter().filter_map(Pid::from_raw).collect()
+}
+
+/// Whether a process exists and is not merely waiting to be buried.
+fn alive(id: Pid) -> bool {
+    state(id.as_raw_nonzero().get()).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+}
+
+/// State and parent of a process.
+fn state(id: i32) -> Option<(char, i32)> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name in brackets may hold anything.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.next()?.parse().ok()?))
+}
