@@ -4,7 +4,7 @@ use crate::lookup::{one_hot, one_hot_cost};
 use crate::reshare::{reshare_truncated, reshare_truncated_cost};
 use crate::{Abort, Cost, Party, Share};
 use std::f64::consts::LOG2_E;
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{Fixed, Ring, power_of_two};
 
 /// The interval in which the arguments of [`exp`] lie: its width decides the cost, its upper end the precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +33,9 @@ impl Scales {
     fn new<R: Ring>(input: Fixed, range: ExpRange) -> Self {
         let (low, high) = (range.low * LOG2_E, range.high * LOG2_E);
         let top = high.ceil() as i64 + 1;
-        let whole_bits = (top as f64 - low + 3.0).log2().ceil() as u32;
+        let whole_bits = ((top as f64 - low + 3.0).ceil() as u64)
+            .next_power_of_two()
+            .trailing_zeros();
         assert!(
             whole_bits + input.fraction_bits < R::BITS,
             "an exponential over {range:?} does not fit the ring"
@@ -67,6 +69,9 @@ impl Scales {
 /// the one-time truth tables of [`crate::lookup`]; the decomposition of AS19 (Aly and Smart 2019) needs bit
 /// decomposition and a polynomial.
 ///
+/// The evaluators' factors must agree to the last bit: they come from `libm`'s portable code, the same on every
+/// machine, never from the system's library.
+///
 /// # Security
 /// Semi-honest, see [`crate`]: the dealt vector is additively shared.
 ///
@@ -86,26 +91,26 @@ pub async fn exp<R: Ring>(
     let scales = Scales::new::<R>(input, range);
     let t = x.scale(Fixed::new(scales.constant_bits).encode(LOG2_E));
     let below = input.fraction_bits + scales.constant_bits;
-    let fraction = |v: R| (v.to_u64() & ((1 << below) - 1)) as f64 / f64::from(below).exp2();
+    let fraction = |v: R| (v.to_u64() & ((1 << below) - 1)) as f64 / power_of_two(below as i32);
     let whole = |v: R| v.shift_right(below).to_u64() as usize % (1 << scales.whole_bits);
     let mut part = vec![R::zero(); x.len()];
-    let dealt_scale = f64::from(scales.dealt_bits).exp2();
+    let dealt_scale = power_of_two(scales.dealt_bits as i32);
     let entries = 1_i64 << scales.whole_bits;
     one_hot(
         party,
         &t,
         below..below + scales.whole_bits,
-        |mask| R::from_u64((fraction(mask).exp2() * dealt_scale).round() as u64),
+        |mask| R::from_u64((libm::exp2(fraction(mask)) * dealt_scale).round() as u64),
         |position, hot| {
             let c = t.masked(party.role())[position];
-            let scale = (fraction(c) + f64::from(scales.public_bits)).exp2();
+            let scale = libm::exp2(fraction(c)) * power_of_two(scales.public_bits as i32);
             let whole = whole(c) as i64;
             // Exponents from `top` down to where nothing is left of the factor.
             part[position] = (0..entries.min(i64::from(scales.public_bits) + scales.top + 2))
                 .map(|down| {
                     let exponent = scales.top - down;
                     let entry = (exponent - whole).rem_euclid(entries) as usize;
-                    hot[entry] * R::from_u64((scale * (exponent as f64).exp2()).round() as u64)
+                    hot[entry] * R::from_u64((scale * power_of_two(exponent as i32)).round() as u64)
                 })
                 .sum();
         },

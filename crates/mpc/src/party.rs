@@ -16,7 +16,9 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use trefoil_net::{Branch, LinkStats, Message, NetError, Role, Transport, decode_frame, encode_frame};
+use trefoil_net::{
+    Branch, LinkStats, Message, NetError, Role, Transport, decode_frame, encode_frame,
+};
 use trefoil_ring::{Prg, Ring, Seed};
 
 /// A frame leaves at once when this much is posted for one peer.

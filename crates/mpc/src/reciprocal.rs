@@ -9,7 +9,7 @@ use crate::{
     mul_truncated, truncate, truncate_cost,
 };
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{Fixed, Ring, power_of_two};
 
 /// A range of positive fixed-point numbers, as ring elements: `2^low <= x < 2^high`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Normal {
     }
 
     fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: Fixed) -> Spline<R> {
-        let low = (-f64::from(self.step)).exp2();
+        let low = power_of_two(-(self.step as i32));
         let safe = |v: f64| f(v.max(low / 2.0));
         Spline::fit(
             safe,
@@ -170,8 +170,12 @@ fn rsqrt_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>, i
     let normal = Normal::new::<R>(range, 2);
     let result = Fixed::new(normal.result_bits::<R>());
     // x 4^p = v 2^top, so 2^(3f/2) / sqrt(x) is (1 / sqrt v) 2^p 2^((3f - top) / 2); top is even.
-    let odd = f64::from(3 * format.fraction_bits % 2);
-    let spline = normal.spline(|v| (odd / 2.0).exp2() / v.sqrt(), result);
+    let odd = if format.fraction_bits % 2 == 1 {
+        std::f64::consts::SQRT_2
+    } else {
+        1.0
+    };
+    let spline = normal.spline(|v| odd / v.sqrt(), result);
     let shift =
         result.fraction_bits as i32 + normal.top as i32 / 2 - (3 * format.fraction_bits / 2) as i32;
     (normal, spline, shift)

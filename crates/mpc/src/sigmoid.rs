@@ -14,7 +14,7 @@ struct Saturating<R> {
 }
 
 fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
-    let sigmoid = |v: f64| 1.0 / (1.0 + (-v).exp());
+    let sigmoid = |v: f64| 1.0 / (1.0 + libm::exp(-v));
     // 256 pieces of 1/8; in the 32-bit ring 32 of 1/2, whose error is below its format's.
     let width_bits = if R::BITS == 64 { 3 } else { 1 };
     let spline = Spline::fit(sigmoid, [-16.0, 15.5], width_bits, format, format, 1);
@@ -27,7 +27,7 @@ fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
 
 fn tanh_function<R: Ring>(format: Fixed) -> Saturating<R> {
     let width_bits = if R::BITS == 64 { 4 } else { 2 };
-    let spline = Spline::fit(f64::tanh, [-8.0, 7.75], width_bits, format, format, 1);
+    let spline = Spline::fit(libm::tanh, [-8.0, 7.75], width_bits, format, format, 1);
     Saturating {
         spline,
         bound: 7.25,

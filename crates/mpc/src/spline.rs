@@ -5,7 +5,7 @@ use crate::reshare::{reshare_truncated, reshare_truncated_cost};
 use crate::{
     Abort, Cost, Party, Share, bilinear_cost, lookup, lookup_cost, mul, truncate, truncate_cost,
 };
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{Fixed, Ring, power_of_two};
 
 /// A function as quadratics `a + b u + c u^2` on pieces of one width, `u` the distance from the piece's start.
 ///
@@ -28,6 +28,9 @@ impl<R: Ring> Spline<R> {
     /// Fit `f` on `[low, high)` with pieces of width `2^-width_bits` (negative for wider pieces).
     ///
     /// Arguments must stay a piece's width below `high`. `bound` is a power of two that bounds `|f|`.
+    /// Both evaluators must get the same coefficients to the last bit: `f` must not call the system's mathematical
+    /// library, whose results differ between machines (`libm` is portable; `+ - * /` and `sqrt` are exact).
+    ///
     /// The coefficients interpolate `f` at Chebyshev nodes: the error is `|f'''| width^3 / 24` at most, plus
     /// `|f'|` half units of the input and a unit of the output.
     ///
@@ -41,10 +44,10 @@ impl<R: Ring> Spline<R> {
         output: Fixed,
         bound: u32,
     ) -> Self {
-        let width = (-f64::from(width_bits)).exp2();
+        let width = power_of_two(-width_bits);
         let first = (interval[0] / width).floor() as i64;
         let pieces = ((interval[1] - interval[0]) / width).ceil() as i64 + 1;
-        let index_bits = (pieces as f64).log2().ceil() as u32;
+        let index_bits = (pieces as u64).next_power_of_two().trailing_zeros();
         let fraction = input.fraction_bits as i32;
         assert!(
             fraction > width_bits,
@@ -68,8 +71,7 @@ impl<R: Ring> Spline<R> {
             let entry = piece.rem_euclid(1 << index_bits) as usize;
             for (power, (table, value)) in coefficients.iter_mut().zip(quadratic).enumerate() {
                 table[entry] = R::from_i64(
-                    (value * f64::from(scale + fraction * (2 - power as i32)).exp2()).round()
-                        as i64,
+                    (value * power_of_two(scale + fraction * (2 - power as i32))).round() as i64,
                 );
             }
         }

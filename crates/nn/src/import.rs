@@ -1,19 +1,17 @@
 //! Reading ONNX files.
 
+mod proto;
 mod tensor;
 
 use crate::defaults::{FIRST_OPSET, LAST_OPSET, MAX_FILE_BYTES, MAX_NODES, MAX_RANK};
 use crate::graph::{Attribute, Constant, Dimension, Graph, GraphInput, Node};
 use crate::{ModelError, Problem};
+use prost::Message as _;
+use proto::{AttributeType, DataType, DimensionValue};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use tract_onnx::pb;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimensionValue;
-use tract_onnx::prelude::Framework as _;
 
 impl Graph {
     /// Read the ONNX file at `path`, and the external data files that it names beside itself.
@@ -40,18 +38,16 @@ impl Graph {
     }
 
     fn parse(bytes: &[u8], file: &str, folder: Option<&Path>) -> Result<Self, Problem> {
-        let mut reader = bytes;
-        let model = tract_onnx::onnx()
-            .proto_model_for_read(&mut reader)
+        let model = proto::ModelProto::decode(bytes)
             .map_err(|error| Problem::NotOnnx(error.to_string()))?;
         let opset = opset(&model)?;
-        let proto = model
+        let graph = model
             .graph
             .ok_or_else(|| Problem::NotOnnx("it has no graph".into()))?;
-        if proto.node.len() > MAX_NODES {
-            return Err(Problem::NotOnnx(format!("{} nodes", proto.node.len())));
+        if graph.node.len() > MAX_NODES {
+            return Err(Problem::NotOnnx(format!("{} nodes", graph.node.len())));
         }
-        if let Some(sparse) = proto.sparse_initializer.first() {
+        if let Some(sparse) = graph.sparse_initializer.first() {
             let name = sparse
                 .values
                 .as_ref()
@@ -65,7 +61,7 @@ impl Graph {
 
         let mut external = tensor::External::new(folder);
         let mut initializers = BTreeMap::new();
-        for stored in &proto.initializer {
+        for stored in &graph.initializer {
             let constant = external.constant(stored, &stored.name)?;
             if initializers.insert(stored.name.clone(), constant).is_some() {
                 let (value, producers) = (stored.name.clone(), "two initializers".into());
@@ -73,21 +69,21 @@ impl Graph {
             }
         }
         let mut inputs = Vec::new();
-        for input in &proto.input {
+        for input in &graph.input {
             if !initializers.contains_key(&input.name) {
                 inputs.push(graph_input(input)?);
             }
         }
-        let mut nodes = Vec::with_capacity(proto.node.len());
-        for (index, node) in proto.node.iter().enumerate() {
+        let mut nodes = Vec::with_capacity(graph.node.len());
+        for (index, node) in graph.node.iter().enumerate() {
             nodes.push(graph_node(index, node, &mut external)?);
         }
-        let outputs: Vec<String> = proto.output.into_iter().map(|o| o.name).collect();
+        let outputs: Vec<String> = graph.output.into_iter().map(|o| o.name).collect();
         if outputs.is_empty() {
             return Err(Problem::NotOnnx("its graph has no output".into()));
         }
         let nodes = ordered(nodes, &inputs, &initializers, &outputs)?;
-        let (file, name) = (file.to_owned(), proto.name);
+        let (file, name) = (file.to_owned(), graph.name);
         Ok(Self {
             file,
             name,
@@ -126,7 +122,7 @@ fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
-fn opset(model: &pb::ModelProto) -> Result<i64, Problem> {
+fn opset(model: &proto::ModelProto) -> Result<i64, Problem> {
     let own = model
         .opset_import
         .iter()
@@ -147,13 +143,12 @@ fn is_onnx(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
 }
 
-fn graph_input(input: &pb::ValueInfoProto) -> Result<GraphInput, Problem> {
+fn graph_input(input: &proto::ValueInfoProto) -> Result<GraphInput, Problem> {
     let refuse = |problem: &str| Problem::Input {
         name: input.name.clone(),
         problem: problem.into(),
     };
-    let value = input.r#type.as_ref().and_then(|t| t.value.as_ref());
-    let Some(pb::type_proto::Value::TensorType(tensor)) = value else {
+    let Some(tensor) = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()) else {
         return Err(refuse("it is not a tensor"));
     };
     match DataType::try_from(tensor.elem_type) {
@@ -177,7 +172,7 @@ fn graph_input(input: &pb::ValueInfoProto) -> Result<GraphInput, Problem> {
             shape.dim.len()
         )));
     }
-    let dimension = |dim: &pb::tensor_shape_proto::Dimension| match &dim.value {
+    let dimension = |dim: &proto::DimensionProto| match &dim.value {
         Some(DimensionValue::DimValue(size)) if *size > 0 => usize::try_from(*size)
             .map(Dimension::Fixed)
             .map_err(|_| refuse(&format!("a dimension of size {size}"))),
@@ -194,7 +189,7 @@ fn graph_input(input: &pb::ValueInfoProto) -> Result<GraphInput, Problem> {
 
 fn graph_node(
     index: usize,
-    node: &pb::NodeProto,
+    node: &proto::NodeProto,
     external: &mut tensor::External<'_>,
 ) -> Result<Node, Problem> {
     let name = [Some(&node.name), node.output.first()]
@@ -223,7 +218,7 @@ fn graph_node(
 }
 
 fn attribute_value(
-    attribute: &pb::AttributeProto,
+    attribute: &proto::AttributeProto,
     node: &str,
     external: &mut tensor::External<'_>,
 ) -> Result<Attribute, Problem> {

@@ -334,10 +334,14 @@ pub(crate) fn check_format(ring_bits: u32, fraction_bits: u32) -> Result<(), Str
             "rings of 32 and 64 bits are supported, not {ring_bits}"
         ));
     }
-    let most = (ring_bits - 4) / 2;
-    if fraction_bits == 0 || fraction_bits > most {
+    // What every protocol can work with: finer formats leave no room for a product, coarser ones none
+    // for the pieces of splines.
+    let range = if ring_bits == 64 { 5..=29 } else { 3..=13 };
+    if !range.contains(&fraction_bits) {
         return Err(format!(
-            "a ring of {ring_bits} bits takes 1 to {most} fraction bits, not {fraction_bits}"
+            "a ring of {ring_bits} bits takes {} to {} fraction bits, not {fraction_bits}",
+            range.start(),
+            range.end()
         ));
     }
     Ok(())

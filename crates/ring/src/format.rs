@@ -45,6 +45,18 @@ pub enum FormatError {
     },
 }
 
+/// `2^exponent`, exact on every machine.
+///
+/// # Panics
+/// If it is no normal number: `exponent` outside `-1022 ..= 1023`.
+pub fn power_of_two(exponent: i32) -> f64 {
+    assert!(
+        (-1022..=1023).contains(&exponent),
+        "2^{exponent} is no normal number"
+    );
+    f64::from_bits(((exponent + 1023) as u64) << 52)
+}
+
 impl Fixed {
     /// The format with `fraction_bits` bits after the point.
     pub const fn new(fraction_bits: u32) -> Self {
@@ -53,17 +65,17 @@ impl Fixed {
 
     /// The value of one unit in the last place.
     pub fn ulp(self) -> f64 {
-        (-f64::from(self.fraction_bits)).exp2()
+        power_of_two(-(self.fraction_bits as i32))
     }
 
     /// The magnitude that values must stay below in the ring `R`.
     pub fn limit<R: Ring>(self) -> f64 {
-        (f64::from(R::BITS) - 2.0 - f64::from(self.fraction_bits)).exp2()
+        power_of_two(R::BITS as i32 - 2 - self.fraction_bits as i32)
     }
 
     /// Encode one value whose range the caller has checked (a constant, say).
     pub fn encode<R: Ring>(self, value: f64) -> R {
-        R::from_i64((value * f64::from(self.fraction_bits).exp2()).round() as i64)
+        R::from_i64((value * power_of_two(self.fraction_bits as i32)).round() as i64)
     }
 
     /// Decode one value.

@@ -65,6 +65,9 @@ pub enum ServeError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Random(String),
+    /// A session panicked; the panic has been printed.
+    #[error("the session panicked: a bug in Trefoil")]
+    Bug,
     /// A benchmark that does not exist.
     #[error("there is no benchmark `{name}`: choose one of {known}")]
     Benchmark {

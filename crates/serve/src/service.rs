@@ -6,6 +6,7 @@ use crate::{PartyFile, ServeError};
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use trefoil_net::{Accepted, Incoming, LinkOptions, Listener, Peer, Role, Terms, establish};
@@ -129,7 +130,10 @@ impl Service {
                     on_event(Event::SessionStarted {
                         client: incoming.channel.address(),
                     });
-                    on_event(match self.session(*incoming) {
+                    // A session that panics (a bug) must not end the service for everybody else.
+                    let session = AssertUnwindSafe(|| self.session(*incoming));
+                    let done = catch_unwind(session).unwrap_or_else(|_| Err(ServeError::Bug));
+                    on_event(match done {
                         Ok(()) => Event::SessionDone {
                             seconds: start.elapsed().as_secs_f64(),
                         },

@@ -1,6 +1,6 @@
 //! What every protocol must keep, checked in one call.
 
-use crate::{Change, Random, Tamper, World, reconstruct, uniform_bytes};
+use crate::{Change, Random, Sent, Tamper, World, reconstruct, uniform_bytes};
 use std::time::Duration;
 use trefoil_mpc::{Abort, Cost, Party, Share};
 use trefoil_net::Role;
@@ -34,6 +34,66 @@ pub struct Contract<'a, R> {
     pub cost: &'a dyn Fn(&[&[usize]]) -> Cost,
 }
 
+/// Check that a message cut, lengthened or of another step is noticed where it arrives, for messages all over a run
+/// of `protocol` on `inputs` (shape, values).
+///
+/// # Panics
+/// If one is not.
+pub fn tampering_is_noticed<R: Ring, T: Send>(
+    name: &str,
+    random: &mut Random,
+    inputs: &[(Vec<usize>, Vec<R>)],
+    protocol: impl AsyncFn(&Party, &[Share<R>]) -> Result<T, Abort> + Sync,
+) {
+    let mut world = World::new(random.word());
+    world.timeout = Duration::from_secs(5);
+    let log = world.run(inputs, &protocol).log;
+    let step = log.len().div_ceil(TAMPERED).max(1);
+    for message in log.iter().step_by(step) {
+        for change in [Change::Cut, Change::Lengthen, Change::Tag] {
+            let (from, to) = (message.from, message.to);
+            world.tamper = Some(Tamper {
+                from,
+                to,
+                branch: message.branch,
+                number: message.number,
+                change,
+            });
+            let run = world.run(inputs, &protocol);
+            assert!(
+                matches!(&run.outputs[to.index()], Err(Abort::Unexpected { peer, .. }) if *peer == from),
+                "{name}: {change:?} of a message from {from} to {to} was not noticed"
+            );
+        }
+    }
+}
+
+/// Check that the traffic's shape is the same for all `inputs` (one run each).
+///
+/// # Panics
+/// If it is not.
+pub fn one_traffic_shape<R: Ring, T: Send>(
+    name: &str,
+    random: &mut Random,
+    inputs: impl Iterator<Item = Vec<(Vec<usize>, Vec<R>)>>,
+    protocol: impl AsyncFn(&Party, &[Share<R>]) -> Result<T, Abort> + Sync,
+) {
+    let world = World::new(random.word());
+    let mut shapes = inputs.map(|inputs| {
+        world
+            .run(&inputs, &protocol)
+            .log
+            .iter()
+            .map(Sent::shape)
+            .collect::<Vec<_>>()
+    });
+    let first = shapes.next();
+    assert!(
+        shapes.all(|shape| Some(shape) == first),
+        "{name}: the traffic's shape depends on inputs"
+    );
+}
+
 /// Check `protocol` against its contract: the oracle on several seeds, exact cost, one traffic shape for all
 /// inputs, the view test, and tampered messages.
 ///
@@ -47,9 +107,12 @@ pub fn contract<R: Ring>(
     for _ in 0..4 {
         correct(contract, &mut random, &protocol);
     }
-    shape(contract, &mut random, &protocol);
+    let small: Vec<Inputs<R>> = (0..3)
+        .map(|_| inputs(contract, &mut random, contract.small))
+        .collect();
+    one_traffic_shape(contract.name, &mut random, small.iter().cloned(), &protocol);
     views(contract, &mut random, &protocol);
-    tampered(contract, &mut random, &protocol);
+    tampering_is_noticed(contract.name, &mut random, &small[0], &protocol);
 }
 
 type Inputs<R> = Vec<(Vec<usize>, Vec<R>)>;
@@ -82,24 +145,6 @@ fn correct<R: Ring>(
         .collect();
     let inputs: Vec<Vec<R>> = inputs.into_iter().map(|(_, values)| values).collect();
     (contract.oracle)(&inputs, &values);
-}
-
-fn shape<R: Ring>(
-    contract: &Contract<'_, R>,
-    random: &mut Random,
-    protocol: &(impl AsyncFn(&Party, &[Share<R>]) -> Result<Vec<Share<R>>, Abort> + Sync),
-) {
-    let world = World::new(random.word());
-    let mut shapes = (0..3).map(|_| {
-        let run = world.run(&inputs(contract, random, contract.small), protocol);
-        run.log.iter().map(crate::Sent::shape).collect::<Vec<_>>()
-    });
-    let first = shapes.next();
-    assert!(
-        shapes.all(|shape| Some(shape) == first),
-        "{}: the traffic's shape depends on inputs",
-        contract.name
-    );
 }
 
 /// Fix a party's shares and keys and vary only the key that the two others share: every byte it receives, and
@@ -159,34 +204,4 @@ fn partial(views: &[Vec<u8>], position: usize) -> bool {
     }
     let samples = views.iter().map(|v| usize::from(v[position]));
     crate::chi_square(samples, 1 << bits) < 60.0 + 2.5 * f64::from(1_u32 << bits)
-}
-
-fn tampered<R: Ring>(
-    contract: &Contract<'_, R>,
-    random: &mut Random,
-    protocol: &(impl AsyncFn(&Party, &[Share<R>]) -> Result<Vec<Share<R>>, Abort> + Sync),
-) {
-    let mut world = World::new(random.word());
-    world.timeout = Duration::from_secs(5);
-    let inputs = inputs(contract, random, contract.small);
-    let log = world.run(&inputs, protocol).log;
-    let step = log.len().div_ceil(TAMPERED).max(1);
-    for message in log.iter().step_by(step) {
-        for change in [Change::Cut, Change::Lengthen, Change::Tag] {
-            let (from, to) = (message.from, message.to);
-            world.tamper = Some(Tamper {
-                from,
-                to,
-                branch: message.branch,
-                number: message.number,
-                change,
-            });
-            let run = world.run(&inputs, protocol);
-            assert!(
-                matches!(&run.outputs[to.index()], Err(Abort::Unexpected { peer, .. }) if *peer == from),
-                "{}: {change:?} of a message from {from} to {to} was not noticed",
-                contract.name
-            );
-        }
-    }
 }

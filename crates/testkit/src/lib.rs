@@ -15,7 +15,9 @@ mod random;
 mod statistics;
 mod world;
 
-pub use contract::{Contract, Generator, Oracle, contract};
+pub use contract::{
+    Contract, Generator, Oracle, contract, one_traffic_shape, tampering_is_noticed,
+};
 pub use random::Random;
 pub use statistics::{chi_square, uniform_bytes};
 pub use world::{Change, Run, Sent, Tamper, World, reconstruct};

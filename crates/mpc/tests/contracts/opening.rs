@@ -2,12 +2,14 @@
 
 use crate::{any, low_bits};
 use trefoil_mpc::{
-    Abort, Cost, Share, combine, input, input_cost, open, open_bits, open_bits_cost, open_cost,
-    open_to, open_to_cost, share_for_parties, zero_share,
+    Abort, Cost, Share, combine, input, input_cost, msb, msb_cost, open, open_bits, open_bits_cost,
+    open_cost, open_to, open_to_cost, share_for_parties, zero_share,
 };
 use trefoil_net::Role;
 use trefoil_ring::{Ring, Seed, Z32, Z64};
-use trefoil_testkit::{Random, World, reconstruct};
+use trefoil_testkit::{
+    Contract, Random, World, contract, one_traffic_shape, reconstruct, tampering_is_noticed,
+};
 
 #[test]
 fn the_sharing_is_the_one_drawn_in_the_docs() {
@@ -98,6 +100,76 @@ fn evaluators_own_inputs() {
         let out = run.unwrap();
         assert!(reconstruct([&out[0], &out[1], &out[2]]) == values);
     }
+}
+
+/// Openings and inputs: one traffic shape, tampering noticed; what they show is what they are for.
+#[test]
+fn openings_and_inputs_keep_their_shape_and_notice_tampering() {
+    let mut random = Random::printed("openings and inputs");
+    let some = |random: &mut Random| vec![(vec![3], random.elements::<Z64>(3))];
+    let all: Vec<_> = (0..3).map(|_| some(&mut random)).collect();
+    let opened = async |p: &trefoil_mpc::Party, x: &[Share<Z64>]| open(p, &x[0]).await.map(drop);
+    one_traffic_shape("open", &mut random, all.iter().cloned(), opened);
+    tampering_is_noticed("open", &mut random, &all[0], opened);
+    let bits = async |p: &trefoil_mpc::Party, x: &[Share<Z64>]| {
+        open_bits(p, &low_bits(&x[0])).await.map(drop)
+    };
+    one_traffic_shape("open bits", &mut random, all.iter().cloned(), bits);
+    tampering_is_noticed("open bits", &mut random, &all[0], bits);
+    for to in Role::ALL {
+        let to_one =
+            async |p: &trefoil_mpc::Party, x: &[Share<Z64>]| open_to(p, &x[0], to).await.map(drop);
+        one_traffic_shape("open to", &mut random, all.iter().cloned(), to_one);
+        tampering_is_noticed("open to", &mut random, &all[0], to_one);
+    }
+}
+
+/// An evaluator's input, as a protocol on its first share's own component: the other one's view is uniform.
+#[test]
+fn inputs_keep_their_contract() {
+    for owner in [Role::P1, Role::P2] {
+        contract::<Z64>(
+            &Contract {
+                name: "input",
+                shapes: &[&[9]],
+                values: &any,
+                small: &[&[3]],
+                oracle: &|_, outputs| assert_eq!(outputs[0].len(), outputs[1].len()),
+                cost: &|s| input_cost::<Z64>(s[0][0], owner),
+            },
+            async |p, x| {
+                let own = x[0].mine().to_vec();
+                let shared = input(
+                    p,
+                    owner,
+                    &[own.len()],
+                    Some(own.as_slice()).filter(|_| p.role() == owner),
+                )
+                .await?;
+                Ok(vec![shared, x[0].clone()])
+            },
+        );
+    }
+}
+
+/// A protocol that opens what it must not: the view test sees it.
+#[test]
+#[should_panic(expected = "is not uniform")]
+fn a_leak_is_found() {
+    contract::<Z64>(
+        &Contract {
+            name: "a comparison bit in the clear",
+            shapes: &[&[4]],
+            values: &any,
+            small: &[&[8]],
+            oracle: &|_, _| (),
+            cost: &|s| msb_cost(s[0][0], 64) + open_bits_cost(s[0][0]),
+        },
+        async |p, x| {
+            open_bits(p, &msb(p, &x[0], 64).await?).await?;
+            Ok(vec![x[0].clone()])
+        },
+    );
 }
 
 #[test]

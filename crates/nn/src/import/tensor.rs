@@ -1,5 +1,6 @@
 //! Stored tensors: ONNX's `TensorProto`, with its data inside or in a file beside the model.
 
+use super::proto::{DataLocation, DataType, TensorProto};
 use super::read_limited;
 use crate::Problem;
 use crate::defaults::{MAX_ELEMENTS, MAX_FILE_BYTES, MAX_RANK};
@@ -7,8 +8,6 @@ use crate::graph::Constant;
 use ndarray::{ArrayD, IxDyn};
 use std::collections::HashMap;
 use std::path::{Component, Path};
-use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
 /// The files of external data that were read so far.
 pub(super) struct External<'a> {
