@@ -75,6 +75,19 @@ impl Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        Self::new(error)
+        let help = match &error {
+            ServeError::Parties { .. } => {
+                "nothing was answered; see that all three parties run and reach each other, then ask \
+                 again, with a longer --timeout if they are only slow"
+            }
+            ServeError::Connection(_) => {
+                "see that all three parties run, and that addresses and pins in the files of \
+                 `trefoil keys` are theirs"
+            }
+            ServeError::Spawn { .. } => "--link memory runs the parties inside this process",
+            ServeError::Input(_) => "scale the values, or use fewer fraction bits or --ring 64",
+            _ => return Self::new(error),
+        };
+        Self::new(error).help(help)
     }
 }

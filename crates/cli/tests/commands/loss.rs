@@ -28,7 +28,7 @@ impl Running {
             let children = children(id);
             (children.len() == 3).then_some(children)
         };
-        running.parties = within(Duration::from_secs(60), "three parties", parties);
+        running.parties = within(Duration::from_mins(1), "three parties", parties);
         // Into the middle of the run; the tests hold wherever it is.
         sleep(Duration::from_millis(1500));
         running
@@ -86,7 +86,7 @@ fn a_killed_party_is_reported_by_name() {
         let start = Instant::now();
         let ended = running.end();
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-        assert!(start.elapsed() < Duration::from_secs(60));
+        assert!(start.elapsed() < Duration::from_mins(1));
         assert!(ended.error().contains("party "), "{}", ended.stderr);
     }
 }
@@ -99,8 +99,8 @@ fn a_stalled_party_is_given_up_within_the_deadline() {
     let ended = running.end();
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     // Three seconds, the grace for others to report, and a busy machine.
-    assert!(start.elapsed() < Duration::from_secs(60));
-    assert!(ended.error().contains("party 2"), "{}", ended.stderr);
+    assert!(start.elapsed() < Duration::from_mins(1));
+    assert!(ended.error().contains("stalled"), "{}", ended.stderr);
 }
 
 #[test]

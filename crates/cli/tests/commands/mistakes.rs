@@ -129,7 +129,7 @@ fn labels_that_do_not_fit_are_named() {
 #[test]
 fn number_formats_that_do_not_exist_are_refused() {
     let world = World::new(1);
-    let words = ["ring of 32 bits", "1 to 14", "--fraction-bits"];
+    let words = ["ring of 32 bits", "not 15", "--fraction-bits"];
     world.refused(
         &infer("--ring 32 --fraction-bits 15 --backend fixed"),
         1,

@@ -42,7 +42,7 @@ impl Service {
     /// Wait for a line with these words.
     fn says(&self, words: &str) {
         loop {
-            let line = self.lines.recv_timeout(Duration::from_secs(60)).unwrap();
+            let line = self.lines.recv_timeout(Duration::from_mins(1)).unwrap();
             if line.contains(words) {
                 return;
             }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_trefoil");
 
 /// No run of these tests takes nearly as long; one that does hangs.
-pub(crate) const LONGEST: Duration = Duration::from_secs(240);
+pub(crate) const LONGEST: Duration = Duration::from_mins(4);
 
 /// A folder that vanishes with this.
 pub(crate) struct World {
