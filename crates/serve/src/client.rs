@@ -3,7 +3,9 @@
 use crate::conversation::{Conversation, pipe};
 use crate::local::Processes;
 use crate::session::{Peers, Session};
-use crate::wire::{PartyReport, Reply, Request, hear, receive_elements, say, send_share};
+use crate::wire::{
+    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, send_share,
+};
 use crate::{
     BenchJob, BenchResult, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen, ServeError,
 };
@@ -75,8 +77,9 @@ impl Client {
     /// # Errors
     /// [`ServeError::Spawn`] if one does not start.
     pub fn processes(program: &Path, link: Link, timeout: Duration) -> Result<Self, ServeError> {
-        let (processes, parties) = Processes::start(program, link, timeout)?;
+        let (mut processes, parties) = Processes::start(program, link, timeout)?;
         let (addresses, security) = (parties.addresses()?, parties.security()?);
+        processes.remove_keys();
         Ok(Self {
             parties: Parties::Services(Box::new(Services {
                 addresses,
@@ -424,14 +427,7 @@ impl Conversations {
             if failures.iter().any(|(known, _)| *known == role) {
                 continue;
             }
-            loop {
-                match hear(self.end(role), &role.to_string(), deadline) {
-                    Ok(Reply::Failed(reason)) => failures.push((role, reason)),
-                    Ok(_) => continue,
-                    Err(error) => failures.push((role, error.to_string())),
-                }
-                break;
-            }
+            failures.push((role, self.last_words(role, deadline)));
         }
         failures.sort_by_key(|(role, _)| *role);
         match first {
@@ -439,6 +435,20 @@ impl Conversations {
             | ServeError::Connection(_)
             | ServeError::Conversation { .. } => Err(ServeError::Parties { failures }),
             other => Err(other),
+        }
+    }
+
+    /// What `role` says of its failure, or how it was lost; what it had sent before is passed over.
+    fn last_words(&mut self, role: Role, deadline: Instant) -> String {
+        loop {
+            match self.end(role).receive(CONTROL_LIMIT, deadline) {
+                Err(error) => return error.to_string(),
+                Ok(body) => {
+                    if let Ok((Reply::Failed(reason), [])) = postcard::take_from_bytes(&body) {
+                        return reason;
+                    }
+                }
+            }
         }
     }
 

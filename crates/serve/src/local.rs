@@ -12,8 +12,8 @@ use trefoil_net::Role;
 /// Three running processes; killed when this is dropped. They also end by themselves when this process does.
 pub(crate) struct Processes {
     children: Vec<Child>,
-    /// Keys and configuration, taken away at the end.
-    _folder: TempDir,
+    /// Keys and configuration, until everybody has read them.
+    folder: Option<TempDir>,
 }
 
 impl Processes {
@@ -40,7 +40,7 @@ impl Processes {
         let mut parties = PartiesFile::load(&folder.path().join("parties.toml"))?;
         let mut this = Self {
             children: Vec::new(),
-            _folder: folder,
+            folder: Some(folder),
         };
         for role in Role::ALL {
             let config = parties
@@ -89,6 +89,11 @@ impl Processes {
             }
         }
         Ok((this, parties))
+    }
+
+    /// Take keys and configuration off the disk; every process has read its own by now.
+    pub(crate) fn remove_keys(&mut self) {
+        self.folder = None;
     }
 
     /// Why a party is gone: what it printed last.

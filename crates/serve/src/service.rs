@@ -132,7 +132,7 @@ impl Service {
                     });
                     // A session that panics (a bug) must not end the service for everybody else.
                     let session = AssertUnwindSafe(|| self.session(*incoming));
-                    let done = catch_unwind(session).unwrap_or_else(|_| Err(ServeError::Bug));
+                    let done = catch_unwind(session).unwrap_or(Err(ServeError::Bug));
                     on_event(match done {
                         Ok(()) => Event::SessionDone {
                             seconds: start.elapsed().as_secs_f64(),

@@ -131,7 +131,7 @@ impl Session<'_> {
         inputs: Vec<Share<R>>,
         report: &mut PartyReport,
     ) -> Result<Vec<Share<R>>, ServeError> {
-        let (tells, deadline) = (self.role == Role::P1, after(self.timeout));
+        let (tells, timeout) = (self.role == Role::P1, self.timeout);
         let client = &mut *self.client;
         let mut lost = None;
         let outputs = party.run(async |party| {
@@ -145,7 +145,7 @@ impl Session<'_> {
                 step.1 += now.rounds - then.rounds;
                 step.2 += now.bytes_sent() - then.bytes_sent();
                 if tells && lost.is_none() {
-                    lost = say(client, &Reply::Step(index), deadline).err();
+                    lost = say(client, &Reply::Step(index), after(timeout)).err();
                 }
             };
             let outputs = trefoil_nn::run(plan, &backend, weights, inputs, &mut observer).await;

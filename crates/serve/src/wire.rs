@@ -10,7 +10,7 @@ use trefoil_net::Role;
 use trefoil_ring::{Ring, Seed};
 
 /// Largest control frame: a plan of a large network fits.
-const CONTROL_LIMIT: u64 = 64 << 20;
+pub(crate) const CONTROL_LIMIT: u64 = 64 << 20;
 /// Bulk data travels in frames of this size.
 const BULK: usize = 32 << 20;
 

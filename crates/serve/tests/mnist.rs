@@ -53,7 +53,7 @@ fn mnist_over_tls_as_in_the_clear() {
         println!("skipped: no data folder (TREFOIL_DATA or ../shared/data)");
         return;
     };
-    let graph = Graph::load(&folder.join("onnx_models/mnist-8.onnx")).expect("a good model");
+    let graph = Graph::load(folder.join("onnx_models/mnist-8.onnx")).expect("a good model");
     let (plan, weights) = Plan::compile(
         &graph,
         &Options {
@@ -75,7 +75,7 @@ fn mnist_over_tls_as_in_the_clear() {
         std::thread::spawn(move || service.run(&mut |_| ()));
     }
     let parties = PartiesFile::load(&keys.path().join("parties.toml")).expect("a configuration");
-    let mut client = Client::connect(&parties, Duration::from_secs(60)).expect("a client");
+    let mut client = Client::connect(&parties, Duration::from_mins(1)).expect("a client");
     let inputs = [digits(&folder)];
     let job = Inference {
         plan: &plan,

@@ -160,8 +160,7 @@ fn services_over_tls_serve_session_after_session() {
     let mut client = Client::connect(&parties, TIMEOUT).expect("a client");
     let error = client
         .infer(&job, &mut |_| ())
-        .err()
-        .expect("a stranger is not served");
+        .expect_err("a stranger is not served");
     assert!(matches!(error, ServeError::Connection(_)), "{error}");
 }
 
@@ -188,8 +187,7 @@ fn every_benchmark_runs() {
     };
     let error = client
         .bench(&job)
-        .err()
-        .expect("no such benchmark")
+        .expect_err("no such benchmark")
         .to_string();
     assert!(
         error.contains("mull") && error.contains("softmax10"),
@@ -225,8 +223,7 @@ fn bad_files_say_what_is_wrong() {
     ] {
         std::fs::write(&path, text).expect("room");
         let error = PartiesFile::load(&path)
-            .err()
-            .expect("a bad file")
+            .expect_err("a bad file")
             .to_string();
         assert!(
             error.contains(expected) && error.contains("parties.toml"),
