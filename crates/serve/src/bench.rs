@@ -123,7 +123,7 @@ pub(crate) fn run_benchmark(party: &Party, job: &BenchJob) -> Result<Reply, Serv
 
 fn run_in<R: Ring>(party: &Party, job: &BenchJob) -> Result<Reply, ServeError> {
     let inputs = Inputs::<R>::random(party, job);
-    let (mut seconds, mut rounds, mut bytes) = (Vec::new(), 0, 0);
+    let (mut seconds, mut rounds, mut bytes) = (Vec::new(), [0; 2], 0);
     for _ in 0..job.repeats {
         party.run(async |party| {
             trefoil_mpc::open(
@@ -136,7 +136,7 @@ fn run_in<R: Ring>(party: &Party, job: &BenchJob) -> Result<Reply, ServeError> {
         let start = Instant::now();
         party.run(async |party| protocol(party, job, &inputs).await)?;
         seconds.push(start.elapsed().as_secs_f64());
-        rounds = party.traffic().rounds - before.rounds;
+        rounds = [before.rounds, party.traffic().rounds];
         bytes = party.traffic().bytes_sent() - before.bytes_sent();
     }
     Ok(Reply::Measured {

@@ -301,6 +301,7 @@ impl Client {
         let ready = self.begin::<Z64>(&mut parties, &Request::Bench(job.clone()), None);
         parties.or_failures(ready)?;
         let mut result = BenchResult::of(job);
+        let mut depth = [0; 2];
         for role in Role::ALL {
             let reply = self.next(&mut parties, role);
             match parties.or_failures(reply)? {
@@ -310,7 +311,7 @@ impl Client {
                     bytes,
                 } => {
                     result.bytes_sent_per_party[role.index()] = bytes;
-                    result.rounds = result.rounds.max(rounds);
+                    depth = [depth[0].max(rounds[0]), depth[1].max(rounds[1])];
                     // A repeat is over when the slower evaluator has its result.
                     if role != Role::P0 {
                         result.slower(&seconds);
@@ -319,6 +320,7 @@ impl Client {
                 other => return Err(unexpected(role, &other)),
             }
         }
+        result.rounds = depth[1] - depth[0];
         parties.join();
         Ok(result)
     }
