@@ -311,9 +311,9 @@ impl Client {
                     bytes,
                 } => {
                     result.bytes_sent_per_party[role.index()] = bytes;
-                    depth = [depth[0].max(rounds[0]), depth[1].max(rounds[1])];
-                    // A repeat is over when the slower evaluator has its result.
+                    // A repeat is over when the slower evaluator has its result; rounds are theirs.
                     if role != Role::P0 {
+                        depth = [depth[0].max(rounds[0]), depth[1].max(rounds[1])];
                         result.slower(&seconds);
                     }
                 }

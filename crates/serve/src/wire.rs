@@ -45,8 +45,8 @@ pub(crate) enum Reply {
     Measured {
         /// Seconds of each repeat.
         seconds: Vec<f64>,
-        /// Depth before and after the last repeat. One party may be a message ahead of another, so that only
-        /// the deepest of all three tells the rounds.
+        /// Depth before and after the last repeat. One evaluator may be a message ahead of the other, so that
+        /// only the deeper of both tells the rounds.
         rounds: [u32; 2],
         /// Payload bytes sent in one repeat.
         bytes: u64,
