@@ -1,17 +1,18 @@
-//! Writes drawn digits and their labels to an .npz archive.
+//! Writes drawn digits and their labels to an .npz archive, or to two .npy files.
 
 use clap::Parser;
 use ndarray::Array1;
-use ndarray_npy::NpzWriter;
+use ndarray_npy::{NpzWriter, WriteNpyExt};
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Draw labelled digits and write them to an .npz archive.
+/// Draw labelled digits and write them to an .npz archive, or to a folder.
 ///
-/// The archive holds `pictures` (count x 1 x 28 x 28, f32 from 0 to 1) and `labels` (count, u8).
+/// The archive holds `pictures` (count x 1 x 28 x 28, f32 from 0 to 1) and `labels` (count, u8); a folder gets
+/// them as `pictures.npy` and `labels.npy`.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -21,8 +22,8 @@ struct Arguments {
     /// Seed of the generator: the same seed gives the same pictures
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The archive to write
-    #[arg(long, value_name = "FILE.npz")]
+    /// The archive to write; any other name is a folder
+    #[arg(long, value_name = "FILE.npz | FOLDER")]
     output: PathBuf,
 }
 
@@ -41,25 +42,42 @@ fn main() -> ExitCode {
 }
 
 fn write(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    // Written beside its final place and then moved there, so that no half archive is ever read.
-    let unfinished = with_suffix(&arguments.output, ".tmp");
-    let file = File::create(&unfinished)?;
-    let written = archive(arguments, file);
-    let moved = written.and_then(|()| Ok(fs::rename(&unfinished, &arguments.output)?));
+    let (pictures, labels) = trefoil_digits::generate(arguments.count, arguments.seed);
+    let labels = Array1::from(labels);
+    let output = &arguments.output;
+    if output
+        .extension()
+        .is_some_and(|extension| extension == "npz")
+    {
+        return whole(output, |file| {
+            let mut archive = NpzWriter::new_compressed(BufWriter::new(file));
+            archive.add_array("pictures", &pictures)?;
+            archive.add_array("labels", &labels)?;
+            Ok(archive.finish()?.into_inner()?.sync_all()?)
+        });
+    }
+    fs::create_dir_all(output)?;
+    whole(&output.join("pictures.npy"), |file| {
+        Ok(pictures.write_npy(BufWriter::new(file))?)
+    })?;
+    whole(&output.join("labels.npy"), |file| {
+        Ok(labels.write_npy(BufWriter::new(file))?)
+    })
+}
+
+/// Write a file beside its final place and then move it there, so that no half of it is ever read.
+fn whole(
+    path: &Path,
+    write: impl FnOnce(File) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let unfinished = with_suffix(path, ".tmp");
+    let written = write(File::create(&unfinished)?);
+    let moved = written.and_then(|()| Ok(fs::rename(&unfinished, path)?));
     if moved.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&unfinished);
     }
     moved
-}
-
-fn archive(arguments: &Arguments, file: File) -> Result<(), Box<dyn Error>> {
-    let (pictures, labels) = trefoil_digits::generate(arguments.count, arguments.seed);
-    let mut archive = NpzWriter::new_compressed(BufWriter::new(file));
-    archive.add_array("pictures", &pictures)?;
-    archive.add_array("labels", &Array1::from(labels))?;
-    archive.finish()?.into_inner()?.sync_all()?;
-    Ok(())
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
