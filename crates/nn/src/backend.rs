@@ -2,9 +2,11 @@
 
 pub(crate) mod arrays;
 mod clear;
+mod cost;
 mod fixed;
 
 pub use clear::Clear;
+pub use cost::{Priced, step_costs};
 pub use fixed::Fixed;
 
 use crate::window::{Outside, Pool2d};

@@ -19,7 +19,7 @@ mod secure;
 mod shape;
 mod window;
 
-pub use backend::{Backend, Clear, Fixed};
+pub use backend::{Backend, Clear, Fixed, Priced, step_costs};
 pub use error::{InputError, ModelError, PlanError, Problem};
 pub use executor::{Observer, ready, run};
 pub use graph::Graph;
@@ -27,4 +27,5 @@ pub use operators::{Layer, supported_operators};
 pub use plan::{Options, PLAN_VERSION, Plan, Port, Step, ValueId, Weights};
 pub use secure::{Secure, SharedBits};
 pub use shape::broadcast;
+pub use trefoil_mpc::Cost;
 pub use window::{Outside, Pool2d};

@@ -76,20 +76,6 @@ impl<R: Ring> Secure<R> {
         [x, y].map(|share| self.broadcast(share, &common))
     }
 
-    fn exp_range() -> ExpRange {
-        ExpRange {
-            low: -128.0,
-            high: if R::BITS == 64 { 10.0 } else { 4.0 },
-        }
-    }
-
-    fn positive(&self) -> Positive {
-        Positive {
-            low: 0,
-            high: (2 * self.fraction_bits() + 2).min(R::BITS - 6),
-        }
-    }
-
     /// `x` as a matrix whose first axis is `axis`, and the shape of the others.
     fn slots(&self, x: &Share<R>, axis: usize) -> (Share<R>, Vec<usize>) {
         let mut axes: Vec<usize> = (0..x.shape().len()).filter(|&a| a != axis).collect();
@@ -108,6 +94,22 @@ impl<R: Ring> Secure<R> {
         let mut axes: Vec<usize> = (1..=others.len()).collect();
         axes.insert(axis, 0);
         self.permute(&first, &axes)
+    }
+}
+
+/// The arguments that [`Backend::exp`] takes.
+pub(crate) fn exp_range<R: Ring>() -> ExpRange {
+    ExpRange {
+        low: -128.0,
+        high: if R::BITS == 64 { 10.0 } else { 4.0 },
+    }
+}
+
+/// The arguments that [`Backend::reciprocal`] and [`Backend::rsqrt`] take.
+pub(crate) fn positive<R: Ring>(format: Format) -> Positive {
+    Positive {
+        low: 0,
+        high: (2 * format.fraction_bits + 2).min(R::BITS - 6),
     }
 }
 
@@ -262,13 +264,13 @@ impl<R: Ring> Backend for Secure<R> {
         Ok(self.unslot(numbers, axis, &others))
     }
     async fn exp(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
-        exp(&self.party, x, self.format, self.format, Self::exp_range()).await
+        exp(&self.party, x, self.format, self.format, exp_range::<R>()).await
     }
     async fn reciprocal(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
-        reciprocal(&self.party, x, self.format, self.positive()).await
+        reciprocal(&self.party, x, self.format, positive::<R>(self.format)).await
     }
     async fn rsqrt(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
-        rsqrt(&self.party, x, self.format, self.positive()).await
+        rsqrt(&self.party, x, self.format, positive::<R>(self.format)).await
     }
     async fn sigmoid(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
         sigmoid(&self.party, x, self.format).await
