@@ -23,7 +23,15 @@ pub(crate) fn read(path: &Path) -> Result<ArrayD<f64>, Failure> {
             _ => failure,
         }
     })?;
-    let mut data = bytes.as_slice();
+    parse(&shown.to_string(), &bytes)
+}
+
+/// The array in the bytes of an .npy file; `shown` is its name in messages.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn parse(shown: &str, bytes: &[u8]) -> Result<ArrayD<f64>, Failure> {
+    let mut data = bytes;
     let header = Header::from_reader(&mut data).map_err(|error| {
         Failure::new(format!("{shown} is not an .npy file, or damaged: {error}"))
             .help("write it with numpy.save(path, array)")
@@ -32,16 +40,16 @@ pub(crate) fn read(path: &Path) -> Result<ArrayD<f64>, Failure> {
     let kind = header.type_descriptor.to_string();
     let kind = kind.trim_matches('\'');
     let read = match kind.trim_start_matches(['<', '>', '|', '=']) {
-        "f4" => numbers::<f32>(&bytes, &header, data),
-        "f8" => numbers::<f64>(&bytes, &header, data),
-        "i1" => numbers::<i8>(&bytes, &header, data),
-        "u1" => numbers::<u8>(&bytes, &header, data),
-        "i2" => numbers::<i16>(&bytes, &header, data),
-        "u2" => numbers::<u16>(&bytes, &header, data),
-        "i4" => numbers::<i32>(&bytes, &header, data),
-        "u4" => numbers::<u32>(&bytes, &header, data),
-        "i8" => numbers::<i64>(&bytes, &header, data),
-        "u8" => numbers::<u64>(&bytes, &header, data),
+        "f4" => numbers::<f32>(bytes, &header, data),
+        "f8" => numbers::<f64>(bytes, &header, data),
+        "i1" => numbers::<i8>(bytes, &header, data),
+        "u1" => numbers::<u8>(bytes, &header, data),
+        "i2" => numbers::<i16>(bytes, &header, data),
+        "u2" => numbers::<u16>(bytes, &header, data),
+        "i4" => numbers::<i32>(bytes, &header, data),
+        "u4" => numbers::<u32>(bytes, &header, data),
+        "i8" => numbers::<i64>(bytes, &header, data),
+        "u8" => numbers::<u64>(bytes, &header, data),
         _ => {
             return Err(Failure::new(format!(
                 "{shown} holds elements of type `{kind}`, not numbers"

@@ -1,7 +1,7 @@
 //! Comparing answers with those in the clear, and with what is true.
 
 use crate::model::Model;
-use crate::{Failure, arrays, print};
+use crate::{Failure, arrays, files, print};
 use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub(crate) fn read_labels(
         ))
         .help("leave --labels out"));
     };
-    let (labels, shown) = (arrays::read(path)?, path.display());
+    let (labels, shown) = (files::labels(path)?, path.display());
     if labels.len() != pictures || labels.shape().iter().filter(|&&size| size > 1).count() > 1 {
         let shape = labels.shape();
         return Err(Failure::new(format!(

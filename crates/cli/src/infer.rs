@@ -3,6 +3,7 @@
 use crate::answers::Answers;
 use crate::arrays::Destination;
 use crate::check::{self, Check};
+use crate::files::Preparation;
 use crate::model::{self, Model, NumberFormat, Pictures};
 use crate::options::{LinkKind, emulated_only_in_memory, seconds};
 use crate::progress::Bar;
@@ -21,13 +22,16 @@ pub(crate) struct Infer {
     /// The model: an ONNX file with one input, pictures along its first axis
     #[arg(long, value_name = "M.onnx")]
     model: PathBuf,
-    /// The pictures: an .npy array of numbers, N along the first axis, used as they are
+    /// The pictures: an .npy or .npz array of numbers, N along the first axis; MNIST idx or CIFAR-10 binary (also
+    /// gzipped); a PNG or JPEG picture, or a folder of them
     #[arg(long, value_name = "X.npy")]
     input: PathBuf,
+    #[command(flatten)]
+    preparation: Preparation,
     /// Where to write the answers: an .npy array of 32-bit floats, N along the first axis
     #[arg(long, value_name = "OUT.npy")]
     output: PathBuf,
-    /// The true classes, an .npy array of N integers: adds the accuracy
+    /// The true classes, N integers in an .npy, .npz, idx or CIFAR-10 file: adds the accuracy
     #[arg(long, value_name = "Y.npy")]
     labels: Option<PathBuf>,
     /// What computes
@@ -73,7 +77,7 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let link = arguments.link()?;
     let destination = Destination::new(&arguments.output)?;
     let graph = model::load(&arguments.model)?;
-    let pictures = model::pictures(&arguments.input, &graph)?;
+    let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
     let model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
     let labels = arguments.labels.as_deref();

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod demo;
 mod failure;
+mod files;
 mod infer;
 mod keys;
 mod local;

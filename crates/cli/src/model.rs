@@ -1,5 +1,6 @@
 //! From a model file and pictures to a plan whose batches they fill.
 
+use crate::files::{self, Preparation};
 use crate::{Failure, arrays};
 use clap::Args;
 use ndarray::{ArrayD, Axis};
@@ -129,8 +130,12 @@ pub(crate) fn load(path: &Path) -> Result<Graph, Failure> {
 ///
 /// # Errors
 /// If the file cannot be read, has another shape, or holds values that are not finite.
-pub(crate) fn pictures(path: &Path, graph: &Graph) -> Result<Pictures, Failure> {
-    let values = arrays::read(path)?;
+pub(crate) fn pictures(
+    path: &Path,
+    preparation: &Preparation,
+    graph: &Graph,
+) -> Result<Pictures, Failure> {
+    let values = files::pictures(path, preparation)?;
     let axes = graph.inputs.first().map_or(&[][..], |input| &input.shape);
     let fits = |shape: &[usize]| {
         shape.len() == axes.len()

@@ -1,6 +1,6 @@
 //! From a graph to a plan and its weights.
 
-use crate::graph::{Dimension, Graph, GraphInput};
+use crate::graph::{Dimension, Graph, GraphInput, Node};
 use crate::network::{Network, ValueId};
 use crate::operators::{Reader, find, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
@@ -51,6 +51,7 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
     network.rebatched = made_for != batch;
 
     let mut values: HashMap<&str, ValueId> = HashMap::new();
+    let mut not_computed: HashMap<&str, &Node> = HashMap::new();
     for input in &graph.inputs {
         let batched = own != Batch::None;
         let shape = input_shape(input, batched.then_some(batch))?;
@@ -72,6 +73,13 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
                 supported,
             });
         };
+        if let Some(used) = node
+            .inputs
+            .iter()
+            .find_map(|name| not_computed.get(&**name))
+        {
+            return Err(second_output(used, opset));
+        }
         let inputs = node
             .inputs
             .iter()
@@ -86,11 +94,20 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
             problem,
         };
         let outputs = read(&mut reader).map_err(refuse)?;
+        let others = node.outputs.iter().skip(outputs.len());
+        not_computed.extend(
+            others
+                .filter(|name| !name.is_empty())
+                .map(|name| (&**name, node)),
+        );
         for (name, id) in node.outputs.iter().zip(outputs) {
             values.insert(name, id);
         }
     }
     for name in &graph.outputs {
+        if let Some(node) = not_computed.get(&**name) {
+            return Err(second_output(node, graph.opset));
+        }
         let Some(&id) = values.get(name.as_str()) else {
             let (user, value) = ("the graph's output".into(), name.clone());
             return Err(Problem::Dangling { user, value });
@@ -105,6 +122,17 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
         network.outputs.push((name.clone(), id));
     }
     Ok((network, batch))
+}
+
+/// The refusal of a node whose further outputs are used.
+fn second_output(node: &Node, opset: i64) -> Problem {
+    let (name, operator) = (node.name.clone(), node.operator.clone());
+    Problem::Node {
+        node: name,
+        operator,
+        opset,
+        problem: "the graph uses a further output of it, which it does not compute here".into(),
+    }
 }
 
 /// What the first dimensions of a model's inputs say.

@@ -1,15 +1,18 @@
 //! The table of operators: one row for each, one file for each family.
 
 mod arithmetic;
+mod batch_matmul;
 mod batch_normalization;
 mod concat;
 mod constant;
 mod conv;
+mod extremum;
 mod function;
 mod matmul;
 mod pad;
 mod pool;
 mod reader;
+mod rectifier;
 mod relu;
 mod reshape;
 mod slice;
@@ -30,11 +33,11 @@ pub(crate) type Read = fn(&mut Reader<'_>) -> Result<Vec<ValueId>, String>;
 /// Makes the table from its rows: ONNX's name => the function that reads a node, and the layer that
 /// the row adds to plans, if any (others are read into layers of other rows).
 macro_rules! operators {
-    ($($name:ident => $module:ident :: $read:ident $(, layer $layer:ident)?;)*) => {
+    ($($name:ident => $module:ident :: $read:ident $(, layer $layer:ident)*;)*) => {
         /// Every supported operator and what reads its nodes.
         const OPERATORS: &[(&str, Read)] = &[$((stringify!($name), $module::$read)),*];
 
-        $($(pub use $module::$layer;)?)*
+        $($(pub use $module::$layer;)*)*
 
         /// A layer of a plan: what to compute. Shapes are those of the plan's values.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ macro_rules! operators {
             $($(
                 #[doc = concat!("See [`", stringify!($layer), "`].")]
                 $layer($layer),
-            )?)*
+            )*)*
         }
 
         $($(
@@ -51,16 +54,16 @@ macro_rules! operators {
                     Self::$layer(layer)
                 }
             }
-        )?)*
+        )*)*
 
         impl Layer {
             /// Names of all layers, in the order of their numbers in an encoded plan.
-            pub(crate) const NAMES: &[&str] = &[$($(stringify!($layer),)?)*];
+            pub(crate) const NAMES: &[&str] = &[$($(stringify!($layer),)*)*];
 
             /// The layer's name.
             pub fn name(&self) -> &'static str {
                 match self {
-                    $($(Self::$layer(_) => stringify!($layer),)?)*
+                    $($(Self::$layer(_) => stringify!($layer),)*)*
                 }
             }
 
@@ -70,21 +73,21 @@ macro_rules! operators {
             /// What does not fit.
             pub fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
                 match self {
-                    $($(Self::$layer(layer) => layer.output_shape(shapes),)?)*
+                    $($(Self::$layer(layer) => layer.output_shape(shapes),)*)*
                 }
             }
 
             /// Products that are summed, for inputs of `shapes` that fit.
             pub fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
                 match self {
-                    $($(Self::$layer(layer) => layer.multiply_accumulates(shapes),)?)*
+                    $($(Self::$layer(layer) => layer.multiply_accumulates(shapes),)*)*
                 }
             }
 
             /// Whether each picture of the output depends on its own picture of the inputs alone.
             pub(crate) fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool {
                 match self {
-                    $($(Self::$layer(layer) => layer.keeps_batch(inputs),)?)*
+                    $($(Self::$layer(layer) => layer.keeps_batch(inputs),)*)*
                 }
             }
 
@@ -98,7 +101,7 @@ macro_rules! operators {
                 inputs: &[&B::Tensor],
             ) -> Result<B::Tensor, B::Error> {
                 match self {
-                    $($(Self::$layer(layer) => layer.run(backend, inputs).await,)?)*
+                    $($(Self::$layer(layer) => layer.run(backend, inputs).await,)*)*
                 }
             }
         }
@@ -106,22 +109,32 @@ macro_rules! operators {
 }
 
 operators! {
+    Abs                => rectifier::abs;
     Add                => arithmetic::add, layer Add;
     AveragePool        => pool::average, layer AveragePool;
     BatchNormalization => batch_normalization::read;
+    Clip               => rectifier::clip, layer Clip;
     Concat             => concat::read, layer Concat;
     Constant           => constant::read;
     Conv               => conv::read, layer Conv;
     Div                => arithmetic::div;
     Dropout            => constant::identity;
+    Elu                => rectifier::elu, layer Elu;
     Flatten            => reshape::flatten;
     Gemm               => matmul::gemm;
     GlobalAveragePool  => pool::global_average;
+    HardSigmoid        => rectifier::hard_sigmoid, layer Offset;
+    HardSwish          => rectifier::hard_swish;
     Identity           => constant::identity;
-    MatMul             => matmul::read, layer MatMul;
+    LeakyRelu          => rectifier::leaky_relu;
+    MatMul             => matmul::read, layer MatMul, layer BatchMatMul;
+    Max                => extremum::max;
     MaxPool            => pool::max, layer MaxPool;
+    Mean               => extremum::mean;
+    Min                => extremum::min;
     Mul                => arithmetic::mul, layer Mul;
     Neg                => arithmetic::neg, layer Scale;
+    PRelu              => rectifier::prelu;
     Pad                => pad::read, layer Pad;
     Relu               => relu::read, layer Relu;
     Reshape            => reshape::read, layer Reshape;
@@ -130,6 +143,7 @@ operators! {
     Softmax            => softmax::read, layer Softmax;
     Squeeze            => reshape::squeeze;
     Sub                => arithmetic::sub, layer Sub;
+    Sum                => extremum::sum;
     Tanh               => function::tanh, layer Tanh;
     Transpose          => transpose::read, layer Transpose;
     Unsqueeze          => reshape::unsqueeze;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use trefoil_ring::{Fixed, Ring};
 
 /// Version of the encoding and of the meaning of plans. Raised with every change of a layer.
-pub const PLAN_VERSION: u32 = 1;
+pub const PLAN_VERSION: u32 = 2;
 
 /// A compiled model: layers, shapes and number format, but no weight and nothing computed from one.
 ///

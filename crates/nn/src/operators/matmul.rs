@@ -1,6 +1,7 @@
 //! `MatMul` and `Gemm`.
 
-use super::{Add, Mul, Reader, Scale, Transpose};
+pub use super::batch_matmul::BatchMatMul;
+use super::{Add, Mul, Reader, Reshape, Scale, Transpose};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand};
 use crate::network::ValueId;
@@ -12,8 +13,31 @@ use serde::{Deserialize, Serialize};
 pub struct MatMul {}
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
-    let [x, y] = [reader.input(0)?, reader.input(1)?];
-    Ok(vec![reader.layer(MatMul {}, &[x, y])?])
+    let [mut x, mut y] = [reader.input(0)?, reader.input(1)?];
+    let (left, right) = (reader.shape(x), reader.shape(y));
+    // A vector is a row on the left and a column on the right, and the result loses that axis.
+    let mut vectors = Vec::new();
+    if let &[k] = left.as_slice() {
+        x = reader.layer(Reshape { shape: vec![1, k] }, &[x])?;
+        vectors.push(2);
+    }
+    if let &[k] = right.as_slice() {
+        y = reader.layer(Reshape { shape: vec![k, 1] }, &[y])?;
+        vectors.push(1);
+    }
+    let mut product = if right.len() > 2 {
+        reader.layer(BatchMatMul {}, &[x, y])?
+    } else {
+        reader.layer(MatMul {}, &[x, y])?
+    };
+    if !vectors.is_empty() {
+        let mut shape = reader.shape(product);
+        for from_end in vectors {
+            shape.remove(shape.len() - from_end);
+        }
+        product = reader.layer(Reshape { shape }, &[product])?;
+    }
+    Ok(vec![product])
 }
 
 /// `alpha * A' * B' + beta * C`.

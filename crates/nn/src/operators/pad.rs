@@ -67,7 +67,7 @@ fn fill(reader: &Reader<'_>) -> Result<f64, String> {
     };
     match reader.constant(id) {
         Some(array) if array.len() == 1 => Ok(array.iter().copied().sum()),
-        _ => Err("its constant_value is not one constant number".into()),
+        _ => Err("its constant_value is not one number; it must be constant".into()),
     }
 }
 

@@ -75,6 +75,7 @@ impl Compute for Slice {
                 *size = (self.end - self.start).div_ceil(self.step);
                 Ok(shape)
             }
+            Some(_) if self.start >= self.end => Err(format!("{self:?} makes an empty tensor")),
             _ => Err(format!("{self:?} of a tensor of shape {shape:?}")),
         }
     }

@@ -150,6 +150,21 @@ fn products() -> Vec<Case> {
             &[&[2, 3, 5]],
         ),
         case(
+            "matmul of stacks",
+            Build::opset(13)
+                .input("x", &[2, 3, 4, 5])
+                .input("z", &[3, 5, 2])
+                .node("MatMul", &["x", "z"], "y", vec![]),
+            &[&[2, 3, 4, 5], &[3, 5, 2]],
+        ),
+        case(
+            "matmul of a vector",
+            matrix()
+                .random("w", &[3])
+                .node("MatMul", &["w", "x"], "y", vec![]),
+            MATRIX,
+        ),
+        case(
             "matmul of two inputs",
             matrix()
                 .input("z", &[5, 2])
@@ -233,6 +248,11 @@ fn arithmetic() -> Vec<Case> {
             divisor.node("Div", &["x", "c"], "y", vec![]),
             x,
         ),
+        case("max of tensors", two("Max"), both),
+        case("min of tensors", two("Min"), both),
+        case("max with constant", with("Max", &[4], &["c", "x"]), x),
+        case("sum", with("Sum", &[4], &["x", "c", "x"]), x),
+        case("mean", with("Mean", &[4], &["x", "c", "x"]), x),
         case(
             "neg",
             Build::opset(13)
@@ -441,6 +461,50 @@ fn functions() -> Vec<Case> {
         |operator: &str, attributes: Vec<_>| picture().node(operator, &["x"], "y", attributes);
     vec![
         case("relu", function("Relu", vec![]), PICTURE),
+        case("abs", function("Abs", vec![]), PICTURE),
+        case("elu", function("Elu", vec![float("alpha", 1.5)]), PICTURE),
+        case(
+            "leaky relu",
+            function("LeakyRelu", vec![float("alpha", 0.2)]),
+            PICTURE,
+        ),
+        case(
+            "prelu",
+            picture()
+                .random("slope", &[4, 1, 1])
+                .node("PRelu", &["x", "slope"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "clip",
+            picture()
+                .floats("low", &[], &[-0.25])
+                .floats("high", &[], &[0.5])
+                .node("Clip", &["x", "low", "high"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "clip above",
+            picture()
+                .floats("high", &[], &[0.5])
+                .node("Clip", &["x", "", "high"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "hard sigmoid",
+            function(
+                "HardSigmoid",
+                vec![float("alpha", 0.75), float("beta", 0.4)],
+            ),
+            PICTURE,
+        ),
+        case(
+            "hard swish",
+            Build::opset(14)
+                .input("x", &[2, 4, 7, 6])
+                .node("HardSwish", &["x"], "y", vec![]),
+            PICTURE,
+        ),
         case("sigmoid", function("Sigmoid", vec![]), PICTURE),
         case("tanh", function("Tanh", vec![]), PICTURE),
         case("softmax", function("Softmax", vec![]), PICTURE),

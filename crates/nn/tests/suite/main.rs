@@ -10,6 +10,7 @@
 mod batch;
 mod build;
 mod cases;
+mod conformance;
 mod data;
 mod hostile;
 mod models;

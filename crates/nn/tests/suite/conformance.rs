@@ -1,0 +1,264 @@
+//! ONNX's own operator tests, every one of them: passed, refused by design, or failed.
+
+use crate::data;
+use flate2::read::GzDecoder;
+use ndarray::{ArrayD, IxDyn};
+use prost::Message as _;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use tract_onnx::pb;
+use tract_onnx::pb::tensor_proto::DataType;
+use trefoil_nn::defaults::FIRST_OPSET;
+use trefoil_nn::{Clear, Graph, Options, Plan, Problem, ready, run, supported_operators};
+
+const ARCHIVE: &str = "onnx_conformance/onnx_v1.16.0_node_simple_light.tar.gz";
+/// Relative and absolute.
+const TOLERANCE: f64 = 1e-4;
+/// Cases that are computed.
+const LEAST_PASSED: usize = 174;
+
+/// Parts of the messages with which uses of supported operators are refused by design.
+const BY_DESIGN: &[&str] = &[
+    // Only numbers are computed with: integers, texts and sequences are not.
+    "inputs must be FLOAT or DOUBLE",
+    "it is not a tensor",
+    "element type",
+    "results must be FLOAT or DOUBLE",
+    "only FLOAT and DOUBLE are computed with",
+    // A plan holds no empty tensor.
+    "an empty tensor",
+    // Which shape results have must be known to everyone.
+    "it must be constant",
+    // Training, and results that inference does not use.
+    "it is in training mode",
+    "its second output, the indices, is not supported",
+    "which it does not compute here",
+    // Volumes.
+    "sizes from 1 are supported",
+    "only `constant` is supported",
+    "only positive steps are supported",
+];
+
+/// The files of one test.
+#[derive(Default)]
+struct Case {
+    model: Vec<u8>,
+    /// Data sets by folder: inputs and outputs by number.
+    sets: BTreeMap<String, [BTreeMap<usize, Vec<u8>>; 2]>,
+}
+
+#[test]
+fn the_operator_tests_of_onnx() {
+    let Some(folder) = data::folder() else { return };
+    let (mut passed, mut failed) = (0, Vec::new());
+    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    for (name, case) in cases(&folder.join(ARCHIVE)) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| case.run()));
+        match outcome.unwrap_or_else(|_| Outcome::Failed("it panics".into())) {
+            Outcome::Passed => passed += 1,
+            Outcome::Refused(why) => refused.entry(why).or_default().push(name),
+            Outcome::Failed(why) => failed.push(format!("{name}: {why}")),
+        }
+    }
+    std::panic::set_hook(hook);
+    for (why, names) in &refused {
+        println!("refused, {why}: {}", names.join(" "));
+    }
+    for line in &failed {
+        println!("FAILED {line}");
+    }
+    let count: usize = refused.values().map(Vec::len).sum();
+    println!(
+        "{passed} passed, {count} refused by design, {} failed",
+        failed.len()
+    );
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(passed >= LEAST_PASSED, "only {passed} cases are computed");
+}
+
+/// All tests of single operators and small graphs, by name.
+fn cases(archive: &Path) -> BTreeMap<String, Case> {
+    let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+    let mut archive = tar::Archive::new(GzDecoder::new(File::open(archive).unwrap()));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().into_owned();
+        let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+        let Some(at) = parts.iter().position(|part| part.starts_with("test_")) else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        let case = cases.entry(parts[at].to_owned()).or_default();
+        match parts[at + 1..] {
+            ["model.onnx"] => {
+                entry.read_to_end(&mut case.model).unwrap();
+            }
+            [set, file] => {
+                let (kind, number) = file.trim_end_matches(".pb").rsplit_once('_').unwrap();
+                let kind = usize::from(kind == "output");
+                entry.read_to_end(&mut bytes).unwrap();
+                let set = case.sets.entry(set.to_owned()).or_default();
+                set[kind].insert(number.parse().unwrap(), bytes);
+            }
+            _ => {}
+        }
+    }
+    cases
+}
+
+enum Outcome {
+    Passed,
+    Refused(String),
+    Failed(String),
+}
+
+impl Case {
+    fn run(&self) -> Outcome {
+        let model = pb::ModelProto::decode(self.model.as_slice()).unwrap();
+        for [inputs, outputs] in self.sets.values() {
+            let tensors = |files: &BTreeMap<usize, Vec<u8>>| -> Vec<pb::TensorProto> {
+                let decode = |bytes: &Vec<u8>| pb::TensorProto::decode(bytes.as_slice());
+                files
+                    .values()
+                    .map(decode)
+                    .collect::<Result<_, _>>()
+                    .unwrap_or_default()
+            };
+            let (inputs, outputs) = (tensors(inputs), tensors(outputs));
+            // Tests give as inputs what models store: shapes, axes, bounds. First only what is no
+            // number is stored in the model; where that is refused, all but the first input.
+            let outcome = attempt(&model, &inputs, &outputs, false)
+                .or_else(|_| attempt(&model, &inputs, &outputs, true))
+                .unwrap_or_else(|refusal| refusal);
+            if !matches!(outcome, Outcome::Passed) {
+                return outcome;
+            }
+        }
+        Outcome::Passed
+    }
+}
+
+/// # Errors
+/// The outcome, if the model is not compiled.
+fn attempt(
+    model: &pb::ModelProto,
+    inputs: &[pb::TensorProto],
+    outputs: &[pb::TensorProto],
+    store: bool,
+) -> Result<Outcome, Outcome> {
+    let mut model = model.clone();
+    // Models of single operators name the set in which the operator last changed.
+    for opset in &mut model.opset_import {
+        opset.version = opset.version.max(FIRST_OPSET);
+    }
+    let graph = model.graph.as_mut().unwrap();
+    let mut given = Vec::new();
+    for (index, (value, tensor)) in graph.input.iter().zip(inputs).enumerate() {
+        let is_tensor = matches!(
+            value.r#type.as_ref().and_then(|kind| kind.value.as_ref()),
+            Some(pb::type_proto::Value::TensorType(_))
+        );
+        if !is_tensor {
+            continue;
+        }
+        if tensor.dims.contains(&0) && is_number(tensor) {
+            return Err(Outcome::Refused("an empty tensor".into()));
+        }
+        if (store && index > 0) || !is_number(tensor) {
+            let mut tensor = tensor.clone();
+            tensor.name.clone_from(&value.name);
+            graph.initializer.push(tensor);
+        } else {
+            given.push(numbers(tensor));
+        }
+    }
+    let operators: Vec<String> = graph.node.iter().map(|node| node.op_type.clone()).collect();
+    let read = Graph::from_bytes(&model.encode_to_vec(), "model.onnx");
+    let compiled = read.and_then(|graph| Plan::compile(&graph, &Options::default()));
+    let (plan, weights) = match compiled {
+        Ok(compiled) => compiled,
+        Err(error) => return Err(refusal(&operators, &error.problem)),
+    };
+    plan.check().unwrap();
+    let Ok(results) = ready(run(&plan, &Clear, &weights.to_clear(), given, &mut ()));
+    for (actual, expected) in results.iter().zip(outputs) {
+        let expected = numbers(expected);
+        if actual.shape() != expected.shape() {
+            let (actual, expected) = (actual.shape(), expected.shape());
+            return Ok(Outcome::Failed(format!(
+                "its shape is {actual:?}, not {expected:?}"
+            )));
+        }
+        for (a, b) in actual.iter().zip(&expected) {
+            // Infinities and the like are equal to themselves only.
+            let close = (a - b).abs() <= TOLERANCE * b.abs().max(1.0);
+            if !close && a.to_bits() != b.to_bits() {
+                return Ok(Outcome::Failed(format!("{a} instead of {b}")));
+            }
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Whether a model that is not compiled is refused by design.
+fn refusal(operators: &[String], problem: &Problem) -> Outcome {
+    let unsupported = operators
+        .iter()
+        .find(|&operator| !supported_operators().any(|name| name == operator));
+    let message = problem.to_string();
+    match (problem, unsupported) {
+        (Problem::UnsupportedOperator { operator, .. }, _) => {
+            Outcome::Refused(format!("operator {operator}"))
+        }
+        (_, Some(operator)) => Outcome::Refused(format!("operator {operator}")),
+        (
+            Problem::Node {
+                operator, problem, ..
+            },
+            None,
+        ) if by_design(problem) => Outcome::Refused(format!("a use of {operator}: {problem}")),
+        (Problem::Node { .. }, None) => Outcome::Failed(message),
+        (_, None) if by_design(&message) => Outcome::Refused("no numbers".into()),
+        (_, None) => Outcome::Failed(message),
+    }
+}
+
+fn by_design(message: &str) -> bool {
+    BY_DESIGN.iter().any(|part| message.contains(part))
+}
+
+fn is_number(tensor: &pb::TensorProto) -> bool {
+    matches!(
+        DataType::try_from(tensor.data_type),
+        Ok(DataType::Float | DataType::Double | DataType::Float16)
+    )
+}
+
+/// The elements of a tensor of a test.
+fn numbers(tensor: &pb::TensorProto) -> ArrayD<f64> {
+    let shape: Vec<usize> = tensor.dims.iter().map(|&size| size as usize).collect();
+    let raw = tensor.raw_data.as_slice();
+    let values: Vec<f64> = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float) if raw.is_empty() => {
+            tensor.float_data.iter().map(|&v| f64::from(v)).collect()
+        }
+        Ok(DataType::Float) => words(raw, |bytes| f64::from(f32::from_le_bytes(bytes))),
+        Ok(DataType::Double) => words(raw, f64::from_le_bytes),
+        Ok(DataType::Int64) => words(raw, |bytes| i64::from_le_bytes(bytes) as f64),
+        Ok(DataType::Int32) => words(raw, |bytes| f64::from(i32::from_le_bytes(bytes))),
+        Ok(DataType::Bool) => words(raw, |[byte]| f64::from(byte)),
+        _ => Vec::new(),
+    };
+    ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap_or_default()
+}
+
+fn words<const N: usize>(raw: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    let (chunks, rest) = raw.as_chunks::<N>();
+    assert!(rest.is_empty());
+    chunks.iter().map(|&chunk| number(chunk)).collect()
+}
