@@ -1,4 +1,4 @@
-//! Functions in pieces, made of `max(x, 0)`: LeakyRelu, PRelu, Abs, Clip, HardSigmoid, HardSwish, Elu.
+//! Functions in pieces, made of `max(x, 0)`: rectifiers, absolute values, bounds, ramps.
 
 use super::{Add, Mul, Reader, Relu, Scale, Sub};
 use crate::backend::Backend;
