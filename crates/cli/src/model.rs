@@ -154,6 +154,7 @@ pub(crate) fn pictures(
     } else {
         values
     };
+    let values = flattened(values, axes);
     let (shown, shape) = (path.display(), values.shape());
     if axes.is_empty() || !fits(shape) {
         let expected = expected(axes);
@@ -172,6 +173,27 @@ pub(crate) fn pictures(
     }
     arrays::all_finite(path, &values)?;
     Ok(Pictures { values })
+}
+
+/// Pictures (N, C, H, W) for a model that takes each as one row of numbers, or a column: in row-major order.
+fn flattened(values: ArrayD<f64>, axes: &[Dimension]) -> ArrayD<f64> {
+    let sizes: Vec<usize> = axes
+        .iter()
+        .skip(1)
+        .filter_map(|axis| match axis {
+            Dimension::Fixed(size) => Some(*size),
+            Dimension::Free(_) => None,
+        })
+        .collect();
+    let pixels = values.shape().iter().skip(1).product::<usize>();
+    let is_row =
+        sizes.len() + 1 == axes.len() && sizes.iter().filter(|&&size| size > 1).count() == 1;
+    if values.ndim() != 4 || axes.len() >= 4 || !is_row || sizes.iter().product::<usize>() != pixels
+    {
+        return values;
+    }
+    let shape = [&values.shape()[..1], &sizes].concat();
+    values.into_shape_with_order(shape).unwrap_or_default()
 }
 
 /// A shape with N for the first axis.

@@ -74,21 +74,41 @@ pub struct BenchResult {
 }
 
 impl BenchJob {
-    /// Whether the benchmark exists and its size makes sense.
+    /// Whether the benchmark exists, and asks for a sensible amount of work: it may come from any client.
     pub(crate) fn check(&self) -> Result<(), ServeError> {
-        if BENCHMARKS.iter().any(|(name, ..)| *name == self.protocol)
-            && self.size > 0
-            && self.repeats > 0
-        {
-            return Ok(());
+        if !BENCHMARKS.iter().any(|(name, ..)| *name == self.protocol) {
+            let known: Vec<&str> = BENCHMARKS.iter().map(|(name, ..)| *name).collect();
+            let (name, known) = (self.protocol.clone(), known.join(", "));
+            return Err(ServeError::Benchmark { name, known });
         }
-        let known: Vec<&str> = BENCHMARKS.iter().map(|(name, ..)| *name).collect();
-        Err(ServeError::Benchmark {
-            name: self.protocol.clone(),
-            known: known.join(", "),
-        })
+        let largest = if self.protocol == "matmul" {
+            LARGEST_MATRIX
+        } else {
+            LARGEST_SIZE
+        };
+        let ring_bits = self.ring_bits;
+        if !(1..=largest).contains(&self.size)
+            || !(1..=MOST_REPEATS).contains(&self.repeats)
+            || !matches!(ring_bits, 32 | 64)
+        {
+            let limits = format!(
+                "sizes 1 to {largest}, 1 to {MOST_REPEATS} repeats, rings of 32 and 64 bits"
+            );
+            return Err(ServeError::BenchmarkSize {
+                name: self.protocol.clone(),
+                limits,
+            });
+        }
+        Ok(())
     }
 }
+
+/// Largest size of a benchmark: a gigabyte or two of shares.
+const LARGEST_SIZE: usize = 1 << 24;
+/// Largest matrix: as many elements.
+const LARGEST_MATRIX: usize = 1 << 12;
+/// Most repeats.
+const MOST_REPEATS: u32 = 1000;
 
 impl BenchResult {
     pub(crate) fn of(job: &BenchJob) -> Self {

@@ -65,6 +65,14 @@ pub enum ServeError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Random(String),
+    /// A benchmark of a size that no party runs.
+    #[error("the benchmark `{name}` takes {limits}")]
+    BenchmarkSize {
+        /// The benchmark.
+        name: String,
+        /// What it takes.
+        limits: String,
+    },
     /// A session panicked; the panic has been printed.
     #[error("the session panicked: a bug in Trefoil")]
     Bug,

@@ -189,6 +189,17 @@ fn every_benchmark_runs() {
         }
     }
     let job = BenchJob {
+        protocol: "matmul".into(),
+        size: 1 << 20,
+        ring_bits: 64,
+        repeats: 1,
+    };
+    let error = client.bench(&job).expect_err("too large").to_string();
+    assert!(
+        error.contains("matmul") && error.contains("4096"),
+        "{error}"
+    );
+    let job = BenchJob {
         protocol: "mull".into(),
         size: 3,
         ring_bits: 64,
