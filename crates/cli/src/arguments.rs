@@ -3,7 +3,9 @@
 use crate::Failure;
 use crate::bench::Bench;
 use crate::demo::Demo;
+use crate::estimate::Estimate;
 use crate::infer::Infer;
+use crate::inspect::Inspect;
 use crate::keys::Keys;
 use crate::party::PartyArguments;
 use clap::error::ErrorKind;
@@ -29,6 +31,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run an ONNX model on pictures: in the clear, in fixed point, or on three parties
     Infer(Infer),
+    /// Show a model's layers: shapes, parameters, rounds, bytes and memory
+    Inspect(Inspect),
+    /// Predict how long a model takes on a network
+    Estimate(Estimate),
     /// Be one of the three parties
     Party(PartyArguments),
     /// Make keys and configuration files for three parties and a client

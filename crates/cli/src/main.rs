@@ -6,14 +6,18 @@ mod arrays;
 mod bench;
 mod check;
 mod demo;
+mod estimate;
 mod failure;
 mod files;
+mod forecast;
 mod infer;
+mod inspect;
 mod keys;
 mod local;
 mod model;
 mod options;
 mod party;
+mod price;
 mod print;
 mod progress;
 mod spectrum;
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
     let json = arguments.json;
     let done = match arguments.command {
         Command::Infer(infer) => infer::run(&infer, json),
+        Command::Inspect(inspect) => inspect::run(&inspect, json),
+        Command::Estimate(estimate) => estimate::run(&estimate, json),
         Command::Party(party) => party::run(&party, json),
         Command::Keys(keys) => keys::run(&keys, json),
         Command::Bench(bench) => bench::run(&bench, json),

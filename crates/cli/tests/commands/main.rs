@@ -6,5 +6,6 @@ mod demo;
 mod infer;
 mod loss;
 mod mistakes;
+mod price;
 mod services;
 mod world;

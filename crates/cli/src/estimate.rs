@@ -1,0 +1,224 @@
+//! `trefoil estimate`: how long a model would take on a network.
+
+use crate::forecast::{Machine, forecast};
+use crate::options::seconds;
+use crate::price::{PricedModel, Subject};
+use crate::progress::Bar;
+use crate::{Failure, print, summary};
+use clap::Args;
+use ndarray::ArrayD;
+use serde_json::json;
+use std::time::Duration;
+use trefoil_net::Network;
+use trefoil_serve::{Client, Inference, Report};
+
+/// Measured runs at most; the fastest is shown, as the one least disturbed by other programs.
+const RUNS: usize = 5;
+
+/// No further run is begun after so much time.
+const PATIENCE_S: f64 = 10.0;
+
+/// Options of `trefoil estimate`.
+#[derive(Debug, Args)]
+pub(crate) struct Estimate {
+    #[command(flatten)]
+    subject: Subject,
+    /// The network between the parties: `lan` (0.1 ms one way, 10 Gbit/s), `wan` (10 ms, 100
+    /// Mbit/s), or milliseconds and Mbit/s
+    #[arg(long, value_name = "lan|wan|MS,MBIT")]
+    network: Network,
+    /// Run the model too, on random pictures and the network emulated, and compare
+    #[arg(long)]
+    measure: bool,
+    /// How long to wait for a party before giving up
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    timeout: Duration,
+}
+
+/// Calibrate, predict, measure if asked to, and print.
+pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
+    let priced = arguments.subject.price()?;
+    let bar = Bar::new("measuring this machine");
+    let machine = Machine::calibrate(priced.model.plan.ring_bits, arguments.timeout)?;
+    let predicted = forecast(&priced.steps, arguments.network, &machine);
+    let measured = if arguments.measure {
+        bar.say("running the model".to_owned());
+        Some(measure(&priced, arguments)?)
+    } else {
+        None
+    };
+    drop(bar);
+    let estimate = Estimated {
+        priced,
+        network: arguments.network,
+        machine,
+        predicted,
+        measured,
+    };
+    if json {
+        estimate.print_json()
+    } else {
+        estimate.print_table()
+    }
+}
+
+/// The fastest of some runs on random pictures.
+fn measure(priced: &PricedModel, arguments: &Estimate) -> Result<Report, Failure> {
+    let plan = &priced.model.plan;
+    let inputs: Vec<ArrayD<f64>> = plan
+        .inputs
+        .iter()
+        .map(|port| random(plan.shape(port.value)))
+        .collect::<Result<_, _>>()?;
+    let job = Inference {
+        plan,
+        weights: &priced.model.weights,
+        inputs: &inputs,
+        observe: false,
+    };
+    let mut client = Client::in_process(Some(arguments.network), arguments.timeout)?;
+    let mut fastest = client.infer(&job, &mut |_| ())?.report;
+    let mut spent = fastest.setup_s + fastest.wall_s;
+    for _ in 1..RUNS {
+        if spent > PATIENCE_S {
+            break;
+        }
+        let report = client.infer(&job, &mut |_| ())?.report;
+        spent += report.setup_s + report.wall_s;
+        if report.wall_s < fastest.wall_s {
+            fastest = report;
+        }
+    }
+    Ok(fastest)
+}
+
+/// Numbers in [0, 1): time does not depend on them.
+fn random(shape: &[usize]) -> Result<ArrayD<f64>, Failure> {
+    let mut bytes = vec![0_u8; shape.iter().product()];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
+    let mut values = bytes.iter().map(|&byte| f64::from(byte) / 256.0);
+    Ok(ArrayD::from_shape_simple_fn(shape, || {
+        values.next().unwrap_or_default()
+    }))
+}
+
+/// All that there is to tell.
+struct Estimated {
+    priced: PricedModel,
+    network: Network,
+    machine: Machine,
+    predicted: Vec<f64>,
+    measured: Option<Report>,
+}
+
+impl Estimated {
+    fn predicted_s(&self) -> f64 {
+        self.predicted.iter().sum()
+    }
+
+    /// Measured seconds of each step.
+    fn measured_steps(&self) -> Vec<Option<f64>> {
+        let steps = self.predicted.len();
+        let Some(report) = &self.measured else {
+            return vec![None; steps];
+        };
+        // Phases before the steps are those of the client.
+        let before = report.phases.len().saturating_sub(steps);
+        let phases = report.phases.iter().skip(before);
+        phases.map(|phase| Some(phase.seconds)).collect()
+    }
+
+    /// How far the prediction is above what was measured, relative to it.
+    fn error(&self) -> Option<f64> {
+        let report = self.measured.as_ref()?;
+        Some(self.predicted_s() / report.wall_s - 1.0)
+    }
+
+    fn print_json(&self) -> Result<(), Failure> {
+        let (plan, cost) = (&self.priced.model.plan, self.priced.cost());
+        let steps = self.priced.steps.iter().zip(&self.predicted);
+        let steps: Vec<_> = steps
+            .zip(self.measured_steps())
+            .map(|((step, predicted), measured)| {
+                json!({
+                    "name": step.name,
+                    "layer": step.layer,
+                    "rounds": step.rounds,
+                    "bytes_sent_per_party": step.bytes_sent_per_party,
+                    "predicted_s": predicted,
+                    "measured_s": measured,
+                })
+            })
+            .collect();
+        let measured = self.measured.as_ref().map(|report| {
+            json!({
+                "wall_s": report.wall_s,
+                "rounds": report.rounds,
+                "bytes_sent_per_party": report.bytes_sent_per_party,
+            })
+        });
+        print::json(&json!({
+            "model": self.priced.file,
+            "batch": plan.batch,
+            "ring": plan.ring_bits,
+            "fraction_bits": plan.fraction_bits,
+            "network": self.network.to_string(),
+            "machine_seconds": self.machine,
+            "steps": steps,
+            "rounds": cost.rounds,
+            "bytes_sent_per_party": cost.bytes,
+            "predicted_s": self.predicted_s(),
+            "measured": measured,
+            "relative_error": self.error(),
+        }))
+    }
+
+    fn print_table(&self) -> Result<(), Failure> {
+        let mut header = vec!["step", "layer", "rounds", "sent", "predicted"];
+        if self.measured.is_some() {
+            header.push("measured");
+        }
+        let mut table = summary::table(&header);
+        let steps = self.priced.steps.iter().zip(&self.predicted);
+        for ((step, &predicted), measured) in steps.zip(self.measured_steps()) {
+            let mut cells = vec![
+                step.name.clone(),
+                step.layer.to_owned(),
+                step.rounds.to_string(),
+                print::bytes(step.bytes_sent_per_party.iter().sum()),
+                print::time(predicted),
+            ];
+            cells.extend(measured.map(print::time));
+            table.add_row(cells);
+        }
+        let cost = self.priced.cost();
+        let mut cells = vec![
+            "in all".to_owned(),
+            String::new(),
+            cost.rounds.to_string(),
+            print::bytes(cost.total_bytes()),
+            print::time(self.predicted_s()),
+        ];
+        cells.extend(
+            self.measured
+                .iter()
+                .map(|report| print::time(report.wall_s)),
+        );
+        table.add_row(cells);
+        print::line(format!("{}; {}", self.priced.headline(), self.network))?;
+        print::line(
+            "rounds and bytes are exact; times are predicted from the speed of this machine, which \
+             computes for all three parties",
+        )?;
+        print::line(table.trim_fmt())?;
+        match self.error() {
+            Some(error) => print::line(format!(
+                "the prediction is {:.0} % {} what was measured, the fastest of up to {RUNS} runs",
+                error.abs() * 100.0,
+                if error < 0.0 { "below" } else { "above" }
+            )),
+            None => Ok(()),
+        }
+    }
+}
