@@ -121,6 +121,10 @@ pub trait Backend: Sized {
         g: impl AsyncFnOnce(&Self) -> B,
     ) -> (A, B);
 
+    /// The square root of `x >= 0`.
+    async fn sqrt(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error> {
+        self.mul(x, &self.rsqrt(x).await?).await
+    }
     /// `x < y`, broadcast.
     async fn less_than(
         &self,

@@ -123,6 +123,9 @@ impl Backend for Clear {
     async fn rsqrt(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
         Ok(x.mapv(|v| v.sqrt().recip()))
     }
+    async fn sqrt(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
+        Ok(x.mapv(f64::sqrt))
+    }
     async fn sigmoid(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
         Ok(x.mapv(|v| (1.0 + (-v).exp()).recip()))
     }

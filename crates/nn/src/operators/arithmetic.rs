@@ -1,6 +1,6 @@
-//! Add, Sub, Mul, Div by constants, Neg.
+//! Add, Sub, Mul, Div, Neg.
 
-use super::Reader;
+use super::{Reader, Reciprocal};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, elementwise_keeps_batch, one, two};
 use crate::network::ValueId;
@@ -47,9 +47,10 @@ pub(super) fn mul(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
 
 pub(super) fn div(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let [x, y] = [reader.input(0)?, reader.input(1)?];
-    let divisor = reader
-        .constant(y)
-        .ok_or("only division by a constant is supported")?;
+    let Some(divisor) = reader.constant(y) else {
+        let inverse = reader.layer(Reciprocal {}, &[y])?;
+        return Ok(vec![reader.layer(Mul {}, &[x, inverse])?]);
+    };
     if divisor.iter().any(|&v| v == 0.0) {
         return Err("it divides by zero".into());
     }

@@ -109,16 +109,27 @@ impl Build {
 
     /// A node with one output, which is also its name.
     pub(crate) fn node(
-        mut self,
+        self,
         operator: &str,
         inputs: &[&str],
         output: &str,
         attribute: Vec<pb::AttributeProto>,
     ) -> Self {
+        self.split(operator, inputs, &[output], attribute)
+    }
+
+    /// A node with these outputs, named by the first.
+    pub(crate) fn split(
+        mut self,
+        operator: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attribute: Vec<pb::AttributeProto>,
+    ) -> Self {
         let node = pb::NodeProto {
             input: inputs.iter().map(|&name| name.into()).collect(),
-            output: vec![output.into()],
-            name: output.into(),
+            output: outputs.iter().map(|&name| name.into()).collect(),
+            name: outputs[0].into(),
             op_type: operator.into(),
             attribute,
             ..Default::default()

@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<Case> {
         arithmetic(),
         pools(),
         shapes(),
+        reductions(),
         constants(),
         functions(),
         networks(),
@@ -400,6 +401,47 @@ fn shapes() -> Vec<Case> {
     ]
 }
 
+fn reductions() -> Vec<Case> {
+    let reduce = |operator: &str, axes: &[i64], keep: i64| {
+        let attributes = vec![ints("axes", axes), int("keepdims", keep)];
+        picture().node(operator, &["x"], "y", attributes)
+    };
+    let position = |operator: &str, last: i64| {
+        let attributes = vec![int("axis", 1), int("select_last_index", last)];
+        Build::opset(13)
+            .input("x", &[3, 5])
+            .node(operator, &["x"], "y", attributes)
+    };
+    vec![
+        case("reduce mean", reduce("ReduceMean", &[2, 3], 1), PICTURE),
+        case(
+            "reduce sum",
+            picture().ints("a", &[-1, 1]).node(
+                "ReduceSum",
+                &["x", "a"],
+                "y",
+                vec![int("keepdims", 0)],
+            ),
+            PICTURE,
+        ),
+        case(
+            "reduce sum of squares",
+            reduce("ReduceSumSquare", &[1], 0),
+            PICTURE,
+        ),
+        case("reduce max", reduce("ReduceMax", &[1, 3], 0), PICTURE),
+        case("reduce min", reduce("ReduceMin", &[-2], 1), PICTURE),
+        case(
+            "global max pool",
+            picture().node("GlobalMaxPool", &["x"], "y", vec![]),
+            PICTURE,
+        ),
+        case("argmax", position("ArgMax", 0), MATRIX),
+        case("argmin", position("ArgMin", 0), MATRIX),
+    ]
+}
+
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn constants() -> Vec<Case> {
     vec![
         case(
@@ -410,6 +452,56 @@ fn constants() -> Vec<Case> {
                     &[],
                     "c",
                     vec![tensor("value", &[6], &[1., 2., 3., 4., 5., 6.])],
+                )
+                .node("Add", &["x", "c"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "expand",
+            Build::opset(13)
+                .input("x", &[3, 1])
+                .ints("s", &[2, 1, 4])
+                .node("Expand", &["x", "s"], "y", vec![]),
+            &[&[3, 1]],
+        ),
+        case(
+            "gather",
+            picture().ints("i", &[3, 0, 1, -2]).node(
+                "Gather",
+                &["x", "i"],
+                "y",
+                vec![int("axis", 1)],
+            ),
+            PICTURE,
+        ),
+        case(
+            "split",
+            picture()
+                .ints("parts", &[1, 3])
+                .split("Split", &["x", "parts"], &["a", "b"], vec![int("axis", 1)])
+                .node("Add", &["a", "b"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "shape",
+            picture()
+                .ints("i", &[0])
+                .ints("rest", &[-1])
+                .node("Shape", &["x"], "s", vec![])
+                .node("Gather", &["s", "i"], "n", vec![])
+                .node("Concat", &["n", "rest"], "t", vec![int("axis", 0)])
+                .node("Reshape", &["x", "t"], "y", vec![]),
+            PICTURE,
+        ),
+        case(
+            "constant of shape",
+            picture()
+                .ints("s", &[7, 6])
+                .node(
+                    "ConstantOfShape",
+                    &["s"],
+                    "c",
+                    vec![tensor("value", &[1], &[0.5])],
                 )
                 .node("Add", &["x", "c"], "y", vec![]),
             PICTURE,
@@ -456,11 +548,60 @@ fn constants() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn functions() -> Vec<Case> {
     let function =
         |operator: &str, attributes: Vec<_>| picture().node(operator, &["x"], "y", attributes);
+    let power = |exponent: f32| {
+        picture()
+            .floats("e", &[], &[exponent])
+            .node("Pow", &["x", "e"], "y", vec![])
+    };
+    // Of numbers from 1 to 2, and a constant.
+    let positive = |operator: &str, constant: &[f32]| {
+        let inputs: &[&str] = match operator {
+            "Div" => &["c", "p"],
+            "Pow" => &["p", "c"],
+            _ => &["p"],
+        };
+        let build = picture()
+            .floats("middle", &[], &[1.5])
+            .floats("half", &[], &[0.5]);
+        let build = match constant {
+            [] => build,
+            constant => build.floats("c", &[], constant),
+        };
+        build
+            .node("Mul", &["x", "half"], "h", vec![])
+            .node("Add", &["h", "middle"], "p", vec![])
+            .node(operator, inputs, "y", vec![])
+    };
     vec![
         case("relu", function("Relu", vec![]), PICTURE),
+        case("cast", function("Cast", vec![int("to", 1)]), PICTURE),
+        case(
+            "gelu",
+            Build::opset(20).input("x", &[2, 4, 7, 6]).node(
+                "Gelu",
+                &["x"],
+                "y",
+                vec![text("approximate", "tanh")],
+            ),
+            PICTURE,
+        ),
+        case(
+            "lrn",
+            function(
+                "LRN",
+                vec![int("size", 3), float("alpha", 0.5), float("bias", 2.0)],
+            ),
+            PICTURE,
+        ),
+        case("pow", power(3.0), PICTURE),
+        case("pow of a root", positive("Pow", &[1.5]), PICTURE),
+        case("sqrt", positive("Sqrt", &[]), PICTURE),
+        case("reciprocal", positive("Reciprocal", &[]), PICTURE),
+        case("div by a tensor", positive("Div", &[-0.5]), PICTURE),
         case("abs", function("Abs", vec![]), PICTURE),
         case("elu", function("Elu", vec![float("alpha", 1.5)]), PICTURE),
         case(

@@ -18,7 +18,7 @@ const ARCHIVE: &str = "onnx_conformance/onnx_v1.16.0_node_simple_light.tar.gz";
 /// Relative and absolute.
 const TOLERANCE: f64 = 1e-4;
 /// Cases that are computed.
-const LEAST_PASSED: usize = 174;
+const LEAST_PASSED: usize = 313;
 
 /// Parts of the messages with which uses of supported operators are refused by design.
 const BY_DESIGN: &[&str] = &[
@@ -40,6 +40,9 @@ const BY_DESIGN: &[&str] = &[
     "sizes from 1 are supported",
     "only `constant` is supported",
     "only positive steps are supported",
+    // Functions that no protocol computes.
+    "only approximate=\"tanh\" is supported",
+    "only one exponent for all elements is supported",
 ];
 
 /// The files of one test.

@@ -44,7 +44,10 @@ fn reference(model: &Build, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
         Tensor::from_shape(array.shape(), &values).unwrap().into()
     };
     let outputs = model.run(inputs.iter().map(tensor).collect()).unwrap();
+    // Positions are integers there.
     let values: Vec<f64> = outputs[0]
+        .cast_to::<f32>()
+        .unwrap()
         .view()
         .as_slice::<f32>()
         .unwrap()
