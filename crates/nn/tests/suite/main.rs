@@ -1,4 +1,4 @@
-//! One suite of operators and models, run on the back ends in the clear.
+//! One suite of operators and models, run on all back ends.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,3 +17,4 @@ mod models;
 mod operators;
 mod passes;
 mod plans;
+mod secure;
