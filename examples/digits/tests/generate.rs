@@ -37,10 +37,21 @@ fn a_failure_names_the_file_and_leaves_none() {
     assert!(message.contains(missing.to_str().unwrap()), "{message}");
 
     // A folder in the archive's place is found only when the finished archive is moved there.
-    let occupied = folder.path().join("occupied");
+    let occupied = folder.path().join("occupied.npz");
     fs::create_dir(&occupied).unwrap();
     assert_eq!(generate("3", &occupied).unwrap().status.code(), Some(1));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_gets_two_arrays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("digits");
+    assert!(generate("5", &path).unwrap().status.success());
+    let pictures: Array4<f32> = ndarray_npy::read_npy(path.join("pictures.npy")).unwrap();
+    let labels: Array1<u8> = ndarray_npy::read_npy(path.join("labels.npy")).unwrap();
+    assert_eq!((pictures, labels.to_vec()), trefoil_digits::generate(5, 9));
+    assert_eq!(fs::read_dir(path).unwrap().count(), 2);
 }
 
 #[test]
