@@ -9,7 +9,7 @@ use crate::shape::elements;
 use ndarray::ArrayD;
 use std::sync::Arc;
 
-/// Index of a value in [`Network::values`] (and, after numbering, in a plan).
+/// Index of a value in `Network::values` (and, after numbering, in a plan).
 pub type ValueId = usize;
 
 /// What operators are read into and passes rewrite.
