@@ -4,10 +4,12 @@ pub(crate) mod arrays;
 mod clear;
 mod cost;
 mod fixed;
+mod ranged;
 
 pub use clear::Clear;
 pub use cost::{Priced, step_costs};
 pub use fixed::Fixed;
+pub use ranged::Ranged;
 
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;

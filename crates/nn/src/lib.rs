@@ -19,7 +19,7 @@ mod secure;
 mod shape;
 mod window;
 
-pub use backend::{Backend, Clear, Fixed, Priced, step_costs};
+pub use backend::{Backend, Clear, Fixed, Priced, Ranged, step_costs};
 pub use error::{InputError, ModelError, PlanError, Problem};
 pub use executor::{Observer, ready, run};
 pub use graph::Graph;
