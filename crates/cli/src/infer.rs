@@ -47,6 +47,10 @@ pub(crate) struct Infer {
     /// Use three running parties, as `trefoil keys` described them
     #[arg(long, value_name = "parties.toml", conflicts_with_all = ["link", "network"])]
     parties: Option<PathBuf>,
+    /// Guard the answers against membership inference: confidences in the place of logits, with unchanged labels. A file
+    /// of `trefoil guard train`
+    #[arg(long, value_name = "GUARD.safetensors")]
+    guard: Option<PathBuf>,
     #[command(flatten)]
     format: NumberFormat,
     /// Pictures at once [default: 64, or N if that is less]
@@ -79,7 +83,10 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
-    let model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
+    let mut model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
+    if let Some(path) = &arguments.guard {
+        model.guard(path)?;
+    }
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| check::read_labels(path, pictures.len(), &model))
@@ -107,6 +114,10 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         output: arguments.output.display().to_string(),
         backend: arguments.backend,
         link,
+        guard: arguments
+            .guard
+            .as_ref()
+            .map(|path| path.display().to_string()),
         parties: arguments
             .parties
             .as_ref()
@@ -173,6 +184,7 @@ impl Infer {
                 let job = Inference {
                     plan: &model.plan,
                     weights: &model.weights,
+                    guard: model.guard.as_ref(),
                     inputs: std::slice::from_ref(&pictures.values),
                     observe: false,
                 };

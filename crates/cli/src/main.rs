@@ -10,6 +10,7 @@ mod estimate;
 mod failure;
 mod files;
 mod forecast;
+mod guard;
 mod infer;
 mod inspect;
 mod keys;

@@ -78,12 +78,12 @@ impl Optimiser {
         u[label] -= self.weights[1];
         u
     }
+}
 
-    /// Whether `noise` keeps the label and flips the classifier's verdict.
-    fn valid(&self, h: &Classifier, z: &Array1<f64>, noise: &Array1<f64>, score: f64) -> bool {
-        let moved = z + noise;
-        argmax(moved.view()) == argmax(z.view()) && h.score(&softmax(moved.view())) * score < 0.0
-    }
+/// Whether `noise` keeps the label and flips the classifier's verdict.
+fn valid(h: &Classifier, z: &Array1<f64>, noise: &Array1<f64>, score: f64) -> bool {
+    let moved = z + noise;
+    argmax(moved.view()) == argmax(z.view()) && h.score(&softmax(moved.view())) * score < 0.0
 }
 
 /// MemGuard on one query's logits.
@@ -99,7 +99,7 @@ pub fn memguard(optimiser: &Optimiser, h: &Classifier, z: &Array1<f64>) -> Found
     for _ in 0..optimiser.outer {
         let mut noise = Array1::<f64>::zeros(z.len());
         for _ in 0..optimiser.inner {
-            if optimiser.stops && optimiser.valid(h, z, &noise, score) {
+            if optimiser.stops && valid(h, z, &noise, score) {
                 break;
             }
             let u = optimiser.gradient(h, z, &noise, c3);
@@ -109,9 +109,9 @@ pub fn memguard(optimiser: &Optimiser, h: &Classifier, z: &Array1<f64>) -> Found
             }
             found.iterations += 1;
         }
-        let valid = optimiser.valid(h, z, &noise, score);
-        found.valid.push(valid);
-        if valid {
+        let found_valid = valid(h, z, &noise, score);
+        found.valid.push(found_valid);
+        if found_valid {
             found.noise = noise;
             c3 *= 10.0;
         } else if optimiser.stops {

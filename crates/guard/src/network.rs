@@ -10,7 +10,7 @@ use trefoil_nn::Ranged;
 pub struct NetworkShape {
     /// Classes of the model.
     pub inputs: usize,
-    /// Neurons of each hidden layer, all with ReLU.
+    /// Neurons of each hidden layer, all with `ReLU`.
     pub hidden: Vec<usize>,
 }
 
@@ -114,7 +114,7 @@ impl<B: Ranged> Network<B> {
         let layers: Vec<Layer<B>> = tensors.chunks_exact(2).map(layer).collect();
         let factor = settings.weights[0] * settings.gradient_scale();
         let last = &layers[layers.len() - 1].transposed;
-        let seed = if factor == 1.0 {
+        let seed = if factor.to_bits() == 1.0_f64.to_bits() {
             last.clone()
         } else {
             let factor = ArrayD::from_elem(vec![1, 1], factor);

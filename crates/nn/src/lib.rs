@@ -9,6 +9,7 @@ pub mod defaults;
 mod error;
 mod executor;
 pub mod graph;
+mod head;
 mod import;
 mod layer;
 mod network;

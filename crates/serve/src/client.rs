@@ -3,6 +3,7 @@
 use crate::conversation::{Conversation, pipe};
 use crate::local::Processes;
 use crate::session::{Peers, Session};
+use crate::task;
 use crate::wire::{
     CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, send_share,
 };
@@ -13,6 +14,7 @@ use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use trefoil_guard::GuardFile;
 use trefoil_mpc::{Share, combine, share_for_parties};
 use trefoil_net::{
     Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
@@ -45,6 +47,8 @@ pub struct Inference<'a> {
     pub plan: &'a Plan,
     /// Its weights.
     pub weights: &'a Weights,
+    /// A guard over its only output, which then is confidences in the place of logits.
+    pub guard: Option<&'a GuardFile>,
     /// One array per input of the plan, as many queries along the first axis as one likes: they are split
     /// into batches of the plan's size, the last one filled up with zeros.
     pub inputs: &'a [ArrayD<f64>],
@@ -137,25 +141,32 @@ impl Client {
         let Inference {
             plan,
             weights,
+            guard,
             inputs,
             observe,
         } = *job;
+        let settings = guard.map(|guard| &guard.settings);
+        settings
+            .map(|settings| task::check(settings, plan))
+            .transpose()?;
         let queries = inputs.first().map_or(0, |input| input.shape()[0]);
         assert!(
             inputs.iter().all(|input| input.shape()[0] == queries),
             "queries of each input"
         );
         let batches = batches(plan, inputs, queries)?;
-        let weights: Vec<R> = weights
-            .encode::<R>(plan)?
-            .iter()
-            .flat_map(|w| w.iter().copied())
-            .collect();
+        let mut secrets = weights.encode::<R>(plan)?;
+        for tensor in guard.iter().flat_map(|guard| guard.classifier.tensors()) {
+            // Checked with the guard: far within the format.
+            secrets.push(tensor.mapv(|v| plan.format().encode(v)));
+        }
+        let weights: Vec<R> = secrets.iter().flat_map(|w| w.iter().copied()).collect();
         let start = Instant::now();
         progress(Progress::Connecting);
-        let mut parties = self.open(plan.hash())?;
+        let mut parties = self.open(task::hash(plan, settings))?;
         let request = Request::Infer {
             plan: plan.to_bytes(),
+            guard: settings.map(task::encode),
             batches: batches.len(),
             observe,
         };
@@ -177,7 +188,7 @@ impl Client {
         let reports = parties.or_failures(reports)?;
         let wall = start.elapsed().saturating_sub(shared);
         parties.join();
-        let mut report = report(plan, &reports);
+        let mut report = report(plan, guard.is_some(), &reports);
         (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
         let phase = |name: &str, time: Duration| Phase {
             name: name.into(),
@@ -247,12 +258,12 @@ impl Client {
         for role in [Role::P1, Role::P2, Role::P0] {
             loop {
                 match self.next(parties, role)? {
-                    Reply::Step(index) if index < plan.steps.len() => progress(Progress::Step {
+                    Reply::Step(index) if index <= plan.steps.len() => progress(Progress::Step {
                         batch,
                         batches: state.batches,
                         index,
                         steps: plan.steps.len(),
-                        name: plan.steps[index].name.clone(),
+                        name: step_name(plan, index).to_owned(),
                     }),
                     Reply::Output => break,
                     other => return Err(unexpected(role, &other)),
@@ -529,10 +540,15 @@ fn assemble(plan: &Plan, batches: &[Vec<ArrayD<f64>>], queries: usize) -> Vec<Ar
         .collect()
 }
 
-fn report(plan: &Plan, reports: &[PartyReport]) -> Report {
+/// The name of a step; the guard comes behind those of the plan.
+fn step_name(plan: &Plan, index: usize) -> &str {
+    plan.steps.get(index).map_or("guard", |step| &step.name)
+}
+
+fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
     let each = |f: &dyn Fn(&PartyReport) -> u64| std::array::from_fn(|role| f(&reports[role]));
-    let phases = plan.steps.iter().enumerate().map(|(i, step)| Phase {
-        name: step.name.clone(),
+    let phases = (0..plan.steps.len() + usize::from(guarded)).map(|i| Phase {
+        name: step_name(plan, i).to_owned(),
         seconds: reports[1..]
             .iter()
             .map(|report| report.steps[i].0)

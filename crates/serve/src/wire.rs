@@ -17,10 +17,12 @@ const BULK: usize = 32 << 20;
 /// What a client asks for.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Run a plan; shares of its weights follow, then shares of each batch.
+    /// Run a plan; shares of its weights and of the guard's follow, then shares of each batch.
     Infer {
         /// The encoded plan.
         plan: Vec<u8>,
+        /// The encoded public half of the guard over its output.
+        guard: Option<Vec<u8>>,
         /// Batches that follow.
         batches: usize,
         /// Whether to tell what was received, coarsely.
@@ -58,7 +60,7 @@ pub(crate) enum Reply {
 /// What one party measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PartyReport {
-    /// Per step of the plan: seconds, rounds, payload bytes sent; summed over batches.
+    /// Per step of the plan, and of the guard behind them: seconds, rounds, payload bytes sent; summed over batches.
     pub(crate) steps: Vec<(f64, u32, u64)>,
     /// Rounds.
     pub(crate) rounds: u32,
