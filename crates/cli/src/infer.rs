@@ -80,6 +80,8 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
     let model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
+    // The file's own copy of the weights.
+    drop(graph);
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| check::read_labels(path, pictures.len(), &model))

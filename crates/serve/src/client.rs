@@ -4,7 +4,7 @@ use crate::conversation::{Conversation, pipe};
 use crate::local::Processes;
 use crate::session::{Peers, Session};
 use crate::wire::{
-    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, send_share,
+    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, share_tensors,
 };
 use crate::{
     BenchJob, BenchResult, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen, ServeError,
@@ -13,7 +13,7 @@ use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use trefoil_mpc::{Share, combine, share_for_parties};
+use trefoil_mpc::{Share, combine};
 use trefoil_net::{
     Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
 };
@@ -146,11 +146,7 @@ impl Client {
             "queries of each input"
         );
         let batches = batches(plan, inputs, queries)?;
-        let weights: Vec<R> = weights
-            .encode::<R>(plan)?
-            .iter()
-            .flat_map(|w| w.iter().copied())
-            .collect();
+        plan.check_weights(weights)?;
         let start = Instant::now();
         progress(Progress::Connecting);
         let mut parties = self.open(plan.hash())?;
@@ -161,7 +157,7 @@ impl Client {
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
-        let ready = self.begin(&mut parties, &request, Some(&weights));
+        let ready = self.begin::<R>(&mut parties, &request, Some((plan, weights)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();
         let mut state = Run {
@@ -201,18 +197,20 @@ impl Client {
         &self,
         parties: &mut Conversations,
         request: &Request,
-        weights: Option<&[R]>,
+        weights: Option<(&Plan, &Weights)>,
     ) -> Result<(), ServeError> {
-        let shares = weights.map(|weights| {
-            Ok::<_, ServeError>(share_for_parties(weights, [random_seed()?, random_seed()?]))
-        });
-        let shares = shares.transpose()?;
         for role in Role::ALL {
-            let end = parties.end(role);
-            say(end, request, self.deadline())?;
-            if let Some(shares) = &shares {
-                send_share(end, role, shares, self.deadline())?;
-            }
+            say(parties.end(role), request, self.deadline())?;
+        }
+        if let Some((plan, weights)) = weights {
+            let (seeds, deadline) = (random_seeds()?, || self.deadline());
+            share_tensors::<R>(
+                &mut parties.ends,
+                weights.iter(),
+                plan.format(),
+                &seeds,
+                deadline,
+            )?;
         }
         for role in Role::ALL {
             match self.next(parties, role)? {
@@ -233,14 +231,14 @@ impl Client {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), ServeError> {
         let start = Instant::now();
-        let encoded: Vec<R> = inputs
-            .iter()
-            .flat_map(|input| input.iter().map(|&v| plan.format().encode(v)))
-            .collect();
-        let shares = share_for_parties(&encoded, [random_seed()?, random_seed()?]);
-        for role in Role::ALL {
-            send_share(parties.end(role), role, &shares, self.deadline())?;
-        }
+        let (seeds, deadline) = (random_seeds()?, || self.deadline());
+        share_tensors::<R>(
+            &mut parties.ends,
+            inputs,
+            plan.format(),
+            &seeds,
+            deadline,
+        )?;
         state.inputs += start.elapsed();
         let mut outputs: [Vec<Share<R>>; 3] = Default::default();
         // Party 1 tells of each step.
@@ -483,6 +481,10 @@ fn unexpected(role: Role, reply: &Reply) -> ServeError {
         peer: role.to_string(),
         problem: format!("said {what} out of turn"),
     }
+}
+
+fn random_seeds() -> Result<[Seed; 2], ServeError> {
+    Ok([random_seed()?, random_seed()?])
 }
 
 fn random_seed() -> Result<Seed, ServeError> {

@@ -4,7 +4,7 @@ use crate::ServeError;
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
-use crate::wire::{PartyReport, Reply, Request, hear, receive_share, say, send_elements};
+use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -87,8 +87,9 @@ impl Session<'_> {
         observe: bool,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
-        let weights = self.receive_all::<R>(plan, &plan.weights)?;
+        // Before the weights, which may take longer than a peer waits for a connection.
         let Peers { transport, seeds } = connect(after(self.timeout))?;
+        let weights = self.receive_all::<R>(plan, &plan.weights)?;
         let (transport, seen): (Box<dyn Transport>, _) = if observe {
             let (observer, seen) = Observer::new(transport);
             (Box::new(observer), Some(seen))
@@ -155,29 +156,19 @@ impl Session<'_> {
         lost.map_or(Ok(outputs), Err)
     }
 
-    /// The client's shares of all tensors of `ports`, which it sends as one.
+    /// The client's shares of all tensors of `ports`.
     fn receive_all<R: Ring>(
         &mut self,
         plan: &Plan,
         ports: &[trefoil_nn::Port],
     ) -> Result<Vec<Share<R>>, ServeError> {
-        let shapes: Vec<&[usize]> = ports.iter().map(|port| plan.shape(port.value)).collect();
-        let len = shapes
-            .iter()
-            .map(|shape| shape.iter().product::<usize>())
-            .sum();
-        let all: Share<R> = receive_share(self.client, self.role, len, after(self.timeout))?;
-        let mut at = 0;
-        let cut = |shape: &&[usize]| {
-            let range = at..at + shape.iter().product::<usize>();
-            at = range.end;
-            Share::new(
-                shape,
-                all.mine()[range.clone()].to_vec(),
-                all.next()[range].to_vec(),
-            )
+        let timeout = self.timeout;
+        let mut shared = SharedTensors::begin(self.client, self.role, after(timeout))?;
+        let mut next = |port: &trefoil_nn::Port| {
+            let shape = plan.shape(port.value);
+            shared.next(self.client, shape, after(timeout))
         };
-        Ok(shapes.iter().map(cut).collect())
+        ports.iter().map(&mut next).collect()
     }
 
     fn party(&self, peers: Peers) -> Party {
