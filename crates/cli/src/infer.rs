@@ -87,6 +87,8 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     if let Some(path) = &arguments.guard {
         model.guard(path)?;
     }
+    // The file's own copy of the weights.
+    drop(graph);
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| check::read_labels(path, pictures.len(), &model))

@@ -24,10 +24,10 @@ pub(crate) fn clear(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Failure> {
     let start = Instant::now();
-    let weights = model.weights.to_clear();
+    let weights = model.weights.clear();
     let setup_s = start.elapsed().as_secs_f64();
     let codec = (|batch: ArrayD<f64>| batch, |answer| answer);
-    batches(&Clear, model, &weights, pictures, codec, setup_s, progress)
+    batches(&Clear, model, weights, pictures, codec, setup_s, progress)
 }
 
 /// The parties' arithmetic with their rounding, without the parties.

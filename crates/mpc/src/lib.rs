@@ -45,7 +45,7 @@ pub use convert::{bit_to_arithmetic, bit_to_arithmetic_cost};
 pub use cost::Cost;
 pub use exp::{ExpRange, exp, exp_cost, exp_scaled};
 pub use gates::{and, and_cost};
-pub use input::{ClientShares, input, input_cost, share_for_parties};
+pub use input::{ClientShares, Component, Masking, input, input_cost, share_for_parties};
 pub use lookup::{lookup, lookup_cost};
 pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};

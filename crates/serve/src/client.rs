@@ -5,7 +5,7 @@ use crate::local::Processes;
 use crate::session::{Peers, Session};
 use crate::task;
 use crate::wire::{
-    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, send_share,
+    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, share_tensors,
 };
 use crate::{
     BenchJob, BenchResult, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen, ServeError,
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use trefoil_guard::GuardFile;
-use trefoil_mpc::{Share, combine, share_for_parties};
+use trefoil_mpc::{Share, combine};
 use trefoil_net::{
     Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
 };
@@ -155,12 +155,7 @@ impl Client {
             "queries of each input"
         );
         let batches = batches(plan, inputs, queries)?;
-        let mut secrets = weights.encode::<R>(plan)?;
-        for tensor in guard.iter().flat_map(|guard| guard.classifier.tensors()) {
-            // Checked with the guard: far within the format.
-            secrets.push(tensor.mapv(|v| plan.format().encode(v)));
-        }
-        let weights: Vec<R> = secrets.iter().flat_map(|w| w.iter().copied()).collect();
+        plan.check_weights(weights)?;
         let start = Instant::now();
         progress(Progress::Connecting);
         let mut parties = self.open(task::hash(plan, settings))?;
@@ -172,7 +167,11 @@ impl Client {
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
-        let ready = self.begin(&mut parties, &request, Some(&weights));
+        let classifier = guard
+            .map(|guard| guard.classifier.tensors())
+            .unwrap_or_default();
+        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&classifier).collect();
+        let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();
         let mut state = Run {
@@ -212,18 +211,20 @@ impl Client {
         &self,
         parties: &mut Conversations,
         request: &Request,
-        weights: Option<&[R]>,
+        secrets: Option<(&Plan, &[&ArrayD<f64>])>,
     ) -> Result<(), ServeError> {
-        let shares = weights.map(|weights| {
-            Ok::<_, ServeError>(share_for_parties(weights, [random_seed()?, random_seed()?]))
-        });
-        let shares = shares.transpose()?;
         for role in Role::ALL {
-            let end = parties.end(role);
-            say(end, request, self.deadline())?;
-            if let Some(shares) = &shares {
-                send_share(end, role, shares, self.deadline())?;
-            }
+            say(parties.end(role), request, self.deadline())?;
+        }
+        if let Some((plan, secrets)) = secrets {
+            let (seeds, deadline) = (random_seeds()?, || self.deadline());
+            share_tensors::<R>(
+                &mut parties.ends,
+                secrets.iter().copied(),
+                plan.format(),
+                &seeds,
+                deadline,
+            )?;
         }
         for role in Role::ALL {
             match self.next(parties, role)? {
@@ -244,14 +245,8 @@ impl Client {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), ServeError> {
         let start = Instant::now();
-        let encoded: Vec<R> = inputs
-            .iter()
-            .flat_map(|input| input.iter().map(|&v| plan.format().encode(v)))
-            .collect();
-        let shares = share_for_parties(&encoded, [random_seed()?, random_seed()?]);
-        for role in Role::ALL {
-            send_share(parties.end(role), role, &shares, self.deadline())?;
-        }
+        let (seeds, deadline) = (random_seeds()?, || self.deadline());
+        share_tensors::<R>(&mut parties.ends, inputs, plan.format(), &seeds, deadline)?;
         state.inputs += start.elapsed();
         let mut outputs: [Vec<Share<R>>; 3] = Default::default();
         // Party 1 tells of each step.
@@ -494,6 +489,10 @@ fn unexpected(role: Role, reply: &Reply) -> ServeError {
         peer: role.to_string(),
         problem: format!("said {what} out of turn"),
     }
+}
+
+fn random_seeds() -> Result<[Seed; 2], ServeError> {
+    Ok([random_seed()?, random_seed()?])
 }
 
 fn random_seed() -> Result<Seed, ServeError> {

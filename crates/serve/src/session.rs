@@ -5,7 +5,7 @@ use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
 use crate::task;
-use crate::wire::{PartyReport, Reply, Request, hear, receive_share, say, send_elements};
+use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -120,8 +120,9 @@ impl Session<'_> {
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
         let plan = &task.plan;
-        let weights = self.receive_all::<R>(&task.secrets())?;
+        // Before the weights, which may take longer than a peer waits for a connection.
         let Peers { transport, seeds } = connect(after(self.timeout))?;
+        let weights = self.receive_all::<R>(&task.secrets())?;
         let (transport, seen): (Box<dyn Transport>, _) = if observe {
             let (observer, seen) = Observer::new(transport);
             (Box::new(observer), Some(seen))
@@ -200,24 +201,12 @@ impl Session<'_> {
         lost.map_or(Ok(outputs), Err)
     }
 
-    /// The client's shares of all tensors of these shapes, which it sends as one.
+    /// The client's shares of all tensors of these shapes.
     fn receive_all<R: Ring>(&mut self, shapes: &[Vec<usize>]) -> Result<Vec<Share<R>>, ServeError> {
-        let len = shapes
-            .iter()
-            .map(|shape| shape.iter().product::<usize>())
-            .sum();
-        let all: Share<R> = receive_share(self.client, self.role, len, after(self.timeout))?;
-        let mut at = 0;
-        let cut = |shape: &Vec<usize>| {
-            let range = at..at + shape.iter().product::<usize>();
-            at = range.end;
-            Share::new(
-                shape,
-                all.mine()[range.clone()].to_vec(),
-                all.next()[range].to_vec(),
-            )
-        };
-        Ok(shapes.iter().map(cut).collect())
+        let timeout = self.timeout;
+        let mut shared = SharedTensors::begin(self.client, self.role, after(timeout))?;
+        let mut next = |shape: &Vec<usize>| shared.next(self.client, shape, after(timeout));
+        shapes.iter().map(&mut next).collect()
     }
 
     fn party(&self, peers: Peers) -> Party {
