@@ -1,10 +1,12 @@
 //! What a layer may do with tensors, whatever they are.
 
 pub(crate) mod arrays;
+mod bounds;
 mod clear;
 mod cost;
 mod fixed;
 
+pub(crate) use bounds::{Bounds, Interval};
 pub use clear::Clear;
 pub use cost::{Priced, step_costs};
 pub use fixed::Fixed;

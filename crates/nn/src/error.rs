@@ -202,4 +202,20 @@ pub enum InputError {
         /// The plan's ring.
         ring_bits: u32,
     },
+    /// A value outside the range that the model's owner declared for the input.
+    #[error(
+        "`{name}` at {index:?} is {value}, outside {low} to {high}, the range that the model is made for; prepare inputs as in training, or have the model compiled for a wider range"
+    )]
+    NotDeclared {
+        /// The input.
+        name: String,
+        /// Where.
+        index: Vec<usize>,
+        /// The value.
+        value: f64,
+        /// The least that is allowed.
+        low: f64,
+        /// The greatest that is allowed.
+        high: f64,
+    },
 }
