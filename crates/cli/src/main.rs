@@ -13,6 +13,7 @@ mod forecast;
 mod infer;
 mod inspect;
 mod keys;
+mod layers;
 mod local;
 mod model;
 mod options;
@@ -20,6 +21,7 @@ mod party;
 mod price;
 mod print;
 mod progress;
+mod ranges;
 mod spectrum;
 mod summary;
 

@@ -288,8 +288,7 @@ impl Backend for Bounds {
                 return least.with(Made::NotPositive(x.ends.clone()));
             }
             // max(x, 0) - min(x, 0)
-            Some(Made::NotPositive(of))
-                if matches!(x.made.as_deref(), Some(Made::Positive(it, _)) if it.is(of)) =>
+            Some(Made::NotPositive(of)) if matches!(x.made.as_deref(), Some(Made::Positive(it, _)) if it.is(of)) =>
             {
                 let least = larger(of.low.mapv(|v| v.max(0.0)), &of.high.mapv(|v| -v));
                 let greatest = larger(-&*of.low, &of.high);
