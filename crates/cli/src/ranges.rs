@@ -21,7 +21,7 @@ const FINEST_32: u32 = 13;
 #[derive(Debug, Args)]
 pub(crate) struct RangeOptions {
     /// Sample inputs, prepared as the pictures are: measure how far every layer reaches, refuse what the ring cannot
-    /// hold, and refuse pictures outside the samples' range
+    /// hold, and refuse pictures outside the samples' range, widened by an eighth on either side
     #[arg(long, value_name = "X.npy")]
     calibrate: Option<PathBuf>,
     /// The least and the greatest number of inputs: others are refused, and without --calibrate the worst case for
@@ -156,7 +156,9 @@ impl RangeOptions {
             return Err(Failure::new(format!("{} holds no samples", path.display())));
         };
         ranges.samples = Some(samples.len());
-        let declared = self.input_range.unwrap_or(ranges.inputs[0]);
+        let declared = self
+            .input_range
+            .unwrap_or_else(|| widened(ranges.inputs[0]));
         Ok(Known { ranges, declared })
     }
 
@@ -185,6 +187,13 @@ impl RangeOptions {
             )),
         }
     }
+}
+
+/// A range with room on either side: pictures that nobody has seen may reach a little further than samples, and the
+/// margin above what layers reach allows for it.
+fn widened([low, high]: [f64; 2]) -> [f64; 2] {
+    let room = (high - low) / 8.0;
+    [low - room, high + room]
 }
 
 fn step(batch: usize, batches: usize, index: usize, steps: usize, name: &str) -> Progress {

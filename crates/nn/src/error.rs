@@ -88,7 +88,8 @@ pub enum Problem {
     },
     /// An operator that is not in the table.
     #[error(
-        "node `{node}`: operator {operator} (operator set {opset}) is not supported; supported: {supported}"
+        "node `{node}`: operator {operator} (operator set {opset}) is not supported{}; supported: {supported}",
+        because(*reason)
     )]
     UnsupportedOperator {
         /// The node.
@@ -97,6 +98,8 @@ pub enum Problem {
         operator: String,
         /// The model's operator set.
         opset: i64,
+        /// Why, where there is more to say.
+        reason: Option<&'static str>,
         /// Every supported operator.
         supported: String,
     },
@@ -115,6 +118,10 @@ pub enum Problem {
     /// The options do not fit each other or the model.
     #[error("{0}")]
     Options(String),
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 impl Problem {

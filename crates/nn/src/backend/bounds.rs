@@ -478,6 +478,25 @@ impl Backend for Bounds {
     async fn tanh(&self, x: &Interval) -> Result<Interval, Infallible> {
         Ok(x.rising(|end| end.mapv(f64::tanh)))
     }
+    async fn log(&self, x: &Interval) -> Result<Interval, Infallible> {
+        let x = self.positive(x);
+        Ok(self.value(x.rising(|end| end.mapv(f64::ln))))
+    }
+    async fn erf(&self, x: &Interval) -> Result<Interval, Infallible> {
+        Ok(x.rising(|end| end.mapv(libm::erf)))
+    }
+    async fn log_softmax(&self, x: &Interval, axis: usize) -> Result<Interval, Infallible> {
+        // The largest is subtracted first: plain intervals would not know that nothing lies above it.
+        let spread = self.note_spread(x, axis);
+        if x.is_point() {
+            let Ok(soft) = ready(Clear.log_softmax(x.low(), axis));
+            return Ok(Interval::point(soft));
+        }
+        let count = x.low().shape()[axis] as f64;
+        let shape = x.low().raw_dim();
+        let low = ArrayD::from_elem(shape.clone(), -spread - count.ln());
+        Ok(self.value(Interval::between(low, ArrayD::zeros(shape))))
+    }
     async fn softmax(&self, x: &Interval, axis: usize) -> Result<Interval, Infallible> {
         self.note_spread(x, axis);
         if x.is_point() {
@@ -496,8 +515,8 @@ impl Backend for Bounds {
 }
 
 impl Bounds {
-    /// Note how far below the greatest along `axis` elements lie.
-    fn note_spread(&self, x: &Interval, axis: usize) {
+    /// Note how far below the greatest along `axis` elements lie, which is returned too.
+    fn note_spread(&self, x: &Interval, axis: usize) -> f64 {
         let greatest = x.high().fold_axis(Axis(axis), -HUGE, |&a, &b| a.max(b));
         let least = x.low().fold_axis(Axis(axis), HUGE, |&a, &b| a.min(b));
         let high = (greatest - least).iter().copied().fold(0.0, f64::max);
@@ -506,6 +525,7 @@ impl Bounds {
             low: 0.0,
             high,
         });
+        high
     }
 }
 
