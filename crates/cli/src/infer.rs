@@ -4,9 +4,11 @@ use crate::answers::Answers;
 use crate::arrays::Destination;
 use crate::check::{self, Check};
 use crate::files::Preparation;
+use crate::layers::{self, LayerCheck};
 use crate::model::{self, Model, NumberFormat, Pictures};
 use crate::options::{LinkKind, emulated_only_in_memory, seconds};
 use crate::progress::Bar;
+use crate::ranges::RangeOptions;
 use crate::{Failure, local, print};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -53,12 +55,17 @@ pub(crate) struct Infer {
     guard: Option<PathBuf>,
     #[command(flatten)]
     format: NumberFormat,
+    #[command(flatten)]
+    ranges: RangeOptions,
     /// Pictures at once [default: 64, or N if that is less]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
     /// Run the model in the clear too, and compare
     #[arg(long)]
     check: bool,
+    /// Compare every layer, in fixed point against the clear: where precision goes
+    #[arg(long, requires = "check")]
+    layers: bool,
     /// How long to wait for a party before giving up
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
@@ -83,7 +90,14 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
-    let mut model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
+    let (mut model, known) = arguments.ranges.compile(
+        &graph,
+        pictures.len(),
+        batch,
+        arguments.format,
+        &arguments.preparation,
+    )?;
+    RangeOptions::check(&model, &arguments.input, &pictures)?;
     if let Some(path) = &arguments.guard {
         model.guard(path)?;
     }
@@ -105,6 +119,12 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
             .outputs
             .first()
             .map(|clear| Check::new(&answers, clear))
+    } else {
+        None
+    };
+    let compared: Option<Vec<LayerCheck>> = if arguments.layers {
+        model.check_range(&arguments.input, &pictures)?;
+        Some(layers::compare(&model, &pictures)?)
     } else {
         None
     };
@@ -131,11 +151,16 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         batch: model.plan.batch,
         report: outcome.report,
         check,
+        layers: compared,
+        ranges: known.as_ref().map(|known| known.report(&model)),
         accuracy,
     };
     if json {
         print::json(&told)
     } else {
+        if let Some(known) = &known {
+            print::line(known.headline(&model))?;
+        }
         told.print()
     }
 }

@@ -14,6 +14,7 @@ mod guard;
 mod infer;
 mod inspect;
 mod keys;
+mod layers;
 mod local;
 mod model;
 mod options;
@@ -21,6 +22,7 @@ mod party;
 mod price;
 mod print;
 mod progress;
+mod ranges;
 mod spectrum;
 mod summary;
 

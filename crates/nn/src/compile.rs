@@ -2,7 +2,7 @@
 
 use crate::graph::{Dimension, Graph, GraphInput, Node};
 use crate::network::{Network, ValueId};
-use crate::operators::{Reader, find, supported_operators};
+use crate::operators::{Reader, find, reason, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
 use crate::shape::elements;
 use crate::{ModelError, Problem, passes};
@@ -73,6 +73,7 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
         let Some(read) = find(&node.operator) else {
             let supported = supported_operators().collect::<Vec<_>>().join(", ");
             return Err(Problem::UnsupportedOperator {
+                reason: reason(&node.operator),
                 node: name,
                 operator,
                 opset,

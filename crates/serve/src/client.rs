@@ -50,7 +50,7 @@ pub struct Inference<'a> {
     /// A guard over its only output, which then is confidences in the place of logits.
     pub guard: Option<&'a GuardFile>,
     /// One array per input of the plan, as many queries along the first axis as one likes: they are split
-    /// into batches of the plan's size, the last one filled up with zeros.
+    /// into batches of the plan's size, the last one filled up with copies of its first query.
     pub inputs: &'a [ArrayD<f64>],
     /// Whether to count what each party receives.
     pub observe: bool,
@@ -513,12 +513,9 @@ fn batches(
         let end = (start + size).min(queries);
         let cut = |input: &ArrayD<f64>| {
             let part = input.slice_axis(Axis(0), Slice::from(start..end));
-            let mut shape = part.shape().to_vec();
-            shape[0] = size;
-            let mut full = ArrayD::zeros(shape);
-            full.slice_axis_mut(Axis(0), Slice::from(..end - start))
-                .assign(&part);
-            full
+            // Behind the last query its batch's first again: whatever the plan demands of inputs, they fulfil.
+            let numbers: Vec<usize> = (0..size).map(|number| number % (end - start)).collect();
+            part.select(Axis(0), &numbers)
         };
         let batch: Vec<_> = inputs.iter().map(cut).collect();
         plan.check_inputs(&batch)?;

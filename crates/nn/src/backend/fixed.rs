@@ -259,6 +259,12 @@ impl<R: Ring> Backend for Fixed<R> {
     async fn tanh(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
         Ok(self.in_floats(x, f64::tanh))
     }
+    async fn log(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(self.in_floats(x, f64::ln))
+    }
+    async fn erf(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(self.in_floats(x, libm::erf))
+    }
     async fn softmax(&self, x: &ArrayD<R>, axis: usize) -> Result<ArrayD<R>, Infallible> {
         let Ok(exact) = ready(Clear.softmax(&self.decode(x.view()), axis));
         Ok(self.public(&exact))
