@@ -1,0 +1,1 @@
+//! Membership inference attacks: from a model's outputs to scores and decisions.

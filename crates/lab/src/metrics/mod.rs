@@ -1,0 +1,1 @@
+//! How good an attack is, and how sure that is.
