@@ -38,7 +38,9 @@ pub enum LabError {
         problem: String,
     },
     /// A split asks for more examples than there are.
-    #[error("the split needs {needed} examples, but {data_set} has {available}; choose smaller parts")]
+    #[error(
+        "the split needs {needed} examples, but {data_set} has {available}; choose smaller parts"
+    )]
     TooFew {
         /// The data set.
         data_set: String,

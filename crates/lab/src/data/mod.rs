@@ -1,1 +1,3 @@
 //! Data sets in their original formats, and their splits.
+
+pub mod arrays;
