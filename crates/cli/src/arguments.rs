@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::Failure;
+use crate::attack::Attack;
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::estimate::Estimate;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Measure protocols: time, rounds and bytes
     Bench(Bench),
+    /// Measure how much a model's outputs say about its training data
+    Attack(Box<Attack>),
     /// Show it all: three processes over TLS read drawn digits that none of them sees
     Demo(Demo),
 }
