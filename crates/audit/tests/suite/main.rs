@@ -1,0 +1,3 @@
+//! The audit of the product, of its own controls, and of the broken protocols.
+
+mod honest;
