@@ -133,10 +133,12 @@ impl Entry {
         seed: u64,
         vary: Vary,
     ) -> Result<Verdict, AuditError> {
+        // Protocols do not share randomness, so that a false alarm of one says nothing about another.
+        let own_seed = Random::of(seed, self.name).word();
         let sample = |secret, runs| {
             (self.experiment)(&Setup {
                 corrupt: party,
-                seed,
+                seed: own_seed,
                 secret,
                 runs,
                 vary,
@@ -158,7 +160,7 @@ impl Entry {
             bytes: samples[0].bytes(),
             runs,
             seed,
-            findings: examine(&samples, seed),
+            findings: examine(&samples, own_seed),
         })
     }
 }

@@ -10,10 +10,12 @@
 
 mod entry;
 mod error;
+mod mutants;
 mod protocols;
 mod random;
 mod recorder;
 mod relations;
+mod report;
 mod sample;
 mod statistics;
 mod view_test;
@@ -21,8 +23,11 @@ mod world;
 
 pub use entry::{Entry, LEVEL, Verdict};
 pub use error::AuditError;
+pub use mutants::{Mutant, mutants};
 pub use protocols::protocols;
 pub use random::Random;
 pub use recorder::{Received, Record, Recorder, Shape};
+pub use report::{Control, Options, Progress, Report, run};
+pub use statistics::detectable;
 pub use view_test::{Finding, Test};
 pub use world::{Inputs, Opened, OpenedShare, Secret, Setup, Vary};

@@ -80,7 +80,7 @@ pub(crate) fn chi_square_tail(statistic: f64, degrees: usize) -> f64 {
 
 /// The smallest Cramér's V that [`uniform`] finds in one position with 99 % probability, with `runs` samples at the
 /// level `alpha`: by Sankaran's normal approximation of the noncentral χ² distribution.
-pub(crate) fn detectable(runs: usize, alpha: f64) -> f64 {
+pub fn detectable(runs: usize, alpha: f64) -> f64 {
     let degrees = (CELLS - 1) as f64;
     let Ok(central) = ChiSquared::new(degrees) else {
         return 1.0;

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::Failure;
+use crate::audit::Audit;
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::estimate::Estimate;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Party(PartyArguments),
     /// Make keys and configuration files for three parties and a client
     Keys(Keys),
+    /// Test whether what a party receives depends on secrets, and show what a leak looks like
+    Audit(Audit),
     /// Measure protocols: time, rounds and bytes
     Bench(Bench),
     /// Show it all: three processes over TLS read drawn digits that none of them sees

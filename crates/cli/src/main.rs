@@ -3,6 +3,7 @@
 mod answers;
 mod arguments;
 mod arrays;
+mod audit;
 mod bench;
 mod check;
 mod demo;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Estimate(estimate) => estimate::run(&estimate, json),
         Command::Party(party) => party::run(&party, json),
         Command::Keys(keys) => keys::run(&keys, json),
+        Command::Audit(audit) => audit::run(&audit, json),
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Demo(demo) => demo::run(&demo, json),
     };
