@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::attack::Attack;
+use crate::audit::Audit;
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::estimate::Estimate;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Party(PartyArguments),
     /// Make keys and configuration files for three parties and a client
     Keys(Keys),
+    /// Test whether what a party receives depends on secrets, and show what a leak looks like
+    Audit(Audit),
     /// Measure protocols: time, rounds and bytes
     Bench(Bench),
     /// Measure how much a model's outputs say about its training data

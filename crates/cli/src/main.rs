@@ -4,6 +4,7 @@ mod answers;
 mod arguments;
 mod arrays;
 mod attack;
+mod audit;
 mod bench;
 mod check;
 mod demo;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Estimate(estimate) => estimate::run(&estimate, json),
         Command::Party(party) => party::run(&party, json),
         Command::Keys(keys) => keys::run(&keys, json),
+        Command::Audit(audit) => audit::run(&audit, json),
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Attack(attack) => attack::run(&attack, json),
         Command::Demo(demo) => demo::run(&demo, json),
