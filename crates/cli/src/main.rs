@@ -22,6 +22,11 @@ mod print;
 mod progress;
 mod spectrum;
 mod summary;
+mod verify;
+mod verify_attack;
+mod verify_fingerprint;
+mod verify_plan;
+mod verify_servers;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         Command::Keys(keys) => keys::run(&keys, json),
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Demo(demo) => demo::run(&demo, json),
+        Command::Verify(verify) => verify::run(&verify, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

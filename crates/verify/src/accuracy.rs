@@ -62,17 +62,25 @@ impl AccuracyTest {
 
     /// The fewest tolerated errors among `public` samples with which both error rates hold.
     pub(crate) fn tolerated(&self, public: usize) -> Option<usize> {
-        // The fewest with which the honest model passes often enough; fewer errors only reject more.
+        let least = self.least_for_claim(public);
+        self.holds(public, least).then_some(least)
+    }
+
+    /// The fewest tolerated errors with which the claimed accuracy passes often enough: more with more
+    /// samples.
+    pub(crate) fn least_for_claim(&self, public: usize) -> usize {
+        let passes =
+            |errors: usize| 1.0 - pass_probability(self.claimed, public, errors) <= self.alpha;
         let (mut low, mut high) = (0, public);
         while low < high {
-            let middle = (low + high) / 2;
-            if 1.0 - pass_probability(self.claimed, public, middle) <= self.alpha {
+            let middle = low + (high - low) / 2;
+            if passes(middle) {
                 high = middle;
             } else {
                 low = middle + 1;
             }
         }
-        self.holds(public, low).then_some(low)
+        low
     }
 }
 

@@ -14,6 +14,7 @@
 //! whether it accepted. Privacy rests on the back end alone.
 
 mod accuracy;
+pub mod adversary;
 mod error;
 mod fingerprint;
 mod gradient;

@@ -1,6 +1,6 @@
 //! The search for the cheapest mix.
 
-use crate::soundness::log2_lower_bound;
+use crate::soundness::{log2_least_chance, log2_lower_bound};
 use crate::{AccuracyTest, MixPlan, VerifyError, log2_pass_probability};
 
 /// Most runs of a plan.
@@ -125,34 +125,40 @@ impl Demand {
         most: usize,
         thresholds: &mut Thresholds,
     ) -> Option<usize> {
-        // Without tolerated errors the two ends fall as samples are added, and tolerating some only raises
-        // the chance: a lower limit of the search.
-        let too_few = |public: usize| {
-            log2_lower_bound(self.queries, copies, public, 0) > -self.soundness
-        };
-        if too_few(most) {
+        let first = thresholds.first(most)?;
+        self.fewest_between(copies, first, most, thresholds)
+    }
+
+    /// Halve the interval until what is left is excluded as a whole, or a single number.
+    fn fewest_between(
+        &self,
+        copies: usize,
+        low: usize,
+        high: usize,
+        thresholds: &mut Thresholds,
+    ) -> Option<usize> {
+        let least = thresholds.least(low);
+        if log2_least_chance(self.queries, copies, low..=high, least) > -self.soundness {
             return None;
         }
-        let (mut low, mut high) = (1, most);
-        while low < high {
-            let middle = (low + high) / 2;
-            if too_few(middle) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        if low == high {
+            return self.sound(copies, low, thresholds).then_some(low);
         }
-        // From there on one by one: with tolerated errors neither soundness nor error rates are monotone.
-        (low..=most).find(|&public| self.sound(copies, public, thresholds))
+        let middle = low + (high - low) / 2;
+        self.fewest_between(copies, low, middle, thresholds)
+            .or_else(|| self.fewest_between(copies, middle + 1, high, thresholds))
     }
 
     fn unreachable(&self, thresholds: &mut Thresholds) -> VerifyError {
         if let (Some(test), Some(public)) = (self.accuracy, self.public)
             && thresholds.tolerated(public).is_none()
         {
-            let enough = (public + 1..=100_000).find(|&more| thresholds.tolerated(more).is_some());
+            let enough = thresholds.first(MOST_RUNS).map(|first| first.max(public + 1));
+            let enough = enough.and_then(|from| {
+                (from..from + 10_000).find(|&more| thresholds.tolerated(more).is_some())
+            });
             let suffices = enough.map_or_else(
-                || "no number up to 100000 can; ask for less".to_owned(),
+                || "no number that a plan may have can; ask for less".to_owned(),
                 |enough| format!("{enough} can"),
             );
             return VerifyError::TooFewForAccuracy {
@@ -192,11 +198,11 @@ impl Demand {
     }
 }
 
-/// The tolerated errors for each number of public samples, computed once.
+/// The tolerated errors for each number of public samples.
 struct Thresholds {
     fixed: Option<usize>,
     test: Option<AccuracyTest>,
-    known: Vec<Option<usize>>,
+    first: Option<usize>,
 }
 
 impl Thresholds {
@@ -204,25 +210,48 @@ impl Thresholds {
         Self {
             fixed: demand.tolerated,
             test: demand.accuracy,
-            known: Vec::new(),
+            first: None,
         }
     }
 
     /// `None` if `public` samples cannot carry the test.
     fn tolerated(&mut self, public: usize) -> Option<usize> {
         match (self.fixed, self.test) {
+            (None, None) => Some(0),
             (Some(fixed), None) => Some(fixed).filter(|&fixed| fixed < public),
             (Some(fixed), Some(test)) => {
                 Some(fixed).filter(|&fixed| fixed < public && test.holds(public, fixed))
             }
-            (None, None) => Some(0),
-            (None, Some(test)) => {
-                while self.known.len() <= public {
-                    self.known.push(test.tolerated(self.known.len()));
-                }
-                self.known[public]
-            }
+            (None, Some(test)) => test.tolerated(public),
         }
+    }
+
+    /// At least so many are tolerated among `public` or more samples.
+    fn least(&self, public: usize) -> usize {
+        match (self.fixed, self.test) {
+            (Some(fixed), _) => fixed.min(public),
+            (None, Some(test)) => test.least_for_claim(public),
+            (None, None) => 0,
+        }
+    }
+
+    /// The fewest public samples, at most `most`, that can carry the test.
+    fn first(&mut self, most: usize) -> Option<usize> {
+        if self.first.is_none() {
+            // Whether they can is all but monotone in their number: up and down within a few of the border,
+            // far less than a factor of two.
+            let mut enough = 1;
+            while self.tolerated(enough).is_none() {
+                if enough > MOST_RUNS {
+                    return None;
+                }
+                enough *= 2;
+            }
+            self.first = (enough / 2..=enough)
+                .filter(|&public| public > 0)
+                .find(|&public| self.tolerated(public).is_some());
+        }
+        self.first.filter(|&first| first <= most)
     }
 }
 

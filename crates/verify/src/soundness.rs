@@ -64,6 +64,36 @@ pub(crate) fn log2_lower_bound(
         / LN_2
 }
 
+/// A lower bound of [`log2_pass_probability`] for every number of public samples in an interval, if at least
+/// `tolerated` of them may be wrong.
+///
+/// The chance of one query and `j` public samples, `R C(T,j) / C(N,B+j)`, and of all queries, `C(T,j) / C(N,RB+j)`,
+/// first rises and then falls with `T` (it falls from `T + 1 = jR`, or `T + 1 = j`, on), so in an interval it
+/// is least at one of the ends. Any selection of `j` gives a bound.
+pub(crate) fn log2_least_chance(
+    queries: usize,
+    copies: usize,
+    public: std::ops::RangeInclusive<usize>,
+    tolerated: usize,
+) -> f64 {
+    let ends = [*public.start(), *public.end()];
+    let chance = |i: usize, j: usize| {
+        let at = |public: usize| {
+            ln_choose(queries, i) + ln_choose(public, j)
+                - ln_choose(queries * copies + public, i * copies + j)
+        };
+        at(ends[0]).min(at(ends[1]))
+    };
+    // All small j, then ever fewer.
+    let mut best = f64::NEG_INFINITY;
+    let mut j = 0;
+    while j <= tolerated.min(ends[0]) {
+        best = best.max(chance(1, j)).max(chance(queries, j));
+        j += 1 + j / 16;
+    }
+    best / LN_2
+}
+
 /// The numbers of a mix.
 struct Counts {
     queries: usize,
@@ -183,6 +213,21 @@ mod tests {
             let formula = log2_pass_probability(queries, copies, public, tolerated).exp2();
             prop_assert!((exact - formula).abs() < 1e-12 * exact.max(1e-3), "{exact} {formula}");
             prop_assert!(log2_lower_bound(queries, copies, public, tolerated).exp2() <= formula * (1.0 + 1e-12));
+        }
+    }
+
+    #[test]
+    fn the_bound_of_an_interval_is_below_every_chance_in_it() {
+        for (queries, copies) in [(1, 4), (7, 3), (40, 2)] {
+            for tolerated in [0, 2, 9] {
+                for (low, high) in [(9, 9), (9, 60), (50, 400)] {
+                    let bound = log2_least_chance(queries, copies, low..=high, tolerated);
+                    let least = (low..=high)
+                        .map(|public| log2_pass_probability(queries, copies, public, tolerated))
+                        .fold(f64::INFINITY, f64::min);
+                    assert!(bound <= least + 1e-9, "{queries} {copies} {low} {high} {tolerated}");
+                }
+            }
         }
     }
 
