@@ -10,13 +10,14 @@ use crate::infer::Infer;
 use crate::inspect::Inspect;
 use crate::keys::Keys;
 use crate::party::PartyArguments;
+use crate::verify::Verify;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Answers queries to a neural network on three servers, none of which sees query, model or answer.
 ///
-/// Exit codes: 0 done, 1 failed, 2 misused.
+/// Exit codes: 0 done, 1 failed, 2 misused, 3 answers rejected by a verification.
 #[derive(Debug, Parser)]
 #[command(name = "trefoil", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Attack(Box<Attack>),
     /// Show it all: three processes over TLS read drawn digits that none of them sees
     Demo(Demo),
+    /// Plan checks of untrusted servers, fingerprint models, see what cheating is caught
+    Verify(Verify),
 }
 
 /// Print what `clap` has to say, and give the exit code.

@@ -1,5 +1,7 @@
 //! `trefoil infer`: answers of a model to pictures.
 
+mod verified;
+
 use crate::answers::Answers;
 use crate::arrays::Destination;
 use crate::check::{self, Check};
@@ -69,6 +71,8 @@ pub(crate) struct Infer {
     /// How long to wait for a party before giving up
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
+    #[command(flatten)]
+    verification: verified::Verification,
 }
 
 /// Where a model runs.
@@ -86,6 +90,9 @@ pub(crate) enum BackendKind {
 /// Answer, write the answers, and tell what it took.
 pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let link = arguments.link()?;
+    if let Some(plan) = &arguments.verification.verify {
+        return verified::run(arguments, plan, json);
+    }
     let destination = Destination::new(&arguments.output)?;
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;

@@ -27,6 +27,11 @@ mod progress;
 mod ranges;
 mod spectrum;
 mod summary;
+mod verify;
+mod verify_attack;
+mod verify_fingerprint;
+mod verify_plan;
+mod verify_servers;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Attack(attack) => attack::run(&attack, json),
         Command::Demo(demo) => demo::run(&demo, json),
+        Command::Verify(verify) => verify::run(&verify, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -351,6 +351,16 @@ impl Weights {
         Self { tensors }
     }
 
+    /// Other tensors for the same plan: retrained ones, say.
+    ///
+    /// # Errors
+    /// If their number, a shape or a value does not fit the plan.
+    pub fn from_tensors(plan: &Plan, tensors: Vec<ArrayD<f64>>) -> Result<Self, InputError> {
+        let views: Vec<_> = tensors.iter().collect();
+        plan.check_tensors(&plan.weights, &views)?;
+        Ok(Self::new(tensors.into_iter().map(Arc::new).collect()))
+    }
+
     /// The tensors, in the order of [`Plan::weights`].
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ArrayD<f64>> {
         self.tensors.iter()
