@@ -33,10 +33,15 @@ pub fn mutants() -> Vec<Mutant> {
     };
     vec![
         mutant(
-            Entry::new::<Z64>("mutant: product without mask", &[], numbers, async |p, x| {
-                let part = product_part(p, &x.shares[0], &x.shares[1]);
-                exchange(p, &part).await.map(drop)
-            }),
+            Entry::new::<Z64>(
+                "mutant: product without mask",
+                &[],
+                numbers,
+                async |p, x| {
+                    let part = product_part(p, &x.shares[0], &x.shares[1]);
+                    exchange(p, &part).await.map(drop)
+                },
+            ),
             "an evaluator sends its part of a product without the mask that it shares with party 0",
             Test::Words,
         ),
@@ -54,14 +59,26 @@ pub fn mutants() -> Vec<Mutant> {
             Test::Pairs,
         ),
         mutant(
-            Entry::new::<Z64>("mutant: truncation with a constant r", &[], numbers, constant_r),
+            Entry::new::<Z64>(
+                "mutant: truncation with a constant r",
+                &[],
+                numbers,
+                constant_r,
+            ),
             "the masked value x + r is opened for a constant r; its shares are uniform, their sum is not",
             Test::Pairs,
         ),
         mutant(
-            Entry::new::<Z64>("mutant: comparison bit in the clear", &[], words, async |p, x| {
-                open_bits(p, &msb(p, &x.shares[0], 64).await?).await.map(drop)
-            }),
+            Entry::new::<Z64>(
+                "mutant: comparison bit in the clear",
+                &[],
+                words,
+                async |p, x| {
+                    open_bits(p, &msb(p, &x.shares[0], 64).await?)
+                        .await
+                        .map(drop)
+                },
+            ),
             "the result of a comparison is opened to everybody",
             Test::Words,
         ),
@@ -71,16 +88,21 @@ pub fn mutants() -> Vec<Mutant> {
             Test::Shape,
         ),
         mutant(
-            Entry::new::<Z64>("mutant: draw skipped on a branch", &[], parities, async |p, x| {
-                // The mask is drawn only where the element is odd.
-                let component = party_1_component(p, &x.shares[0]);
-                let mask = evaluators_mask(p);
-                let masked = component.iter().zip(mask);
-                let message: Vec<Z64> = masked
-                    .map(|(&v, m)| if v.to_u64() & 1 == 1 { v + m } else { v })
-                    .collect();
-                exchange(p, &message).await.map(drop)
-            }),
+            Entry::new::<Z64>(
+                "mutant: draw skipped on a branch",
+                &[],
+                parities,
+                async |p, x| {
+                    // The mask is drawn only where the element is odd.
+                    let component = party_1_component(p, &x.shares[0]);
+                    let mask = evaluators_mask(p);
+                    let masked = component.iter().zip(mask);
+                    let message: Vec<Z64> = masked
+                        .map(|(&v, m)| if v.to_u64() & 1 == 1 { v + m } else { v })
+                        .collect();
+                    exchange(p, &message).await.map(drop)
+                },
+            ),
             "a mask is drawn on one branch of a condition only",
             Test::Words,
         ),

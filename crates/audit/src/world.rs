@@ -71,7 +71,10 @@ impl Setup {
             edges: [fixed.key(), fixed.key(), fixed.key()],
             private: [fixed.key(), fixed.key(), fixed.key()],
         };
-        let purpose = ["keys of the others, secret 0", "keys of the others, secret 1"];
+        let purpose = [
+            "keys of the others, secret 0",
+            "keys of the others, secret 1",
+        ];
         let mut varied = Random::of(self.seed, purpose[self.secret & 1]);
         let (corrupt, vary) = (self.corrupt, self.vary);
         (0..self.runs).map(move |_| {
@@ -142,7 +145,14 @@ pub(crate) fn views<R: Ring>(
     let keys: Vec<Keys> = setup.keys().collect();
     let mut all = Vec::with_capacity(setup.runs);
     for (chunk, keys) in keys.chunks(CHUNK).enumerate() {
-        all.extend(some_views(name, setup, secret, chunk * CHUNK, keys, protocol)?);
+        all.extend(some_views(
+            name,
+            setup,
+            secret,
+            chunk * CHUNK,
+            keys,
+            protocol,
+        )?);
     }
     Ok(all)
 }

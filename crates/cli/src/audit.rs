@@ -37,7 +37,11 @@ pub(crate) fn run(arguments: &Audit, json: bool) -> Result<(), Failure> {
         None => getrandom::u64()
             .map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?,
     };
-    let default = if arguments.quick { QUICK_RUNS } else { FULL_RUNS };
+    let default = if arguments.quick {
+        QUICK_RUNS
+    } else {
+        FULL_RUNS
+    };
     let options = Options {
         runs: arguments.runs.map_or(default, |runs| runs as usize),
         seed,
@@ -132,8 +136,10 @@ fn judge(report: &Report) -> Result<(), Failure> {
     }
     if let Some(Control { verdicts, .. }) = report.missed().next() {
         let name = verdicts.first().map_or("", |verdict| &verdict.protocol);
-        return Err(Failure::new(format!("the audit missed its control `{name}`"))
-            .help("use more --runs: with so few the audit finds too little"));
+        return Err(
+            Failure::new(format!("the audit missed its control `{name}`"))
+                .help("use more --runs: with so few the audit finds too little"),
+        );
     }
     Ok(())
 }
@@ -144,7 +150,9 @@ impl From<AuditError> for Failure {
             AuditError::Aborted { .. } => {
                 "a protocol of the product does not work here at all; try again on a less busy machine"
             }
-            AuditError::File { .. } => "give the folder with the data sets by --data, or leave it out",
+            AuditError::File { .. } => {
+                "give the folder with the data sets by --data, or leave it out"
+            }
             _ => return Self::new(error),
         };
         Self::new(error).help(help)

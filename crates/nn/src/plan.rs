@@ -358,7 +358,7 @@ impl Weights {
     pub fn from_tensors(plan: &Plan, tensors: Vec<ArrayD<f64>>) -> Result<Self, InputError> {
         let views: Vec<_> = tensors.iter().collect();
         plan.check_tensors(&plan.weights, &views)?;
-        Ok(Self::new(tensors.into_iter().map(Arc::new).collect()))
+        Ok(Self::new(tensors))
     }
 
     /// The tensors, in the order of [`Plan::weights`].

@@ -78,7 +78,10 @@ impl<'a> Mix<'a> {
             }
             Err(VerifyError::Shape {
                 what: what.into(),
-                expected: format!("[N, …] with the axes of the queries, {:?}", &queries.shape()[1..]),
+                expected: format!(
+                    "[N, …] with the axes of the queries, {:?}",
+                    &queries.shape()[1..]
+                ),
                 actual: samples.shape().to_vec(),
             })
         };

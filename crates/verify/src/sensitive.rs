@@ -185,7 +185,9 @@ pub(crate) fn cover(candidates: &[Candidate], count: usize) -> Vec<usize> {
     while chosen.len() < count.min(candidates.len()) {
         let gain = |candidate: &Candidate| {
             let pairs = candidate.active.iter().zip(&covered);
-            pairs.filter(|(active, covered)| **active && !**covered).count()
+            pairs
+                .filter(|(active, covered)| **active && !**covered)
+                .count()
         };
         let left = (0..candidates.len()).filter(|index| !chosen.contains(index));
         let Some(best) = left.max_by(|&a, &b| {
@@ -253,7 +255,10 @@ mod tests {
                 slope(&plan, &weights, &moved, &signs).unwrap().0
             };
             let numeric = (at(step) - at(-step)) / (2.0 * step);
-            assert!((analytic - numeric).abs() < 1e-3 * numeric.abs(), "{analytic} {numeric}");
+            assert!(
+                (analytic - numeric).abs() < 1e-3 * numeric.abs(),
+                "{analytic} {numeric}"
+            );
         }
     }
 
@@ -266,7 +271,11 @@ mod tests {
         let mut sum = 0.0;
         for _ in 0..200 {
             let signs = ArrayD::from_shape_fn(plan.shape(plan.outputs[0].value), |_| {
-                if random.word().unwrap() & 1 == 0 { 1.0 } else { -1.0 }
+                if random.word().unwrap() & 1 == 0 {
+                    1.0
+                } else {
+                    -1.0
+                }
             });
             let tape = Tape::run(&plan, &weights, &sample);
             sum += squares(&tape.backward(&signs, Of::Weights).unwrap().weights(&plan)) / 200.0;
@@ -278,13 +287,21 @@ mod tests {
     fn ascent_raises_the_score_and_stays_near() {
         let (plan, weights) = model(trefoil_digits::LENET5);
         let natural = natural(4);
-        let ascent = Ascent { steps: 8, ..Ascent::within(0.0, 1.0) };
+        let ascent = Ascent {
+            steps: 8,
+            ..Ascent::within(0.0, 1.0)
+        };
         let mut random = Random::seeded(8);
-        let found = candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
+        let found =
+            candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
         for (index, candidate) in found.iter().enumerate() {
             let start = one_of(&natural, index);
             let before = score(&plan, &weights.to_clear(), &start).unwrap();
-            assert!(candidate.score > 1.2 * before, "{} {before}", candidate.score);
+            assert!(
+                candidate.score > 1.2 * before,
+                "{} {before}",
+                candidate.score
+            );
             for (x, x_0) in candidate.sample.iter().zip(&start) {
                 assert!((x - x_0).abs() <= 0.1 + 1e-12 && (0.0..=1.0).contains(x));
             }

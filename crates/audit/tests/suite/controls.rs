@@ -26,8 +26,11 @@ fn every_mutant_is_caught() {
         for seed in 1..=SEEDS {
             let verdicts = verdicts(&entry, seed, Vary::Others);
             for verdict in verdicts.iter().filter(|v| v.leaks()) {
-                let tests: Vec<String> =
-                    verdict.leaking().iter().map(|f| f.test.to_string()).collect();
+                let tests: Vec<String> = verdict
+                    .leaking()
+                    .iter()
+                    .map(|f| f.test.to_string())
+                    .collect();
                 println!("{}, seed {seed}, {}: {tests:?}", entry.name, verdict.party);
             }
             assert!(
@@ -49,7 +52,11 @@ fn mutant(name: &str) -> Entry {
 fn varying_everything_would_hide_a_missing_mask() {
     let entry = mutant("product without mask");
     assert!(noticed(&verdicts(&entry, 1, Vary::Others), Test::Words));
-    assert!(verdicts(&entry, 1, Vary::Everything).iter().all(|v| !v.leaks()));
+    assert!(
+        verdicts(&entry, 1, Vary::Everything)
+            .iter()
+            .all(|v| !v.leaks())
+    );
 }
 
 /// Each word under a reused mask is uniform: only two together show it.
