@@ -6,6 +6,7 @@ use crate::audit::Audit;
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::estimate::Estimate;
+use crate::guard::Guard;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
 use crate::keys::Keys;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Plan checks of untrusted servers, fingerprint models, see what cheating is caught
     Verify(Verify),
+    /// Guard answers against membership inference
+    Guard(Guard),
 }
 
 /// Print what `clap` has to say, and give the exit code.

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Attack(attack) => attack::run(&attack, json),
         Command::Demo(demo) => demo::run(&demo, json),
+        Command::Guard(guard) => guard::run(&guard, json),
         Command::Verify(verify) => verify::run(&verify, json),
     };
     match done {
