@@ -13,7 +13,7 @@ mod hamp;
 mod membership;
 mod models;
 mod network;
-//~mod onnx;
+mod onnx;
 mod pass;
 mod private;
 mod sgd;
@@ -28,6 +28,6 @@ pub use membership::{
     DenseLayer, MembershipClassifier, MembershipOptions, train_membership_classifier,
 };
 pub use network::Network;
-//~pub use onnx::to_onnx;
+pub use onnx::to_onnx;
 pub use private::{Private, fit_privately};
 pub use sgd::Sgd;
