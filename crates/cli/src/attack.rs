@@ -404,8 +404,8 @@ fn print_table(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result
     if !results.skipped.is_empty() {
         print::line("\nnot run:")?;
     }
-    for skipped in &results.skipped {
-        print::line(format!("  {}: {}", skipped.attack, skipped.reason))?;
+    for group in results.not_run() {
+        print::line(format!("  {group}"))?;
     }
     if let Some(path) = &arguments.html {
         print::line(format!("page: {}", path.display()))?;

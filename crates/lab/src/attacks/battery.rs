@@ -146,7 +146,7 @@ fn metric_attacks(evidence: &Evidence<'_>, battery: &mut Battery) {
             thresholds: "needs none: members are those whose label is right".to_owned(),
         });
     } else {
-        battery.skip("correctness", "It needs the records' labels.");
+        battery.skip("correctness", "needs the records' labels");
     }
     let attacks: [(&str, Score, bool); 4] = [
         ("conf", conf::score, true),
@@ -164,7 +164,7 @@ fn metric_attacks(evidence: &Evidence<'_>, battery: &mut Battery) {
     };
     for (attack, score, needs_labels) in attacks {
         if needs_labels && !known {
-            battery.skip(attack, "It needs the records' labels.");
+            battery.skip(attack, "needs the records' labels");
             continue;
         }
         let score = |outputs: &Outputs| outputs.scores(score);
@@ -205,11 +205,11 @@ const NO_SHADOW: &str = "none: they would be chosen on shadow outputs";
 fn network(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabError> {
     let name = "NN-M";
     let Some(shadow) = evidence.shadow else {
-        battery.skip(name, "It needs shadow outputs to train its network on.");
+        battery.skip(name, "needs shadow outputs to train its network on");
         return Ok(());
     };
     let Some(trainer) = evidence.trainer else {
-        battery.skip(name, "It needs a trainer for its network.");
+        battery.skip(name, "needs a trainer for its network");
         return Ok(());
     };
     let target = evidence.target.as_ref();
@@ -240,15 +240,12 @@ fn likelihood_ratios(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(
         if variant.online() && !online {
             battery.skip(
                 name,
-                "It needs, for every record, reference models that were trained on it.",
+                "needs, for every record, reference models that were trained on it",
             );
             continue;
         }
         if !variant.fixed() && !enough(references, variant) {
-            battery.skip(
-                name,
-                "It needs two or more reference models for a deviation.",
-            );
+            battery.skip(name, "needs two or more reference models for a deviation");
             continue;
         }
         let score = |(outputs, references)| lira::scores(outputs, references, variant);
@@ -287,8 +284,8 @@ fn robust(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabError
     let Some(population) = evidence.population else {
         battery.skip(
             name,
-            "It needs a population: other records that the target was not trained on, with the \
-             outputs of the target and of the reference models.",
+            "needs a population: other records that the target was not trained on, with the \
+             outputs of the target and of the reference models",
         );
         return Ok(());
     };
@@ -323,11 +320,11 @@ fn needs<'a>(
     if evidence.references.is_none() {
         battery.skip(
             name,
-            "It needs reference models: outputs, for the same records, of models not trained on \
-             them.",
+            "needs reference models: outputs, for the same records, of models not trained on \
+             them",
         );
     } else if !labelled(evidence) {
-        battery.skip(name, "It needs the records' labels.");
+        battery.skip(name, "needs the records' labels");
         return None;
     }
     evidence.references

@@ -55,11 +55,8 @@ impl Section {
         for sentence in results.sentences() {
             self.text(sentence);
         }
-        for skipped in &results.skipped {
-            self.text(format!(
-                "{} did not run. {}",
-                skipped.attack, skipped.reason
-            ));
+        for group in results.not_run() {
+            self.text(format!("Not run: {group}"));
         }
         self.figure(Figure::Roc(results.roc()))
     }

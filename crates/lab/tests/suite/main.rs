@@ -2,5 +2,7 @@
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::float_cmp)]
 
+mod figures;
 mod folder;
+mod formats;
 mod memguard;
