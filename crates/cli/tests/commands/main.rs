@@ -7,5 +7,6 @@ mod infer;
 mod loss;
 mod mistakes;
 mod price;
+mod ranges;
 mod services;
 mod world;
