@@ -49,6 +49,8 @@ impl Drawing for Lines {
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
         let (left, right) = self.range(|point| point.0);
+        let room = 0.03 * (right - left);
+        let (left, right) = (left - room, right + room);
         let (bottom, top) = self.range(|point| point.1);
         let (bottom, top) = (bottom.min(0.0), top + 0.06 * (top - bottom.min(0.0)));
         let mut chart = ChartBuilder::on(&canvas.area)

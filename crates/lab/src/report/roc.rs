@@ -2,6 +2,7 @@
 
 use super::canvas::{COLOURS, Canvas, Drawing, Drawn, GRID, INK};
 use crate::metrics::Roc;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use serde::Serialize;
 
@@ -42,9 +43,11 @@ impl RocCurve {
     /// the more cautious one is there to be used.
     fn steps(&self) -> Vec<(f64, f64)> {
         let decades = |rate: f64| rate.max(LEAST).log10();
-        let mut steps = Vec::new();
-        let mut height = LEAST.log10();
-        for &(fpr, tpr) in &self.corners {
+        let shown = |corner: &&(f64, f64)| corner.0 > LEAST;
+        let hidden = self.corners.iter().filter(|corner| corner.0 <= LEAST);
+        let mut height = decades(hidden.map(|corner| corner.1).fold(0.0, f64::max));
+        let mut steps = vec![(LEAST.log10(), height)];
+        for &(fpr, tpr) in self.corners.iter().filter(shown) {
             steps.push((decades(fpr), height));
             height = decades(tpr);
             steps.push((decades(fpr), height));
@@ -94,6 +97,7 @@ impl Drawing for RocFigure {
             .label_style(canvas.text(13))
             .axis_desc_style(canvas.text(15))
             .draw()?;
+        let length = canvas.pixels(22) as i32;
         let guess = (0..=100).map(|i| LEAST.log10() * (1.0 - f64::from(i) / 100.0));
         let (dash, gap) = (canvas.pixels(5), canvas.pixels(4));
         let style = INK.mix(0.6).stroke_width(canvas.pixels(1));
@@ -105,7 +109,9 @@ impl Drawing for RocFigure {
                 style,
             ))?
             .label("guessing")
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+            .legend(move |(x, y)| {
+                DashedPathElement::new([(x, y), (x + length, y)], dash, gap, style)
+            });
         for (index, curve) in self.curves.iter().enumerate() {
             let style = canvas.curve(COLOURS[index % COLOURS.len()]);
             // Beyond the palette, curves are thinner.
@@ -114,7 +120,6 @@ impl Drawing for RocFigure {
             } else {
                 style.stroke_width(canvas.pixels(1))
             };
-            let length = canvas.pixels(22) as i32;
             chart
                 .draw_series(LineSeries::new(curve.steps(), style))?
                 .label(curve.name.clone())
@@ -155,7 +160,7 @@ mod tests {
         let expected = [(0.0, 0.0), (0.0, 0.75), (1.0, 0.75), (1.0, 1.0)];
         assert_eq!(curve.corners, expected);
         let steps = curve.steps();
-        assert_eq!(steps.first(), Some(&(-4.0, -4.0)));
+        assert_eq!(steps.first(), Some(&(-4.0, 0.75_f64.log10())));
         assert_eq!(steps.last(), Some(&(0.0, 0.0)));
     }
 
