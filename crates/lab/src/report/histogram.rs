@@ -60,7 +60,9 @@ impl Histogram {
         let last = largest(values.members).max(largest(values.nonmembers));
         let count = |values: &[usize]| {
             let mut counts = vec![0; last + 1];
-            values.iter().for_each(|&value| counts[value] += 1);
+            for &value in values {
+                counts[value] += 1;
+            }
             counts
         };
         Self {
@@ -133,7 +135,7 @@ impl Drawing for Histogram {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_label_formatter(&short)
+            .x_label_formatter(&|v| short(*v))
             .y_label_formatter(&|share| format!("{share:.0} %"))
             .x_desc(self.axis.as_str())
             .y_desc("share of records")
@@ -174,7 +176,7 @@ impl Drawing for Histogram {
 }
 
 /// A number without superfluous digits.
-pub(super) fn short(value: &f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" {
@@ -223,8 +225,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!(short(&0.25), "0.25");
-        assert_eq!(short(&-0.0), "0");
-        assert_eq!(short(&10.0), "10");
+        assert_eq!(short(0.25), "0.25");
+        assert_eq!(short(-0.0), "0");
+        assert_eq!(short(10.0), "10");
     }
 }

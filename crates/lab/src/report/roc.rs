@@ -24,9 +24,10 @@ impl RocCurve {
         let mut corners: Vec<(f64, f64)> = Vec::new();
         for point in roc.points() {
             // Of points above each other only the ends, of points beside each other too.
-            if let [.., before, last] = corners[..] {
-                let upright = before.0 == last.0 && last.0 == point.fpr;
-                let level = before.1 == last.1 && last.1 == point.tpr;
+            // Neither rate ever falls.
+            if let [.., before, _] = corners[..] {
+                let upright = point.fpr <= before.0;
+                let level = point.tpr <= before.1;
                 if upright || level {
                     corners.pop();
                 }
@@ -90,8 +91,8 @@ impl Drawing for RocFigure {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_label_formatter(&decade)
-            .y_label_formatter(&decade)
+            .x_label_formatter(&|v| decade(*v))
+            .y_label_formatter(&|v| decade(*v))
             .x_desc("false-positive rate")
             .y_desc("true-positive rate")
             .label_style(canvas.text(13))
@@ -138,7 +139,7 @@ impl Drawing for RocFigure {
 }
 
 /// `-2` as `1 %`; nothing between decades.
-fn decade(exponent: &f64) -> String {
+fn decade(exponent: f64) -> String {
     let rounded = exponent.round();
     if (exponent - rounded).abs() > 1e-6 {
         return String::new();
@@ -168,7 +169,7 @@ mod tests {
     fn decades_are_percentages() {
         let labels: Vec<String> = [-4.0, -3.0, -2.0, -1.0, 0.0, -1.5]
             .iter()
-            .map(decade)
+            .map(|v| decade(*v))
             .collect();
         assert_eq!(labels, ["0.01 %", "0.1 %", "1 %", "10 %", "100 %", ""]);
     }
