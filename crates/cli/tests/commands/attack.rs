@@ -20,7 +20,7 @@ fn world() -> World {
                 let place = record + shift;
                 let predicted = place % 3;
                 let wiggle = (place * 37 % 100) as f32 / 1000.0;
-                row.fill((1.0 - top + wiggle) / 2.0);
+                row.fill(f32::midpoint(1.0 - top, wiggle));
                 row[predicted] = top - wiggle;
                 let wrong = side == "n" && place % 2 == 0;
                 labels[record] = ((predicted + usize::from(wrong)) % 3) as u8;
@@ -197,6 +197,11 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
             format!("{TARGET} {LABELS} --html gone/page.html"),
             1,
             &["gone/page.html"],
+        ),
+        (
+            format!("{TARGET} {LABELS} --html /dev/null"),
+            1,
+            &["/dev/null", "not a regular file"],
         ),
     ] {
         world.refused(&arguments, code, words);
