@@ -214,12 +214,12 @@ fn network(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabErro
     };
     let target = evidence.target.as_ref();
     let scores = nn::scores(target, shadow.as_ref(), trainer, evidence.seed)?;
-    let decide = |scores: &Vec<f64>| scores.iter().map(|&score| score > 0.0).collect();
+    let decide = |scores: &Vec<f64>| scores.iter().map(|&score| score >= 0.5).collect();
     battery.verdicts.push(Verdict {
         attack: name.to_owned(),
         decisions: Some(scores.as_ref().map(decide)),
         scores,
-        thresholds: "0 for the log odds, as the network was trained".to_owned(),
+        thresholds: "0.5, the border that the network was trained for".to_owned(),
     });
     Ok(())
 }

@@ -21,13 +21,12 @@ pub trait Trainer {
 
 /// A trained attacker.
 pub trait Membership {
-    /// For each row of `features` (records, width) the log odds, or anything that grows with
-    /// them, of being a member's: above 0 for members. Probabilities would not do, for those of
-    /// the surest records all round to 1.
+    /// For each row of `features` (records, width) how likely it is a member's, 0.5 being the
+    /// border. In double precision to the end: the surest records must not all round to 1.
     ///
     /// # Errors
     /// If the model cannot be run.
-    fn log_odds(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError>;
+    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError>;
 }
 
 /// What the network sees of an output: the confidences in falling order, as in MemGuard's
@@ -65,7 +64,7 @@ pub fn scores(
         .collect();
     let model = trainer.train(&rows, &members, seed)?;
     target.try_map(|outputs| {
-        let scores = model.log_odds(&features(outputs))?;
+        let scores = model.likelihood(&features(outputs))?;
         if scores.len() == outputs.records() {
             return Ok(scores);
         }
@@ -126,12 +125,8 @@ pub(crate) mod tests {
     }
 
     impl Membership for Weights {
-        fn log_odds(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
-            let odds = |p: f64| (p / (1.0 - p)).ln();
-            Ok(features
-                .outer_iter()
-                .map(|row| odds(self.of(row)))
-                .collect())
+        fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
+            Ok(features.outer_iter().map(|row| self.of(row)).collect())
         }
     }
 
@@ -161,7 +156,7 @@ pub(crate) mod tests {
         let shadow = Sides::new(around(0.9, 100, 1), around(0.6, 100, 2));
         let target = Sides::new(around(0.9, 50, 3), around(0.6, 50, 4));
         let scores = scores(target.as_ref(), shadow.as_ref(), &Logistic, 0).unwrap();
-        assert!(scores.members.iter().all(|&score| score > 0.0));
-        assert!(scores.nonmembers.iter().all(|&score| score < 0.0));
+        assert!(scores.members.iter().all(|&score| score > 0.5));
+        assert!(scores.nonmembers.iter().all(|&score| score < 0.5));
     }
 }
