@@ -261,7 +261,7 @@ fn likelihood_ratios(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(
         let natural = variant.online().then_some(0.0);
         battery
             .verdicts
-            .push(global(name, scores, shadow_scores, natural));
+            .push(Verdict::by_shadow(name, scores, shadow_scores, natural));
     }
     Ok(())
 }
@@ -307,7 +307,7 @@ fn robust(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabError
     };
     battery
         .verdicts
-        .push(global(name, scores, shadow_scores, None));
+        .push(Verdict::by_shadow(name, scores, shadow_scores, None));
     Ok(())
 }
 
@@ -330,40 +330,99 @@ fn needs<'a>(
     evidence.references
 }
 
-/// A verdict with one threshold for all classes: from the shadow's scores, or the natural one.
-fn global(
-    attack: &str,
-    scores: Sides<Vec<f64>>,
-    shadow: Option<Sides<Vec<f64>>>,
-    natural: Option<f64>,
-) -> Verdict {
-    let decide = |threshold: f64| {
-        let above = |side: &Vec<f64>| side.iter().map(|&score| score >= threshold).collect();
-        scores.as_ref().map(above)
-    };
-    let (decisions, thresholds) = match (shadow, natural) {
-        (Some(shadow), _) => {
-            let thresholds = Thresholds::global(shadow.as_ref().map(Vec::as_slice));
-            (
-                Some(decide(thresholds.of(0))),
-                "one, best on the shadow outputs".to_owned(),
-            )
+#[cfg(test)]
+mod tests {
+    use super::super::nn::tests::{Logistic, around};
+    use super::*;
+    use ndarray::Array3;
+
+    fn accuracy(battery: &Battery, attack: &str) -> f64 {
+        let verdict = battery.verdicts.iter().find(|v| v.attack == attack);
+        let evaluation = verdict.unwrap().evaluate(1).unwrap();
+        evaluation.balanced_accuracy.unwrap().value
+    }
+
+    /// Reference models that are less sure of everything than any target.
+    fn references(outputs: &Outputs) -> References {
+        let shape = (4, outputs.records(), outputs.classes());
+        let confidences = Array3::from_shape_fn(shape, |(model, record, class)| {
+            0.5 * outputs.confidences()[[record, class]] + 0.5 / 3.0 + 0.01 * model as f64
+        });
+        References::offline("references", confidences).unwrap()
+    }
+
+    #[test]
+    fn every_attack_runs_on_full_evidence_and_says_what_is_missing_on_less() {
+        let target = Sides::new(around(0.9, 60, 1), around(0.6, 60, 2));
+        let shadow = Sides::new(around(0.9, 60, 3), around(0.6, 60, 4));
+        let about_target = target.as_ref().map(references);
+        let about_shadow = shadow.as_ref().map(references);
+        let others = around(0.6, 40, 5);
+        let about_others = references(&others);
+        let population = Some(Population {
+            target: &others,
+            references: &about_others,
+        });
+        let full = Evidence {
+            shadow: Some(&shadow),
+            references: Some(&about_target),
+            shadow_references: Some(&about_shadow),
+            population,
+            shadow_population: population,
+            trainer: Some(&Logistic),
+            ..Evidence::new(&target)
+        };
+        let battery = run_all(&full).unwrap();
+        let skipped: Vec<&str> = battery.skipped.iter().map(|s| s.attack.as_str()).collect();
+        assert_eq!(skipped, ["LiRA-online", "LiRA-online-fixed"]);
+        for attack in ["conf", "entr", "Mentr", "top", "NN-M", "RMIA"] {
+            assert!(accuracy(&battery, attack) > 0.9, "{attack}");
         }
-        (None, Some(threshold)) => (
-            Some(decide(threshold)),
-            format!("{threshold}, where both hypotheses are equally likely"),
-        ),
-        (None, None) => (
-            None,
-            "none: it would be chosen on shadow outputs and the reference models' for the same \
-             records"
-                .to_owned(),
-        ),
-    };
-    Verdict {
-        attack: attack.to_owned(),
-        scores,
-        decisions,
-        thresholds,
+        assert!((accuracy(&battery, "correctness") - 0.5).abs() < 1e-12);
+        let bare = run_all(&Evidence::new(&target)).unwrap();
+        let skipped: Vec<&str> = bare.skipped.iter().map(|s| s.attack.as_str()).collect();
+        assert_eq!(skipped.len(), 6);
+        assert!(bare.verdicts[1..].iter().all(|v| v.decisions.is_none()));
+    }
+
+    /// A split in which members and non-members change places must change every decision that
+    /// rests on it, and no other data may.
+    #[test]
+    fn decisions_follow_the_shadow_split_and_not_the_evaluation_split() {
+        let target = Sides::new(around(0.9, 60, 1), around(0.6, 60, 2));
+        let shadow = Sides::new(around(0.9, 60, 3), around(0.6, 60, 4));
+        let run = |target: &Sides<Outputs>, shadow: &Sides<Outputs>| {
+            let evidence = Evidence {
+                shadow: Some(shadow),
+                trainer: Some(&Logistic),
+                ..Evidence::new(target)
+            };
+            run_all(&evidence).unwrap()
+        };
+        let turn =
+            |sides: &Sides<Outputs>| Sides::new(sides.nonmembers.clone(), sides.members.clone());
+        let straight = run(&target, &shadow);
+        let other_shadow = run(&target, &turn(&shadow));
+        for attack in ["conf", "Mentr", "NN-M"] {
+            assert!(accuracy(&straight, attack) > 0.95);
+            assert!(accuracy(&other_shadow, attack) < 0.6, "{attack}");
+        }
+        // Turning the evaluation split turns the result: the same records get the same decisions.
+        let other_target = run(&turn(&target), &shadow);
+        for (a, b) in straight.verdicts.iter().zip(&other_target.verdicts) {
+            let (a, b) = (a.decisions.as_ref().unwrap(), b.decisions.as_ref().unwrap());
+            assert_eq!((&a.members, &a.nonmembers), (&b.nonmembers, &b.members));
+        }
+    }
+
+    #[test]
+    fn classes_that_differ_are_refused() {
+        let two = Outputs::new("o", ndarray::array![[0.5, 0.5]], vec![0]).unwrap();
+        let target = Sides::new(around(0.9, 5, 1), two);
+        let error = run_all(&Evidence::new(&target)).unwrap_err().to_string();
+        assert!(
+            error.contains("2 classes") && error.contains("have 3"),
+            "{error}"
+        );
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn load_texas(name: &str, finder: &Finder<'_>) -> Result<DataSet, Lab
     }
     rows.finish(name, labels, 100)
         .map_err(|problem| damaged(&path, problem))?
-        .from_files(&files)
+        .read_from(&files)
 }
 
 /// Lines of a label from 1 and features.
@@ -76,7 +76,7 @@ fn one_file(name: &str, path: &Path, entry: &str, classes: usize) -> Result<Data
     }
     rows.finish(name, labels, classes)
         .map_err(|problem| damaged(path, problem))?
-        .from_files(&[path.to_owned()])
+        .read_from(&[path.to_owned()])
 }
 
 /// The arrays `features` or `x`, and `labels` or `y` from 0 or as one-hot rows.
@@ -92,7 +92,7 @@ fn archive(name: &str, path: &Path, classes: usize) -> Result<DataSet, LabError>
     });
     DataSet::new(name, Encoding::Bits, values, labels, classes)
         .map_err(|problem| damaged(path, problem))?
-        .from_files(&[path.to_owned()])
+        .read_from(&[path.to_owned()])
 }
 
 /// Features, row by row.

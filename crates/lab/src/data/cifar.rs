@@ -61,5 +61,5 @@ fn records(
         .map_err(|error| damaged(path, error.to_string()))?;
     DataSet::new(name, Encoding::Pixels, values, found, classes)
         .map_err(|problem| damaged(path, problem))?
-        .from_files(files)
+        .read_from(files)
 }

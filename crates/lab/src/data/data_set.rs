@@ -116,7 +116,7 @@ impl DataSet {
     }
 
     /// The same records, read from these files.
-    pub(super) fn from_files(mut self, paths: &[PathBuf]) -> Result<Self, LabError> {
+    pub(super) fn read_from(mut self, paths: &[PathBuf]) -> Result<Self, LabError> {
         for path in paths {
             self.files.push((path.clone(), super::file_hash(path)?));
         }

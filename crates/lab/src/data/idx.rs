@@ -1,4 +1,4 @@
-//! MNIST's idx format (LeCun, Cortes and Burges): two zero bytes, the type, the number of axes,
+//! MNIST's idx format (`LeCun`, Cortes and Burges): two zero bytes, the type, the number of axes,
 //! each axis' length in 4 bytes, big-endian, then the data.
 
 use super::find::{self, Finder, damaged};
@@ -45,7 +45,7 @@ pub(super) fn load(name: &str, finder: &Finder<'_>) -> Result<DataSet, LabError>
     let values = concatenate(Axis(0), &views).map_err(|e| damaged(&first, e.to_string()))?;
     DataSet::new(name, Encoding::Pixels, values, labels, 10)
         .map_err(|problem| damaged(&first, problem))?
-        .from_files(&files)
+        .read_from(&files)
 }
 
 /// The array of bytes in an idx file with `axes` axes.

@@ -16,7 +16,7 @@ pub enum Source {
     Cifar10,
     /// Pictures of 100 classes, 3 × 32 × 32 (Krizhevsky 2009).
     Cifar100,
-    /// CIFAR-10's classes with pictures of ImageNet, 3 × 32 × 32 (Darlow et al. 2018).
+    /// CIFAR-10's classes with pictures of `ImageNet`, 3 × 32 × 32 (Darlow et al. 2018).
     Cinic10,
     /// Histological tiles of 8 classes, scaled to 3 × 64 × 64 (Kather et al. 2016).
     ChMnist,
@@ -26,7 +26,7 @@ pub enum Source {
     Texas100,
     /// Purchases, 600 bits, 100 classes (Shokri et al. 2017).
     Purchase100,
-    /// Digits, 1 × 28 × 28 (LeCun, Cortes and Burges).
+    /// Digits, 1 × 28 × 28 (`LeCun`, Cortes and Burges).
     Mnist,
     /// Clothes, 1 × 28 × 28 (Xiao et al. 2017).
     FashionMnist,

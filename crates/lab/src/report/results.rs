@@ -242,8 +242,8 @@ impl Results {
     /// The attack that finds the most members at the lowest rate that the records resolve.
     fn strongest_at_low_rates(&self) -> Option<String> {
         let lowest = |result: &AttackResult| {
-            let rates = result.evaluation.rates.iter();
-            rates.filter(|rate| rate.resolved).next_back().copied()
+            let mut rates = result.evaluation.rates.iter();
+            rates.rfind(|rate| rate.resolved).copied()
         };
         let rates = self.attacks.iter().filter_map(|r| Some((r, lowest(r)?)));
         let rates: Vec<_> = rates.collect();

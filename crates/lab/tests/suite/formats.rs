@@ -117,9 +117,9 @@ fn cifar_records_plain_and_gzipped() {
 
 fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, shape.len() as u8];
-    shape
-        .iter()
-        .for_each(|size| file.extend(size.to_be_bytes()));
+    for size in shape {
+        file.extend(size.to_be_bytes());
+    }
     file.extend(data);
     file
 }
