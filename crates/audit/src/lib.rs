@@ -8,15 +8,19 @@
 //! This crate also holds protocols that leak, so it must never be linked into serving code: a test checks the
 //! dependencies of `trefoil-serve`.
 
+pub mod attack;
 mod entry;
 mod error;
+pub mod insecure_scsdf;
 mod mutants;
+pub mod pictures;
 mod protocols;
 mod random;
 mod recorder;
 mod relations;
 mod report;
 mod sample;
+mod session;
 mod statistics;
 mod view_test;
 mod world;
@@ -28,6 +32,7 @@ pub use protocols::protocols;
 pub use random::Random;
 pub use recorder::{Received, Record, Recorder, Shape};
 pub use report::{Control, Options, Progress, Report, run};
+pub use session::{Outcome, additive, session};
 pub use statistics::detectable;
 pub use view_test::{Finding, Test};
 pub use world::{Inputs, Opened, OpenedShare, Secret, Setup, Vary};

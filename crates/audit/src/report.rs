@@ -128,7 +128,9 @@ pub fn run(
 
 /// All broken protocols of this crate.
 fn controls() -> Vec<Mutant> {
-    mutants()
+    let mut all = mutants();
+    all.extend(crate::insecure_scsdf::controls());
+    all
 }
 
 fn all_parties(entry: &Entry, options: &Options) -> Result<Vec<Verdict>, AuditError> {

@@ -2,3 +2,4 @@
 
 mod controls;
 mod honest;
+mod scsdf;

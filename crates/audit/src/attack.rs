@@ -1,0 +1,390 @@
+//! The published break, carried out: signs at the helper, pictures from signs, and the same attack on the product.
+//!
+//! The attacker is the helper of [`crate::insecure_scsdf`], semi-honest. It knows the layers' shapes, and either the
+//! first layer's weights (a public backbone, or one user with the model) or what chosen pictures of one colluding user
+//! made it see. A linear decoder, fitted to public pictures, turns the signs around a pixel into a guess of the pixel;
+//! the guess is then moved to the nearest picture whose activations have exactly the signs seen.
+
+mod decoder;
+mod first_layer;
+mod guess;
+mod judge;
+mod leak;
+mod learn;
+mod recover;
+mod subjects;
+
+pub use first_layer::{FirstLayer, Preparation};
+pub use guess::Guess;
+pub use judge::{Judge, Network};
+pub use subjects::{Extent, subjects};
+
+use crate::insecure_scsdf::{Disguise, FACTOR_BITS};
+use crate::pictures::{Picture, psnr, ssim};
+use crate::statistics::correlation;
+use crate::{AuditError, Random};
+use decoder::{Decoder, Maps};
+use leak::{Follows, Leak};
+use recover::nearest_with_signs;
+use serde::Serialize;
+use trefoil_net::Role;
+
+/// Pictures shown of each subject.
+const SHOWN: usize = 10;
+/// Pictures on which the product's comparison is attacked.
+const OURS: usize = 10;
+/// Places to which a decoder is fitted.
+const SAMPLES: usize = 40_000;
+/// Queries of the colluding user.
+const QUERIES: usize = 60;
+
+/// A network under attack, and the pictures that its users ask about.
+pub struct Subject {
+    /// What the pictures are.
+    pub name: String,
+    /// What the network is.
+    pub network: String,
+    /// Its first layer.
+    pub layer: FirstLayer,
+    /// The secret pictures.
+    pub victims: Vec<Picture>,
+    /// What they show, in the judge's classes.
+    pub labels: Vec<usize>,
+    /// Pictures of the same kind that the attacker has.
+    pub public: Vec<Picture>,
+    /// Who says what a recovered picture shows.
+    pub judge: Judge,
+}
+
+/// What an attack on all pictures under one condition gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct Condition {
+    /// The protocol, and what the attacker knows.
+    pub name: String,
+    /// Share of activations whose sign the attacker told.
+    pub signs: Option<f64>,
+    /// Mean peak signal-to-noise ratio of the recovered pictures, in decibels.
+    pub psnr: f64,
+    /// Mean structural similarity of the recovered pictures.
+    pub ssim: f64,
+    /// Share of recovered pictures that the judge takes for what the originals show.
+    pub right: f64,
+    /// What else there is to say.
+    pub note: String,
+    /// The first recovered pictures.
+    #[serde(skip)]
+    pub pictures: Vec<Picture>,
+}
+
+/// What the attack on one subject gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attack {
+    /// What the pictures are.
+    pub name: String,
+    /// What the network is.
+    pub network: String,
+    /// Who said what recovered pictures show.
+    pub judge: String,
+    /// Pictures attacked.
+    pub count: usize,
+    /// Share of the originals that the judge gets right.
+    pub originals_right: f64,
+    /// Sign bits of one picture.
+    pub bits_per_picture: usize,
+    /// The attack under each condition, the product last.
+    pub conditions: Vec<Condition>,
+    /// How well each party of the product guesses signs.
+    pub guesses: Vec<Guess>,
+    /// The first originals.
+    #[serde(skip)]
+    pub originals: Vec<Picture>,
+    /// Their signs in the filter that divides the pictures best.
+    #[serde(skip)]
+    pub sign_maps: Vec<Picture>,
+}
+
+/// Attack a subject; `progress` hears what is going on.
+///
+/// # Errors
+/// If a party aborts, or the judge's network does not fit the pictures.
+pub fn attack(
+    subject: &Subject,
+    seed: u64,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Attack, AuditError> {
+    let layer = &subject.layer;
+    let seeds = |what: &str, i: usize| Random::of(seed ^ i as u64, what).word();
+    let run = |victim: &Picture, i: usize, follows, disguise| {
+        leak::scsdf(layer, victim, follows, disguise, seeds("victims", i))
+    };
+    let mut conditions = Vec::new();
+
+    progress("signs at the helper, known weights");
+    let simulated = simulate(subject, |picture| signs(&layer.apply(picture)));
+    let decoder = Decoder::fit(layer, &simulated, SAMPLES, seed);
+    let leaks = each(&subject.victims, |i, victim| {
+        run(victim, i, Follows::Relu, Disguise::None)
+    })?;
+    let recovered = each(&leaks, |_, leak| {
+        let maps = signs_of(leak);
+        Ok(nearest_with_signs(layer, &maps, &decoder.decode(layer, &maps)))
+    })?;
+    let known = "SCSDF, ReLU, weights known";
+    conditions.push(condition(subject, known, Some(rate(&leaks)), recovered, String::new())?);
+
+    progress("signs at the helper, learned weights");
+    let queries: Vec<Picture> = subject.public.iter().take(QUERIES).cloned().collect();
+    let answers = each(&queries, |i, query| {
+        leak::scsdf(layer, query, Follows::Relu, Disguise::None, seeds("queries", i))
+    })?;
+    let seen: Vec<(Picture, Maps)> = queries
+        .into_iter()
+        .zip(&answers)
+        .map(|(query, leak)| (query, signs_of(leak)))
+        .collect();
+    let learned = learn::learned(layer, &seen, seed);
+    let from_queries = Decoder::fit(layer, &seen, SAMPLES, seed);
+    let recovered = each(&leaks, |_, leak| {
+        let maps = signs_of(leak);
+        let guess = from_queries.decode(layer, &maps);
+        Ok(nearest_with_signs(&learned, &maps, &guess))
+    })?;
+    let note = format!(
+        "{} queries of one user; cosine of learned and served filters {:.3}",
+        seen.len(),
+        learn::likeness(&learned, layer)
+    );
+    let name = "SCSDF, ReLU, weights learned";
+    conditions.push(condition(subject, name, Some(rate(&leaks)), recovered, note)?);
+
+    progress("two thresholds of the sigmoid");
+    let both = layer.with_thresholds(&[0.5, -0.5]);
+    let decoder = {
+        let simulated = simulate(subject, |picture| signs(&both.apply(picture)));
+        Decoder::fit(&both, &simulated, SAMPLES, seed)
+    };
+    let doubled = each(&subject.victims, |i, victim| {
+        run(victim, i, Follows::Sigmoid, Disguise::None)
+    })?;
+    let recovered = each(&doubled, |_, leak| {
+        let maps = signs_of(leak);
+        Ok(nearest_with_signs(&both, &maps, &decoder.decode(&both, &maps)))
+    })?;
+    let name = "SCSDF, Sigmoid, weights known";
+    conditions.push(condition(subject, name, Some(rate(&doubled)), recovered, String::new())?);
+
+    conditions.extend(disguised(subject, seed, &run, progress)?);
+
+    progress("the product's comparison");
+    let some = &subject.victims[..subject.victims.len().min(OURS)];
+    let views = each(some, |i, victim| leak::ours(layer, victim, seeds("ours", i)))?;
+    let mut guesses = Vec::new();
+    let mut at_evaluator = Vec::new();
+    for party in Role::ALL {
+        let (guess, signs) = guess::best_guess(&views, party);
+        if party == Role::P2 {
+            at_evaluator = signs;
+        }
+        guesses.push(guess);
+    }
+    let clear = Decoder::fit(layer, &simulated, SAMPLES, seed);
+    let recovered = each(&at_evaluator, |_, guessed| {
+        let maps: Maps = guessed.iter().map(|&n| if n { -1.0 } else { 1.0 }).collect();
+        Ok(nearest_with_signs(layer, &maps, &clear.decode(layer, &maps)))
+    })?;
+    let rate = guesses.iter().map(|g| g.rate).fold(0.0, f64::max);
+    let note = "party 2's best guess out of all bits it receives and all XORs of two";
+    let name = "Trefoil, ReLU, weights known";
+    conditions.push(condition(subject, name, Some(rate), recovered, note.to_owned())?);
+
+    let map = most_balanced(layer, &leaks);
+    let right = right(subject, &subject.victims)?;
+    Ok(Attack {
+        name: subject.name.clone(),
+        network: subject.network.clone(),
+        judge: subject.judge.name(),
+        count: subject.victims.len(),
+        originals_right: right,
+        bits_per_picture: layer.outputs(),
+        conditions,
+        guesses,
+        originals: subject.victims.iter().take(SHOWN).cloned().collect(),
+        sign_maps: leaks
+            .iter()
+            .take(SHOWN)
+            .map(|leak| sign_map(layer, leak, map))
+            .collect(),
+    })
+}
+
+/// The two countermeasures: signs are hidden, magnitudes are not.
+fn disguised(
+    subject: &Subject,
+    seed: u64,
+    run: &(impl Fn(&Picture, usize, Follows, Disguise) -> Result<Leak, AuditError> + Sync),
+    progress: &mut dyn FnMut(&str),
+) -> Result<Vec<Condition>, AuditError> {
+    let layer = &subject.layer;
+    let mut random = Random::of(seed, "simulated factors");
+    // The attacker knows how the factor is drawn: two uniform summands.
+    let mut factor = || {
+        let half = || 1.0 + (1_u64 << (FACTOR_BITS - 1)) as f64;
+        random.real(0.0, half()) + random.real(0.0, half())
+    };
+    let simulated = simulate(subject, |picture| {
+        let outputs = layer.apply(picture);
+        outputs
+            .iter()
+            .map(|z| magnitude(f64::from(z.abs()) * 65536.0 * factor()))
+            .collect()
+    });
+    let decoder = Decoder::fit(layer, &simulated, SAMPLES, seed);
+    let mut conditions = Vec::new();
+    for (disguise, name) in [
+        (Disguise::Flip, "SCSDF, signs flipped: magnitudes"),
+        (Disguise::FlipAndShuffle, "SCSDF, flipped and shuffled"),
+    ] {
+        progress(name);
+        let leaks = each(&subject.victims, |i, victim| {
+            run(victim, i, Follows::Relu, disguise)
+        })?;
+        let recovered = each(&leaks, |_, leak| {
+            let maps = leak.opened.iter().map(|&v| magnitude(v.unsigned_abs() as f64));
+            Ok(decoder.decode(layer, &maps.collect()))
+        })?;
+        let mean = |values: &[i64]| {
+            let sum: f64 = values.iter().map(|&v| f64::from(magnitude(v.unsigned_abs() as f64))).sum();
+            sum / values.len().max(1) as f64
+        };
+        let seen: Vec<f64> = leaks.iter().map(|leak| mean(&leak.opened)).collect();
+        let hidden: Vec<f64> = leaks.iter().map(|leak| mean(&leak.truth)).collect();
+        let zeros = |values: &[i64]| values.iter().filter(|&&v| v == 0).count();
+        let (found, there) = leaks.iter().fold((0, 0), |(found, there), leak| {
+            (found + zeros(&leak.opened), there + zeros(&leak.truth))
+        });
+        let note = format!(
+            "mean magnitude of a picture's activations known (correlation {:.3}); {found} of {there} \
+             zeros counted",
+            correlation(&seen, &hidden)
+        );
+        conditions.push(condition(subject, name, Some(rate(&leaks)), recovered, note)?);
+    }
+    Ok(conditions)
+}
+
+/// A magnitude on a logarithmic scale, about 1 wide.
+fn magnitude(v: f64) -> f32 {
+    ((v + 1.0).log2() as f32 - 50.0) / 4.0
+}
+
+fn signs(values: &[f32]) -> Maps {
+    values.iter().map(|&v| if v < 0.0 { -1.0 } else { 1.0 }).collect()
+}
+
+fn signs_of(leak: &Leak) -> Maps {
+    leak.opened.iter().map(|&v| if v < 0 { -1.0 } else { 1.0 }).collect()
+}
+
+/// Share of activations whose sign the helper saw.
+fn rate(leaks: &[Leak]) -> f64 {
+    let (mut hits, mut all) = (0, 0);
+    for leak in leaks {
+        all += leak.truth.len();
+        let pairs = leak.opened.iter().zip(&leak.truth);
+        hits += pairs.filter(|(a, b)| (**a < 0) == (**b < 0)).count();
+    }
+    hits as f64 / all.max(1) as f64
+}
+
+fn simulate(
+    subject: &Subject,
+    mut maps: impl FnMut(&Picture) -> Maps,
+) -> Vec<(Picture, Maps)> {
+    let pair = |picture: &Picture| (picture.clone(), maps(picture));
+    subject.public.iter().map(pair).collect()
+}
+
+fn condition(
+    subject: &Subject,
+    name: &str,
+    signs: Option<f64>,
+    recovered: Vec<Picture>,
+    note: String,
+) -> Result<Condition, AuditError> {
+    let pairs = || recovered.iter().zip(&subject.victims);
+    let count = recovered.len().max(1) as f64;
+    Ok(Condition {
+        name: name.to_owned(),
+        signs,
+        psnr: pairs().map(|(a, b)| psnr(a, b)).sum::<f64>() / count,
+        ssim: pairs().map(|(a, b)| ssim(a, b)).sum::<f64>() / count,
+        right: right(subject, &recovered)?,
+        note,
+        pictures: recovered.into_iter().take(SHOWN).collect(),
+    })
+}
+
+/// Share of pictures in which the judge sees what the originals show.
+fn right(subject: &Subject, pictures: &[Picture]) -> Result<f64, AuditError> {
+    let classes = each(pictures, |_, picture| subject.judge.class(picture))?;
+    let hits = classes.iter().zip(&subject.labels).filter(|(a, b)| a == b);
+    Ok(hits.count() as f64 / pictures.len().max(1) as f64)
+}
+
+/// The filter whose signs are nearest to half and half over all pictures.
+fn most_balanced(layer: &FirstLayer, leaks: &[Leak]) -> usize {
+    let area = layer.area();
+    let imbalance = |filter: usize| {
+        let negative: usize = leaks
+            .iter()
+            .map(|leak| {
+                let plane = &leak.opened[filter * area..(filter + 1) * area];
+                plane.iter().filter(|&&v| v < 0).count()
+            })
+            .sum();
+        (2 * negative).abs_diff(area * leaks.len())
+    };
+    (0..layer.filters).min_by_key(|&f| imbalance(f)).unwrap_or(0)
+}
+
+fn sign_map(layer: &FirstLayer, leak: &Leak, filter: usize) -> Picture {
+    let area = layer.area();
+    let plane = &leak.opened[filter * area..(filter + 1) * area];
+    let pixels = plane.iter().map(|&v| if v < 0 { 0.0 } else { 1.0 }).collect();
+    Picture::new([1, layer.input[1], layer.input[2]], pixels)
+}
+
+/// `f` of every item, on all cores.
+fn each<T: Sync, U: Send>(
+    items: &[T],
+    f: impl Fn(usize, &T) -> Result<U, AuditError> + Sync,
+) -> Result<Vec<U>, AuditError> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let size = items.len().div_ceil(workers).max(1);
+    let f = &f;
+    let parts: Vec<Result<Vec<U>, AuditError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(size)
+            .enumerate()
+            .map(|(chunk, items)| {
+                scope.spawn(move || {
+                    let numbered = items.iter().enumerate();
+                    numbered.map(|(i, item)| f(chunk * size + i, item)).collect()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    let mut all = Vec::with_capacity(items.len());
+    for part in parts {
+        all.extend(part?);
+    }
+    Ok(all)
+}
