@@ -11,6 +11,7 @@
 pub mod attack;
 mod entry;
 mod error;
+mod html;
 pub mod insecure_scsdf;
 mod mutants;
 pub mod pictures;
@@ -27,6 +28,7 @@ mod world;
 
 pub use entry::{Entry, LEVEL, Verdict};
 pub use error::AuditError;
+pub use html::{html, p_value};
 pub use mutants::{Mutant, mutants};
 pub use protocols::protocols;
 pub use random::Random;

@@ -3,8 +3,17 @@
 use crate::progress::Bar;
 use crate::{Failure, print, summary};
 use clap::Args;
+use std::fmt::Display;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
-use trefoil_audit::{AuditError, Control, Options, Report, Verdict};
+use trefoil_audit::attack::{
+    Attack, Extent, FirstLayer, Judge, Network, Preparation, Subject, subjects,
+};
+use trefoil_audit::pictures::Picture;
+use trefoil_audit::{AuditError, Control, Options, Report, Verdict, html, p_value};
+use trefoil_nn::Graph;
 
 /// Runs per party and secret of a full audit.
 const FULL_RUNS: usize = 1024;
@@ -23,6 +32,19 @@ pub(crate) struct Audit {
     /// Runs per party and secret [default: 1024, with --quick 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=100_000))]
     runs: Option<u32>,
+    /// Folder with the data sets and models whose pictures are recovered from the broken protocol's signs
+    /// (mnist, cifar10, orl_faces, onnx_models, cifar10_weights) [default: drawn digits]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Leave the attack on the broken protocol out
+    #[arg(long)]
+    no_pictures: bool,
+    /// Write the report, with pictures, as an HTML file that needs no other
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the pictures as PNG files into this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "no_pictures")]
+    png: Option<PathBuf>,
     /// Seed of everything random in the experiments [default: from the operating system; printed]
     #[arg(long)]
     seed: Option<u64>,
@@ -43,10 +65,12 @@ pub(crate) fn run(arguments: &Audit, json: bool) -> Result<(), Failure> {
         seed,
         only: arguments.only.clone(),
     };
-    let report = trefoil_audit::run(&options, &mut |progress| {
+    let subjects = arguments.subjects()?;
+    let report = trefoil_audit::run(&options, &subjects, &mut |progress| {
         bar.count(progress.done, progress.all, progress.name);
     })?;
     drop(bar);
+    arguments.write(&report)?;
     if json {
         print::json(&report)?;
     } else {
@@ -57,6 +81,76 @@ pub(crate) fn run(arguments: &Audit, json: bool) -> Result<(), Failure> {
         ))?;
     }
     judge(&report)
+}
+
+impl Audit {
+    /// What the broken protocol is attacked with.
+    fn subjects(&self) -> Result<Vec<Subject>, Failure> {
+        if self.no_pictures {
+            return Ok(Vec::new());
+        }
+        let extent = if self.quick { Extent::Quick } else { Extent::Full };
+        match &self.data {
+            Some(folder) => Ok(subjects(folder, extent)?),
+            None => Ok(vec![drawn_digits(extent)?]),
+        }
+    }
+
+    /// Write the files that were asked for.
+    fn write(&self, report: &Report) -> Result<(), Failure> {
+        if let Some(path) = &self.html {
+            write_whole(path, html(report)?.as_bytes())?;
+        }
+        if let Some(folder) = &self.png {
+            fs::create_dir_all(folder)
+                .map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
+            for attack in &report.attacks {
+                let name = attack.name.to_lowercase().replace(' ', "-");
+                write_whole(&folder.join(name + ".png"), &attack.png()?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Write a file at once: an interrupted run leaves none, or the old one.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: &dyn Display| Failure::new(format!("{}: {error}", path.display()));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+        .map_err(|error| failed(&error).help("see that the folder exists and may be written to"))?;
+    file.write_all(bytes).map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}
+
+/// Digits drawn by this project and its own small network: nothing has to be downloaded.
+fn drawn_digits(extent: Extent) -> Result<Subject, Failure> {
+    let count = if extent == Extent::Quick { 10 } else { 100 };
+    let unreadable = |error| Failure::new(format!("the built-in model: {error}"));
+    let served = Graph::from_bytes(trefoil_digits::MODEL, "digits.onnx").map_err(unreadable)?;
+    let judge = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").map_err(unreadable)?;
+    let pictures = |count, seed| {
+        let (drawn, labels) = trefoil_digits::generate(count, seed);
+        let side = trefoil_digits::SIDE;
+        let one = |i| {
+            let pixels = trefoil_digits::picture(&drawn, i).iter().copied().collect();
+            Picture::new([1, side, side], pixels)
+        };
+        let labels: Vec<usize> = labels.into_iter().map(usize::from).collect();
+        ((0..count).map(one).collect::<Vec<_>>(), labels)
+    };
+    let (victims, labels) = pictures(count, 1);
+    let plain = || Preparation::scale(1, 1.0);
+    Ok(Subject {
+        name: "drawn digits".to_owned(),
+        network: "the demo's network, first convolution".to_owned(),
+        layer: FirstLayer::of(&served, plain())?,
+        victims,
+        labels,
+        public: pictures(200, 2).0,
+        judge: Judge::Network(Box::new(Network::new(&judge, "LeNet-5, another network", plain())?)),
+    })
 }
 
 fn print_tables(report: &Report) -> Result<(), Failure> {
@@ -78,7 +172,48 @@ fn print_tables(report: &Report) -> Result<(), Failure> {
         print::line(table.trim_fmt())?;
         print::line("")?;
     }
+    for attack in &report.attacks {
+        print_attack(attack)?;
+    }
     print::line(conclusion(report))
+}
+
+fn print_attack(attack: &Attack) -> Result<(), Failure> {
+    print::line(format!(
+        "{} of {}: {} signs a picture; judged by {}, which has {:.0} % of the originals right",
+        attack.count,
+        attack.name,
+        attack.bits_per_picture,
+        attack.judge,
+        100.0 * attack.originals_right
+    ))?;
+    let mut table = summary::table(&["recovered from", "signs told", "PSNR", "SSIM", "right"]);
+    for condition in &attack.conditions {
+        let signs = condition.signs.map_or(String::new(), |rate| format!("{:.2} %", 100.0 * rate));
+        table.add_row([
+            condition.name.clone(),
+            signs,
+            format!("{:.1} dB", condition.psnr),
+            format!("{:.3}", condition.ssim),
+            format!("{:.0} %", 100.0 * condition.right),
+        ]);
+    }
+    print::line(table.trim_fmt())?;
+    for condition in attack.conditions.iter().filter(|c| !c.note.is_empty()) {
+        print::line(format!("  {}: {}", condition.name, condition.note))?;
+    }
+    for guess in &attack.guesses {
+        print::line(format!(
+            "  Trefoil, {}: the best of {} guesses tells {:.2} % of {} signs; chance: {:.2} to {:.2} %",
+            guess.party,
+            guess.candidates,
+            100.0 * guess.rate,
+            guess.tested,
+            100.0 * guess.chance[0],
+            100.0 * guess.chance[1]
+        ))?;
+    }
+    print::line("")
 }
 
 fn row(verdict: &Verdict) -> Vec<String> {
@@ -95,17 +230,6 @@ fn row(verdict: &Verdict) -> Vec<String> {
         p_value(verdict.p()),
         judged,
     ]
-}
-
-/// A p-value with as many digits as it deserves.
-fn p_value(p: f64) -> String {
-    if p >= 0.001 {
-        format!("{p:.3}")
-    } else if p < 1e-300 {
-        "< 1e-300".to_owned()
-    } else {
-        format!("{p:.0e}")
-    }
 }
 
 fn conclusion(report: &Report) -> String {
@@ -129,6 +253,15 @@ fn judge(report: &Report) -> Result<(), Failure> {
              another seed tells a leak from a false alarm",
             verdict.protocol, verdict.seed
         )));
+    }
+    if let Some((attack, guess)) = report.guessed().next() {
+        return Err(Failure::new(format!(
+            "{} tells {:.2} % of the signs of {}: more or less than chance",
+            guess.party,
+            100.0 * guess.rate,
+            attack.name
+        ))
+        .help("another --seed tells a leak from a false alarm, which comes once in a thousand guesses"));
     }
     if let Some(Control { verdicts, .. }) = report.missed().next() {
         let name = verdicts.first().map_or("", |verdict| &verdict.protocol);

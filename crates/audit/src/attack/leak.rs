@@ -150,7 +150,7 @@ pub(crate) fn ours(layer: &FirstLayer, picture: &Picture, seed: u64) -> Result<V
         let z = conv2d_truncated(party, &x[i], &w[i], Some(&bias[i]), &geometry, shift).await?;
         // The rectifier gets a branch of its own, so that its messages can be told apart.
         let branch = party.fork();
-        trefoil_mpc::relu(&branch, &z, Z64::BITS).await?;
+        trefoil_mpc::relu(&branch, &z, <Z64 as Ring>::BITS).await?;
         party.merge(&[&branch]);
         Ok(z)
     })?;
