@@ -31,8 +31,8 @@ use trefoil_net::Role;
 
 /// Pictures shown of each subject.
 const SHOWN: usize = 10;
-/// Pictures on which the product's comparison is attacked.
-const OURS: usize = 10;
+/// Signs on which the product's comparison is attacked, about.
+const OURS: usize = 400_000;
 /// Places to which a decoder is fitted.
 const SAMPLES: usize = 40_000;
 /// Queries of the colluding user.
@@ -62,7 +62,7 @@ pub struct Condition {
     /// The protocol, and what the attacker knows.
     pub name: String,
     /// Share of activations whose sign the attacker told.
-    pub signs: Option<f64>,
+    pub signs: f64,
     /// Mean peak signal-to-noise ratio of the recovered pictures, in decibels.
     pub psnr: f64,
     /// Mean structural similarity of the recovered pictures.
@@ -113,163 +113,228 @@ pub fn attack(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Attack, AuditError> {
     let layer = &subject.layer;
-    let seeds = |what: &str, i: usize| Random::of(seed ^ i as u64, what).word();
-    let run = |victim: &Picture, i: usize, follows, disguise| {
-        leak::scsdf(layer, victim, follows, disguise, seeds("victims", i))
-    };
-    let mut conditions = Vec::new();
-
     progress("signs at the helper, known weights");
-    let simulated = simulate(subject, |picture| signs(&layer.apply(picture)));
-    let decoder = Decoder::fit(layer, &simulated, SAMPLES, seed);
-    let leaks = each(&subject.victims, |i, victim| {
-        run(victim, i, Follows::Relu, Disguise::None)
-    })?;
-    let recovered = each(&leaks, |_, leak| {
-        let maps = signs_of(leak);
-        Ok(nearest_with_signs(layer, &maps, &decoder.decode(layer, &maps)))
-    })?;
-    let known = "SCSDF, ReLU, weights known";
-    conditions.push(condition(subject, known, Some(rate(&leaks)), recovered, String::new())?);
-
+    let attacker = Attacker::new(subject, seed)?;
+    let mut conditions = vec![attacker.with_known_weights()?];
     progress("signs at the helper, learned weights");
-    let queries: Vec<Picture> = subject.public.iter().take(QUERIES).cloned().collect();
-    let answers = each(&queries, |i, query| {
-        leak::scsdf(layer, query, Follows::Relu, Disguise::None, seeds("queries", i))
-    })?;
-    let seen: Vec<(Picture, Maps)> = queries
-        .into_iter()
-        .zip(&answers)
-        .map(|(query, leak)| (query, signs_of(leak)))
-        .collect();
-    let learned = learn::learned(layer, &seen, seed);
-    let from_queries = Decoder::fit(layer, &seen, SAMPLES, seed);
-    let recovered = each(&leaks, |_, leak| {
-        let maps = signs_of(leak);
-        let guess = from_queries.decode(layer, &maps);
-        Ok(nearest_with_signs(&learned, &maps, &guess))
-    })?;
-    let note = format!(
-        "{} queries of one user; cosine of learned and served filters {:.3}",
-        seen.len(),
-        learn::likeness(&learned, layer)
-    );
-    let name = "SCSDF, ReLU, weights learned";
-    conditions.push(condition(subject, name, Some(rate(&leaks)), recovered, note)?);
-
+    conditions.push(attacker.with_learned_weights()?);
     progress("two thresholds of the sigmoid");
-    let both = layer.with_thresholds(&[0.5, -0.5]);
-    let decoder = {
-        let simulated = simulate(subject, |picture| signs(&both.apply(picture)));
-        Decoder::fit(&both, &simulated, SAMPLES, seed)
-    };
-    let doubled = each(&subject.victims, |i, victim| {
-        run(victim, i, Follows::Sigmoid, Disguise::None)
-    })?;
-    let recovered = each(&doubled, |_, leak| {
-        let maps = signs_of(leak);
-        Ok(nearest_with_signs(&both, &maps, &decoder.decode(&both, &maps)))
-    })?;
-    let name = "SCSDF, Sigmoid, weights known";
-    conditions.push(condition(subject, name, Some(rate(&doubled)), recovered, String::new())?);
-
-    conditions.extend(disguised(subject, seed, &run, progress)?);
-
+    conditions.push(attacker.on_sigmoids()?);
+    progress("the two countermeasures");
+    conditions.extend(attacker.on_disguised()?);
     progress("the product's comparison");
-    let some = &subject.victims[..subject.victims.len().min(OURS)];
-    let views = each(some, |i, victim| leak::ours(layer, victim, seeds("ours", i)))?;
-    let mut guesses = Vec::new();
-    let mut at_evaluator = Vec::new();
-    for party in Role::ALL {
-        let (guess, signs) = guess::best_guess(&views, party);
-        if party == Role::P2 {
-            at_evaluator = signs;
-        }
-        guesses.push(guess);
-    }
-    let clear = Decoder::fit(layer, &simulated, SAMPLES, seed);
-    let recovered = each(&at_evaluator, |_, guessed| {
-        let maps: Maps = guessed.iter().map(|&n| if n { -1.0 } else { 1.0 }).collect();
-        Ok(nearest_with_signs(layer, &maps, &clear.decode(layer, &maps)))
-    })?;
-    let rate = guesses.iter().map(|g| g.rate).fold(0.0, f64::max);
-    let note = "party 2's best guess out of all bits it receives and all XORs of two";
-    let name = "Trefoil, ReLU, weights known";
-    conditions.push(condition(subject, name, Some(rate), recovered, note.to_owned())?);
-
-    let map = most_balanced(layer, &leaks);
-    let right = right(subject, &subject.victims)?;
+    let (condition, guesses) = attacker.on_the_product()?;
+    conditions.push(condition);
+    let map = most_balanced(layer, &attacker.leaks);
+    let shown = attacker.leaks.iter().take(SHOWN);
     Ok(Attack {
         name: subject.name.clone(),
         network: subject.network.clone(),
         judge: subject.judge.name(),
         count: subject.victims.len(),
-        originals_right: right,
+        originals_right: right(subject, &subject.victims)?,
         bits_per_picture: layer.outputs(),
         conditions,
         guesses,
         originals: subject.victims.iter().take(SHOWN).cloned().collect(),
-        sign_maps: leaks
-            .iter()
-            .take(SHOWN)
-            .map(|leak| sign_map(layer, leak, map))
-            .collect(),
+        sign_maps: shown.map(|leak| sign_map(layer, leak, map)).collect(),
     })
 }
 
-/// The two countermeasures: signs are hidden, magnitudes are not.
-fn disguised(
-    subject: &Subject,
+/// The helper, with what it saw of the plain protocol and what it learned from public pictures.
+struct Attacker<'a> {
+    subject: &'a Subject,
     seed: u64,
-    run: &(impl Fn(&Picture, usize, Follows, Disguise) -> Result<Leak, AuditError> + Sync),
-    progress: &mut dyn FnMut(&str),
-) -> Result<Vec<Condition>, AuditError> {
-    let layer = &subject.layer;
-    let mut random = Random::of(seed, "simulated factors");
-    // The attacker knows how the factor is drawn: two uniform summands.
-    let mut factor = || {
-        let half = || 1.0 + (1_u64 << (FACTOR_BITS - 1)) as f64;
-        random.real(0.0, half()) + random.real(0.0, half())
-    };
-    let simulated = simulate(subject, |picture| {
-        let outputs = layer.apply(picture);
-        outputs
-            .iter()
-            .map(|z| magnitude(f64::from(z.abs()) * 65536.0 * factor()))
-            .collect()
-    });
-    let decoder = Decoder::fit(layer, &simulated, SAMPLES, seed);
-    let mut conditions = Vec::new();
-    for (disguise, name) in [
-        (Disguise::Flip, "SCSDF, signs flipped: magnitudes"),
-        (Disguise::FlipAndShuffle, "SCSDF, flipped and shuffled"),
-    ] {
-        progress(name);
-        let leaks = each(&subject.victims, |i, victim| {
-            run(victim, i, Follows::Relu, disguise)
-        })?;
-        let recovered = each(&leaks, |_, leak| {
-            let maps = leak.opened.iter().map(|&v| magnitude(v.unsigned_abs() as f64));
-            Ok(decoder.decode(layer, &maps.collect()))
-        })?;
-        let mean = |values: &[i64]| {
-            let sum: f64 = values.iter().map(|&v| f64::from(magnitude(v.unsigned_abs() as f64))).sum();
-            sum / values.len().max(1) as f64
+    /// From signs to pixels.
+    decoder: Decoder,
+    /// What it saw of each victim.
+    leaks: Vec<Leak>,
+}
+
+impl<'a> Attacker<'a> {
+    fn new(subject: &'a Subject, seed: u64) -> Result<Self, AuditError> {
+        let layer = &subject.layer;
+        let simulated = simulate(subject, |picture| signs(&layer.apply(picture)));
+        let mut attacker = Self {
+            subject,
+            seed,
+            decoder: Decoder::fit(layer, &simulated, SAMPLES, seed),
+            leaks: Vec::new(),
         };
-        let seen: Vec<f64> = leaks.iter().map(|leak| mean(&leak.opened)).collect();
-        let hidden: Vec<f64> = leaks.iter().map(|leak| mean(&leak.truth)).collect();
-        let zeros = |values: &[i64]| values.iter().filter(|&&v| v == 0).count();
-        let (found, there) = leaks.iter().fold((0, 0), |(found, there), leak| {
-            (found + zeros(&leak.opened), there + zeros(&leak.truth))
-        });
-        let note = format!(
-            "mean magnitude of a picture's activations known (correlation {:.3}); {found} of {there} \
-             zeros counted",
-            correlation(&seen, &hidden)
-        );
-        conditions.push(condition(subject, name, Some(rate(&leaks)), recovered, note)?);
+        attacker.leaks = attacker.run_all(Follows::Relu, Disguise::None)?;
+        Ok(attacker)
     }
-    Ok(conditions)
+
+    fn seed_of(&self, what: &str, i: usize) -> u64 {
+        Random::of(self.seed ^ i as u64, what).word()
+    }
+
+    /// All victims' queries through the broken protocol.
+    fn run_all(&self, follows: Follows, disguise: Disguise) -> Result<Vec<Leak>, AuditError> {
+        each(&self.subject.victims, |i, victim| {
+            let seed = self.seed_of("victims", i);
+            leak::scsdf(&self.subject.layer, victim, follows, disguise, seed)
+        })
+    }
+
+    fn with_known_weights(&self) -> Result<Condition, AuditError> {
+        let layer = &self.subject.layer;
+        let recovered = each(&self.leaks, |_, leak| {
+            let maps = signs_of(leak);
+            let guess = self.decoder.decode(layer, &maps);
+            Ok(nearest_with_signs(layer, &maps, &guess))
+        })?;
+        let name = "SCSDF, ReLU, weights known";
+        condition(
+            self.subject,
+            name,
+            rate(&self.leaks),
+            recovered,
+            String::new(),
+        )
+    }
+
+    /// A user who works with the helper asks about public pictures; the model is not needed.
+    fn with_learned_weights(&self) -> Result<Condition, AuditError> {
+        let layer = &self.subject.layer;
+        let queries: Vec<Picture> = self.subject.public.iter().take(QUERIES).cloned().collect();
+        let answers = each(&queries, |i, query| {
+            let seed = self.seed_of("queries", i);
+            leak::scsdf(layer, query, Follows::Relu, Disguise::None, seed)
+        })?;
+        let seen: Vec<(Picture, Maps)> = queries
+            .into_iter()
+            .zip(&answers)
+            .map(|(query, leak)| (query, signs_of(leak)))
+            .collect();
+        let learned = learn::learned(layer, &seen, self.seed);
+        let decoder = Decoder::fit(layer, &seen, SAMPLES, self.seed);
+        let recovered = each(&self.leaks, |_, leak| {
+            let maps = signs_of(leak);
+            Ok(nearest_with_signs(
+                &learned,
+                &maps,
+                &decoder.decode(layer, &maps),
+            ))
+        })?;
+        let note = format!(
+            "{} queries of one user; cosine of learned and served filters {:.3}",
+            seen.len(),
+            learn::likeness(&learned, layer)
+        );
+        let name = "SCSDF, ReLU, weights learned";
+        condition(self.subject, name, rate(&self.leaks), recovered, note)
+    }
+
+    /// The sigmoid compares with two thresholds: two signs an activation.
+    fn on_sigmoids(&self) -> Result<Condition, AuditError> {
+        let both = self.subject.layer.with_thresholds(&[0.5, -0.5]);
+        let simulated = simulate(self.subject, |picture| signs(&both.apply(picture)));
+        let decoder = Decoder::fit(&both, &simulated, SAMPLES, self.seed);
+        let leaks = self.run_all(Follows::Sigmoid, Disguise::None)?;
+        let recovered = each(&leaks, |_, leak| {
+            let maps = signs_of(leak);
+            Ok(nearest_with_signs(
+                &both,
+                &maps,
+                &decoder.decode(&both, &maps),
+            ))
+        })?;
+        let name = "SCSDF, Sigmoid, weights known";
+        condition(self.subject, name, rate(&leaks), recovered, String::new())
+    }
+
+    /// The two countermeasures: signs are hidden, magnitudes are not.
+    fn on_disguised(&self) -> Result<Vec<Condition>, AuditError> {
+        let (subject, layer) = (self.subject, &self.subject.layer);
+        let mut random = Random::of(self.seed, "simulated factors");
+        // The attacker knows how the factor is drawn: two uniform summands.
+        let mut factor = || {
+            let half = 1.0 + (1_u64 << (FACTOR_BITS - 1)) as f64;
+            random.real(0.0, half) + random.real(0.0, half)
+        };
+        let unit = (-f64::from(leak::FRACTION_BITS)).exp2();
+        let simulated = simulate(subject, |picture| {
+            let outputs = layer.apply(picture);
+            let seen = outputs.iter().map(|z| f64::from(z.abs()) / unit * factor());
+            seen.map(magnitude).collect()
+        });
+        let decoder = Decoder::fit(layer, &simulated, SAMPLES, self.seed);
+        let plain = "SCSDF, signs flipped: magnitudes";
+        let shuffled = "SCSDF, flipped and shuffled";
+        [
+            (Disguise::Flip, plain),
+            (Disguise::FlipAndShuffle, shuffled),
+        ]
+        .into_iter()
+        .map(|(disguise, name)| {
+            let leaks = self.run_all(Follows::Relu, disguise)?;
+            let recovered = each(&leaks, |_, leak| {
+                Ok(decoder.decode(layer, &magnitudes(&leak.opened)))
+            })?;
+            condition(subject, name, rate(&leaks), recovered, still_leaks(&leaks))
+        })
+        .collect()
+    }
+
+    fn on_the_product(&self) -> Result<(Condition, Vec<Guess>), AuditError> {
+        let layer = &self.subject.layer;
+        let victims = &self.subject.victims;
+        let some = OURS
+            .div_ceil(layer.outputs())
+            .clamp(4, victims.len().max(4));
+        let views = each(&victims[..some.min(victims.len())], |i, victim| {
+            leak::ours(layer, victim, self.seed_of("ours", i))
+        })?;
+        let mut guesses = Vec::new();
+        let mut at_evaluator = Vec::new();
+        for party in Role::ALL {
+            let (guess, signs) = guess::best_guess(&views, party);
+            if party == Role::P2 {
+                at_evaluator = signs;
+            }
+            guesses.push(guess);
+        }
+        let recovered = each(&at_evaluator, |_, guessed| {
+            // No picture has these signs, so there is no nearest one.
+            let maps: Maps = guessed
+                .iter()
+                .map(|&n| if n { -1.0 } else { 1.0 })
+                .collect();
+            Ok(self.decoder.decode(layer, &maps))
+        })?;
+        let rate = guesses.iter().map(|g| g.rate).fold(0.0, f64::max);
+        let note = "party 2's best guess out of all bits it receives and all XORs of two";
+        let name = "Trefoil, ReLU, weights known";
+        let condition = condition(self.subject, name, rate, recovered, note.to_owned())?;
+        Ok((condition, guesses))
+    }
+}
+
+/// What a countermeasure does not hide, in words.
+fn still_leaks(leaks: &[Leak]) -> String {
+    let mean = |values: &[i64]| {
+        let sum: f32 = magnitudes(values).iter().sum();
+        f64::from(sum) / values.len().max(1) as f64
+    };
+    let seen: Vec<f64> = leaks.iter().map(|leak| mean(&leak.opened)).collect();
+    let hidden: Vec<f64> = leaks.iter().map(|leak| mean(&leak.truth)).collect();
+    let zeros = |values: &[i64]| values.iter().filter(|&&v| v == 0).count();
+    let (found, there) = leaks.iter().fold((0, 0), |(found, there), leak| {
+        (found + zeros(&leak.opened), there + zeros(&leak.truth))
+    });
+    format!(
+        "mean magnitude of a picture's activations known (correlation {:.3}); {found} of {there} zeros \
+         counted",
+        correlation(&seen, &hidden)
+    )
+}
+
+fn magnitudes(values: &[i64]) -> Maps {
+    values
+        .iter()
+        .map(|&v| magnitude(v.unsigned_abs() as f64))
+        .collect()
 }
 
 /// A magnitude on a logarithmic scale, about 1 wide.
@@ -278,11 +343,17 @@ fn magnitude(v: f64) -> f32 {
 }
 
 fn signs(values: &[f32]) -> Maps {
-    values.iter().map(|&v| if v < 0.0 { -1.0 } else { 1.0 }).collect()
+    values
+        .iter()
+        .map(|&v| if v < 0.0 { -1.0 } else { 1.0 })
+        .collect()
 }
 
 fn signs_of(leak: &Leak) -> Maps {
-    leak.opened.iter().map(|&v| if v < 0 { -1.0 } else { 1.0 }).collect()
+    leak.opened
+        .iter()
+        .map(|&v| if v < 0 { -1.0 } else { 1.0 })
+        .collect()
 }
 
 /// Share of activations whose sign the helper saw.
@@ -296,10 +367,7 @@ fn rate(leaks: &[Leak]) -> f64 {
     hits as f64 / all.max(1) as f64
 }
 
-fn simulate(
-    subject: &Subject,
-    mut maps: impl FnMut(&Picture) -> Maps,
-) -> Vec<(Picture, Maps)> {
+fn simulate(subject: &Subject, mut maps: impl FnMut(&Picture) -> Maps) -> Vec<(Picture, Maps)> {
     let pair = |picture: &Picture| (picture.clone(), maps(picture));
     subject.public.iter().map(pair).collect()
 }
@@ -307,7 +375,7 @@ fn simulate(
 fn condition(
     subject: &Subject,
     name: &str,
-    signs: Option<f64>,
+    signs: f64,
     recovered: Vec<Picture>,
     note: String,
 ) -> Result<Condition, AuditError> {
@@ -344,13 +412,18 @@ fn most_balanced(layer: &FirstLayer, leaks: &[Leak]) -> usize {
             .sum();
         (2 * negative).abs_diff(area * leaks.len())
     };
-    (0..layer.filters).min_by_key(|&f| imbalance(f)).unwrap_or(0)
+    (0..layer.filters)
+        .min_by_key(|&f| imbalance(f))
+        .unwrap_or(0)
 }
 
 fn sign_map(layer: &FirstLayer, leak: &Leak, filter: usize) -> Picture {
     let area = layer.area();
     let plane = &leak.opened[filter * area..(filter + 1) * area];
-    let pixels = plane.iter().map(|&v| if v < 0 { 0.0 } else { 1.0 }).collect();
+    let pixels = plane
+        .iter()
+        .map(|&v| if v < 0 { 0.0 } else { 1.0 })
+        .collect();
     Picture::new([1, layer.input[1], layer.input[2]], pixels)
 }
 
@@ -369,7 +442,9 @@ fn each<T: Sync, U: Send>(
             .map(|(chunk, items)| {
                 scope.spawn(move || {
                     let numbered = items.iter().enumerate();
-                    numbered.map(|(i, item)| f(chunk * size + i, item)).collect()
+                    numbered
+                        .map(|(i, item)| f(chunk * size + i, item))
+                        .collect()
                 })
             })
             .collect();

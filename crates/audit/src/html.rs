@@ -54,12 +54,18 @@ pub fn html(report: &Report) -> Result<String, AuditError> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn summary(page: &mut String, report: &Report) {
     let (leaks, missed) = (report.leaks().count(), report.missed().count());
-    let class = if leaks + missed > 0 { "summary alarm" } else { "summary" };
+    let class = if leaks + missed > 0 {
+        "summary alarm"
+    } else {
+        "summary"
+    };
     let _ = write!(
         page,
         "<p class=\"{class}\">{} views of the product, <b>{leaks} with a leak</b>; {} controls, \
@@ -155,17 +161,27 @@ fn attack_section(page: &mut String, attack: &Attack) -> Result<(), AuditError> 
     );
     page.push_str("<table class=strips>");
     strip(page, "original", "", &attack.originals)?;
-    strip(page, "signs of one filter", "what the helper opens", &attack.sign_maps)?;
+    strip(
+        page,
+        "signs of one filter",
+        "what the helper opens",
+        &attack.sign_maps,
+    )?;
     for condition in &attack.conditions {
-        strip(page, &condition.name, &figures(condition), &condition.pictures)?;
+        strip(
+            page,
+            &condition.name,
+            &figures(condition),
+            &condition.pictures,
+        )?;
     }
     page.push_str("</table><table><tr><th>condition<th class=n>signs told<th class=n>PSNR<th class=n>SSIM<th class=n>right<th></tr>");
     for condition in &attack.conditions {
-        let signs = condition.signs.map_or(String::new(), |rate| format!("{:.2} %", 100.0 * rate));
         let _ = write!(
             page,
-            "<tr><td>{}<td class=n>{signs}<td class=n>{:.1} dB<td class=n>{:.3}<td class=n>{:.0} %<td class=soft>{}</tr>",
+            "<tr><td>{}<td class=n>{:.2} %<td class=n>{:.1} dB<td class=n>{:.3}<td class=n>{:.0} %<td class=soft>{}</tr>",
             escape(&condition.name),
+            100.0 * condition.signs,
             condition.psnr,
             condition.ssim,
             100.0 * condition.right,
@@ -174,16 +190,7 @@ fn attack_section(page: &mut String, attack: &Attack) -> Result<(), AuditError> 
     }
     page.push_str("</table><p>Trefoil, party by party: ");
     for guess in &attack.guesses {
-        let _ = write!(
-            page,
-            "{}: best of {} guesses tells {:.2} % of {} signs (chance: {:.2} to {:.2} %). ",
-            guess.party,
-            guess.candidates,
-            100.0 * guess.rate,
-            guess.tested,
-            100.0 * guess.chance[0],
-            100.0 * guess.chance[1]
-        );
+        let _ = write!(page, "{}. ", guess.sentence());
     }
     page.push_str("</p>");
     Ok(())

@@ -75,8 +75,10 @@ impl<'a> Framework<'a> {
     fn own_words(&self, len: usize) -> Vec<u64> {
         let mut words = vec![0; len];
         let position = self.position.get();
-        self.position
-            .set(self.private.fill_words(*b"SCSDF own   ", position, &mut words));
+        self.position.set(
+            self.private
+                .fill_words(*b"SCSDF own   ", position, &mut words),
+        );
         words
     }
 
@@ -133,20 +135,23 @@ pub(crate) fn controls() -> Vec<Mutant> {
     ]
 }
 
-async fn compare(
-    party: &Party,
-    inputs: &Inputs<Z64>,
-    disguise: Disguise,
-) -> Result<(), Abort> {
+async fn compare(party: &Party, inputs: &Inputs<Z64>, disguise: Disguise) -> Result<(), Abort> {
     let framework = Framework::new(party, &inputs.private);
     // Additive shares between parties 0 and 1 from the audit's replicated ones: x_0 + x_1 and x_2.
     let share = &inputs.shares[0];
     let own: Vec<Z64> = match party.role() {
-        Role::P0 => share.mine().iter().zip(share.next()).map(|(a, b)| a + b).collect(),
+        Role::P0 => share
+            .mine()
+            .iter()
+            .zip(share.next())
+            .map(|(a, b)| a + b)
+            .collect(),
         Role::P1 => share.next().to_vec(),
         Role::P2 => Vec::new(),
     };
-    drelu(&framework, &own, share.len(), disguise).await.map(drop)
+    drelu(&framework, &own, share.len(), disguise)
+        .await
+        .map(drop)
 }
 
 /// Numbers of up to 30 bits, and the same with the other sign.

@@ -33,10 +33,15 @@ pub fn mutants() -> Vec<Mutant> {
     };
     vec![
         mutant(
-            Entry::new::<Z64>("mutant: product without mask", &[], numbers, async |p, x| {
-                let part = product_part(p, &x.shares[0], &x.shares[1]);
-                exchange(p, &part).await.map(drop)
-            }),
+            Entry::new::<Z64>(
+                "mutant: product without mask",
+                &[],
+                numbers,
+                async |p, x| {
+                    let part = product_part(p, &x.shares[0], &x.shares[1]);
+                    exchange(p, &part).await.map(drop)
+                },
+            ),
             "an evaluator sends its part of a product without the mask that it shares with party 0",
             Test::Words,
         ),
@@ -54,14 +59,26 @@ pub fn mutants() -> Vec<Mutant> {
             Test::Pairs,
         ),
         mutant(
-            Entry::new::<Z64>("mutant: truncation with a constant r", &[], numbers, constant_r),
+            Entry::new::<Z64>(
+                "mutant: truncation with a constant r",
+                &[],
+                numbers,
+                constant_r,
+            ),
             "the masked value x + r is opened for a constant r; its shares are uniform, their sum is not",
             Test::Pairs,
         ),
         mutant(
-            Entry::new::<Z64>("mutant: comparison bit in the clear", &[], words, async |p, x| {
-                open_bits(p, &msb(p, &x.shares[0], 64).await?).await.map(drop)
-            }),
+            Entry::new::<Z64>(
+                "mutant: comparison bit in the clear",
+                &[],
+                words,
+                async |p, x| {
+                    open_bits(p, &msb(p, &x.shares[0], 64).await?)
+                        .await
+                        .map(drop)
+                },
+            ),
             "the result of a comparison is opened to everybody",
             Test::Words,
         ),
@@ -71,18 +88,33 @@ pub fn mutants() -> Vec<Mutant> {
             Test::Shape,
         ),
         mutant(
-            Entry::new::<Z64>("mutant: draw skipped on a branch", &[], parities, async |p, x| {
-                // The mask is drawn only where the element is odd.
-                let component = party_1_component(p, &x.shares[0]);
-                let mask = evaluators_mask(p);
-                let masked = component.iter().zip(mask);
-                let message: Vec<Z64> = masked
-                    .map(|(&v, m)| if v.to_u64() & 1 == 1 { v + m } else { v })
-                    .collect();
-                exchange(p, &message).await.map(drop)
-            }),
+            Entry::new::<Z64>(
+                "mutant: draw skipped on a branch",
+                &[],
+                parities,
+                async |p, x| {
+                    // The mask is drawn only where the element is odd.
+                    let component = party_1_component(p, &x.shares[0]);
+                    let mask = evaluators_mask(p);
+                    let masked = component.iter().zip(mask);
+                    let message: Vec<Z64> = masked
+                        .map(|(&v, m)| if v.to_u64() & 1 == 1 { v + m } else { v })
+                        .collect();
+                    exchange(p, &message).await.map(drop)
+                },
+            ),
             "a mask is drawn on one branch of a condition only",
             Test::Words,
+        ),
+        mutant(
+            Entry::new::<Z64>(
+                "mutant: one factor for two values",
+                &[],
+                numbers,
+                one_factor,
+            ),
+            "party 2 opens r x and r y: each is masked, their ratio is not (as in Bicoptor 2.0)",
+            Test::Relations,
         ),
     ]
 }
@@ -187,6 +219,43 @@ async fn constant_r(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Ab
                 party.take(from, Step::Reshare, LEN * 8).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// `r x` and `r y` for one `r` that parties 0 and 1 draw, opened to party 2 by shares that are uniform each.
+async fn one_factor(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Abort> {
+    let other = if party.role() == Role::P0 {
+        Role::P1
+    } else {
+        Role::P0
+    };
+    // Drawn once, for all values: the mistake.
+    let factor: Vec<Z64> = match party.role() {
+        Role::P2 => Vec::new(),
+        _ => party.draw(other, LEN),
+    };
+    for x in &inputs.shares {
+        let own: Vec<Z64> = match party.role() {
+            Role::P0 => add(x.mine(), x.next()),
+            Role::P1 => x.next().to_vec(),
+            Role::P2 => {
+                for from in [Role::P0, Role::P1] {
+                    party.take(from, Step::Reshare, LEN * 8).await?;
+                }
+                continue;
+            }
+        };
+        let zero: Vec<Z64> = party.draw(other, LEN);
+        let message = (0..LEN).map(|i| {
+            let masked = factor[i] * own[i];
+            if party.role() == Role::P0 {
+                masked + zero[i]
+            } else {
+                masked - zero[i]
+            }
+        });
+        party.post(Role::P2, Step::Reshare, bytes(&message.collect::<Vec<_>>()));
     }
     Ok(())
 }

@@ -86,6 +86,11 @@ fn reals<R: Ring>(
 
 /// The lowest bit of each element as a shared bit: the XOR of the components' lowest bits, no message.
 fn low_bits<R: Ring>(x: &trefoil_mpc::Share<R>) -> trefoil_mpc::BitShare {
-    let low = |component: &[R]| component.iter().map(|v| v.to_u64() & 1 == 1).collect::<Bits>();
+    let low = |component: &[R]| {
+        component
+            .iter()
+            .map(|v| v.to_u64() & 1 == 1)
+            .collect::<Bits>()
+    };
     trefoil_mpc::BitShare::new(low(x.mine()), low(x.next()))
 }

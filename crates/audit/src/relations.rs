@@ -146,7 +146,9 @@ mod tests {
         let mut random = Random::new(2);
         let mut columns = random_columns(&mut random, 200, 100);
         columns[17] = vec![true; 200];
-        columns[60] = (0..200).map(|r| !(columns[3][r] ^ columns[40][r])).collect();
+        columns[60] = (0..200)
+            .map(|r| !(columns[3][r] ^ columns[40][r]))
+            .collect();
         let found = relations(&columns);
         assert_eq!(found.count, 2);
         assert_eq!(found.shortest.map(|r| r.columns), Some(vec![17]));

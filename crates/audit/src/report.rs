@@ -91,7 +91,11 @@ pub fn run(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, AuditError> {
     let wanted = |entry: &Entry| {
-        options.only.is_empty() || options.only.iter().any(|part| entry.name.contains(part.as_str()))
+        options.only.is_empty()
+            || options
+                .only
+                .iter()
+                .any(|part| entry.name.contains(part.as_str()))
     };
     let (mut entries, mut mutants) = (protocols()?, controls());
     let known: Vec<&str> = entries

@@ -10,7 +10,7 @@ use trefoil_net::{Role, memory_mesh};
 use trefoil_ring::{Ring, Seed};
 
 /// Longest wait for any one message.
-const TIMEOUT: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A party's result, and the messages that it received.
 pub type Outcome<T> = (T, Vec<Received>);

@@ -169,19 +169,21 @@ pub(crate) fn examine(samples: &[Sample; 2], seed: u64) -> Vec<Finding> {
             let counts = samples
                 .each_ref()
                 .map(|sample| counts(sample, |view| word.of(view), word.bytes, high));
-            counts
-                .iter()
-                .for_each(|c| words.add(uniform(c), word, word));
+            for counts in &counts {
+                words.add(uniform(counts), word, word);
+            }
             secrets.add(homogeneous(&counts[0], &counts[1]), word, word);
         }
     }
     for (i, a) in paired.iter().enumerate() {
         for b in paired[..i].iter().filter(|b| b.bytes == a.bytes) {
             for (operation, high) in COMBINATIONS {
-                let counts = samples.each_ref().map(|sample| {
-                    counts(sample, |v| operation(a.of(v), b.of(v)), a.bytes, high)
-                });
-                counts.iter().for_each(|c| pairs.add(uniform(c), b, a));
+                let counts = samples
+                    .each_ref()
+                    .map(|sample| counts(sample, |v| operation(a.of(v), b.of(v)), a.bytes, high));
+                for counts in &counts {
+                    pairs.add(uniform(counts), b, a);
+                }
                 secrets.add(homogeneous(&counts[0], &counts[1]), b, a);
             }
         }
@@ -203,12 +205,7 @@ const COMBINATIONS: [(Operation, bool); 4] = [
 ];
 
 /// How often each value of the low or high half byte of a word of `bytes` occurs.
-fn counts(
-    sample: &Sample,
-    value: impl Fn(&[u8]) -> u64,
-    bytes: usize,
-    high: bool,
-) -> [u32; CELLS] {
+fn counts(sample: &Sample, value: impl Fn(&[u8]) -> u64, bytes: usize, high: bool) -> [u32; CELLS] {
     let shift = if high { 8 * bytes - 4 } else { 0 };
     let mut counts = [0; CELLS];
     for view in &sample.views {
@@ -272,7 +269,8 @@ fn repeats(samples: &[Sample; 2]) -> Finding {
             }
             expected += runs * (runs - 1.0) / 2.0 * (-8.0 * word.bytes as f64).exp2();
         }
-        let [first, second, third] = [0, 1, 2].map(|run| &sample.views[run.min(sample.views.len() - 1)]);
+        let [first, second, third] =
+            [0, 1, 2].map(|run| &sample.views[run.min(sample.views.len() - 1)]);
         let mut seen: HashMap<(usize, bool, u64, u64), Word> = HashMap::new();
         for word in layout.iter().filter(|word| word.bytes >= 4) {
             let mask = u64::MAX >> (64 - 8 * word.bytes);
@@ -285,10 +283,7 @@ fn repeats(samples: &[Sample; 2]) -> Finding {
             let negated = (a.wrapping_neg() & mask, b.wrapping_neg() & mask);
             let (a, b) = (a, b).min(negated);
             let xor = (of(second) ^ of(first), of(third) ^ of(first));
-            for key in [
-                (word.bytes, false, a, b),
-                (word.bytes, true, xor.0, xor.1),
-            ] {
+            for key in [(word.bytes, false, a, b), (word.bytes, true, xor.0, xor.1)] {
                 if let Some(other) = seen.insert(key, *word) {
                     events += 1;
                     place.get_or_insert([other, *word]);

@@ -9,7 +9,7 @@ use trefoil_net::{MemoryTransport, Role, memory_mesh};
 use trefoil_ring::{Ring, Seed};
 
 /// Longest wait for any one message: a protocol that hangs is reported, not waited for.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The session of every run: branches, and with them streams of keys, are named alike in all runs.
 const SESSION: [u8; 16] = *b"trefoil audit 01";
 /// Runs whose links are made at once.
@@ -71,7 +71,10 @@ impl Setup {
             edges: [fixed.key(), fixed.key(), fixed.key()],
             private: [fixed.key(), fixed.key(), fixed.key()],
         };
-        let purpose = ["keys of the others, secret 0", "keys of the others, secret 1"];
+        let purpose = [
+            "keys of the others, secret 0",
+            "keys of the others, secret 1",
+        ];
         let mut varied = Random::of(self.seed, purpose[self.secret & 1]);
         let (corrupt, vary) = (self.corrupt, self.vary);
         (0..self.runs).map(move |_| {
@@ -142,7 +145,14 @@ pub(crate) fn views<R: Ring>(
     let keys: Vec<Keys> = setup.keys().collect();
     let mut all = Vec::with_capacity(setup.runs);
     for (chunk, keys) in keys.chunks(CHUNK).enumerate() {
-        all.extend(some_views(name, setup, secret, chunk * CHUNK, keys, protocol)?);
+        all.extend(some_views(
+            name,
+            setup,
+            secret,
+            chunk * CHUNK,
+            keys,
+            protocol,
+        )?);
     }
     Ok(all)
 }

@@ -3,9 +3,11 @@
 use crate::progress::Bar;
 use crate::{Failure, print, summary};
 use clap::Args;
+use comfy_table::{CellAlignment, Table};
 use std::fmt::Display;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trefoil_audit::attack::{
@@ -32,8 +34,8 @@ pub(crate) struct Audit {
     /// Runs per party and secret [default: 1024, with --quick 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=100_000))]
     runs: Option<u32>,
-    /// Folder with the data sets and models whose pictures are recovered from the broken protocol's signs
-    /// (mnist, cifar10, orl_faces, onnx_models, cifar10_weights) [default: drawn digits]
+    /// Folder with MNIST, CIFAR-10, the ORL faces and models, laid out as docs/audit.md says, whose pictures are
+    /// recovered from the broken protocol [default: drawn digits]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Leave the attack on the broken protocol out
@@ -59,12 +61,17 @@ pub(crate) fn run(arguments: &Audit, json: bool) -> Result<(), Failure> {
         None => getrandom::u64()
             .map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?,
     };
-    let default = if arguments.quick { QUICK_RUNS } else { FULL_RUNS };
+    let default = if arguments.quick {
+        QUICK_RUNS
+    } else {
+        FULL_RUNS
+    };
     let options = Options {
         runs: arguments.runs.map_or(default, |runs| runs as usize),
         seed,
         only: arguments.only.clone(),
     };
+    arguments.check_places()?;
     let subjects = arguments.subjects()?;
     let report = trefoil_audit::run(&options, &subjects, &mut |progress| {
         bar.count(progress.done, progress.all, progress.name);
@@ -89,10 +96,31 @@ impl Audit {
         if self.no_pictures {
             return Ok(Vec::new());
         }
-        let extent = if self.quick { Extent::Quick } else { Extent::Full };
+        let extent = if self.quick {
+            Extent::Quick
+        } else {
+            Extent::Full
+        };
         match &self.data {
             Some(folder) => Ok(subjects(folder, extent)?),
             None => Ok(vec![drawn_digits(extent)?]),
+        }
+    }
+
+    /// Refuse places where nothing can be written, before the work rather than after it.
+    fn check_places(&self) -> Result<(), Failure> {
+        let Some(path) = &self.html else {
+            return Ok(());
+        };
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        match folder {
+            Some(folder) if !folder.is_dir() => {
+                let message = format!("{}: no such folder", folder.display());
+                Err(Failure::new(message).help("make it first, or give another file"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -116,8 +144,15 @@ impl Audit {
 /// Write a file at once: an interrupted run leaves none, or the old one.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: &dyn Display| Failure::new(format!("{}: {error}", path.display()));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    // As the user's umask says, like any other program's files.
+    let mut file = tempfile::Builder::new()
+        .prefix(".trefoil-")
+        .suffix(".tmp")
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
         .map_err(|error| failed(&error).help("see that the folder exists and may be written to"))?;
     file.write_all(bytes).map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error.error))?;
@@ -128,8 +163,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 fn drawn_digits(extent: Extent) -> Result<Subject, Failure> {
     let count = if extent == Extent::Quick { 10 } else { 100 };
     let unreadable = |error| Failure::new(format!("the built-in model: {error}"));
-    let served = Graph::from_bytes(trefoil_digits::MODEL, "digits.onnx").map_err(unreadable)?;
-    let judge = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").map_err(unreadable)?;
+    let served = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").map_err(unreadable)?;
+    let judge = Graph::from_bytes(trefoil_digits::MODEL, "digits.onnx").map_err(unreadable)?;
     let pictures = |count, seed| {
         let (drawn, labels) = trefoil_digits::generate(count, seed);
         let side = trefoil_digits::SIDE;
@@ -144,18 +179,22 @@ fn drawn_digits(extent: Extent) -> Result<Subject, Failure> {
     let plain = || Preparation::scale(1, 1.0);
     Ok(Subject {
         name: "drawn digits".to_owned(),
-        network: "the demo's network, first convolution".to_owned(),
+        network: "LeNet-5, first convolution".to_owned(),
         layer: FirstLayer::of(&served, plain())?,
         victims,
         labels,
         public: pictures(200, 2).0,
-        judge: Judge::Network(Box::new(Network::new(&judge, "LeNet-5, another network", plain())?)),
+        judge: Judge::Network(Box::new(Network::new(
+            &judge,
+            "the demo's network, another one",
+            plain(),
+        )?)),
     })
 }
 
 fn print_tables(report: &Report) -> Result<(), Failure> {
     let header = ["protocol", "party", "messages", "received", "p", "verdict"];
-    let mut table = summary::table(&header);
+    let mut table = verdicts(&header);
     for verdict in &report.protocols {
         table.add_row(row(verdict));
     }
@@ -164,7 +203,7 @@ fn print_tables(report: &Report) -> Result<(), Failure> {
         print::line("")?;
     }
     if !report.controls.is_empty() {
-        let mut table = summary::table(&header);
+        let mut table = verdicts(&header);
         for verdict in report.controls.iter().flat_map(|c| &c.verdicts) {
             table.add_row(row(verdict));
         }
@@ -189,10 +228,9 @@ fn print_attack(attack: &Attack) -> Result<(), Failure> {
     ))?;
     let mut table = summary::table(&["recovered from", "signs told", "PSNR", "SSIM", "right"]);
     for condition in &attack.conditions {
-        let signs = condition.signs.map_or(String::new(), |rate| format!("{:.2} %", 100.0 * rate));
         table.add_row([
             condition.name.clone(),
-            signs,
+            format!("{:.2} %", 100.0 * condition.signs),
             format!("{:.1} dB", condition.psnr),
             format!("{:.3}", condition.ssim),
             format!("{:.0} %", 100.0 * condition.right),
@@ -203,17 +241,18 @@ fn print_attack(attack: &Attack) -> Result<(), Failure> {
         print::line(format!("  {}: {}", condition.name, condition.note))?;
     }
     for guess in &attack.guesses {
-        print::line(format!(
-            "  Trefoil, {}: the best of {} guesses tells {:.2} % of {} signs; chance: {:.2} to {:.2} %",
-            guess.party,
-            guess.candidates,
-            100.0 * guess.rate,
-            guess.tested,
-            100.0 * guess.chance[0],
-            100.0 * guess.chance[1]
-        ))?;
+        print::line(format!("  Trefoil, {}", guess.sentence()))?;
     }
     print::line("")
+}
+
+/// A table whose last column is text, too.
+fn verdicts(header: &[&str]) -> Table {
+    let mut table = summary::table(header);
+    if let Some(column) = table.column_iter_mut().last() {
+        column.set_cell_alignment(CellAlignment::Left);
+    }
+    table
 }
 
 fn row(verdict: &Verdict) -> Vec<String> {
@@ -265,8 +304,10 @@ fn judge(report: &Report) -> Result<(), Failure> {
     }
     if let Some(Control { verdicts, .. }) = report.missed().next() {
         let name = verdicts.first().map_or("", |verdict| &verdict.protocol);
-        return Err(Failure::new(format!("the audit missed its control `{name}`"))
-            .help("use more --runs: with so few the audit finds too little"));
+        return Err(
+            Failure::new(format!("the audit missed its control `{name}`"))
+                .help("use more --runs: with so few the audit finds too little"),
+        );
     }
     Ok(())
 }
@@ -277,7 +318,9 @@ impl From<AuditError> for Failure {
             AuditError::Aborted { .. } => {
                 "a protocol of the product does not work here at all; try again on a less busy machine"
             }
-            AuditError::File { .. } => "give the folder with the data sets by --data, or leave it out",
+            AuditError::File { .. } => {
+                "give the folder with the data sets by --data, or leave it out"
+            }
             _ => return Self::new(error),
         };
         Self::new(error).help(help)

@@ -311,12 +311,7 @@ impl Party {
     ///
     /// # Errors
     /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
-    pub async fn take(
-        &self,
-        from: Role,
-        step: Step,
-        bytes: usize,
-    ) -> Result<Vec<u8>, Abort> {
+    pub async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
         let number = self.received[from.index()].get();
         self.received[from.index()].set(number + 1);
         let key = (from, self.branch, number);

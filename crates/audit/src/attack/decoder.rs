@@ -4,9 +4,11 @@ use super::first_layer::FirstLayer;
 use crate::Random;
 use crate::pictures::Picture;
 
-/// Width and height of the neighbourhood that a pixel is read from.
-const SIDE: usize = 5;
-/// Ridge penalty per sample.
+/// Widths and heights of the neighbourhood that a pixel may be read from, the widest first.
+const SIDES: [usize; 3] = [7, 5, 3];
+/// The widest neighbourhood is used that has no more features than this: the cost of fitting grows with their square.
+const MOST_FEATURES: usize = 450;
+/// Ridge penalty, relative to the mean square of the features.
 const RIDGE: f64 = 1e-3;
 
 /// Maps (filters, height, width) of what the helper saw of each activation: a sign, or a magnitude.
@@ -15,6 +17,7 @@ pub(crate) type Maps = Vec<f32>;
 /// A least-squares map from windows of maps to pixels.
 pub(crate) struct Decoder {
     filters: usize,
+    side: usize,
     /// For each channel a weight for each place of the window, and a constant.
     weights: Vec<Vec<f32>>,
 }
@@ -33,13 +36,15 @@ impl Decoder {
         assert!(!examples.is_empty(), "a decoder without examples");
         let (channels, area) = (layer.input[0], layer.area());
         let mut random = Random::of(seed, "places of a decoder");
-        let size = layer.filters * SIDE * SIDE + 1;
+        let fits = |side: &usize| layer.filters * side * side <= MOST_FEATURES;
+        let side = SIDES.into_iter().find(fits).unwrap_or(1);
+        let size = layer.filters * side * side + 1;
         let mut system = Ridge::new(size, channels);
         let mut features = vec![0.0; size];
         for (picture, maps) in examples {
             for _ in 0..samples.div_ceil(examples.len()) {
                 let place = random.below(area);
-                window(layer, maps, place, &mut features);
+                window(layer, maps, place, side, &mut features);
                 let targets = (0..channels).map(|c| picture.pixels[c * area + place]);
                 system.add(&features, targets);
             }
@@ -47,6 +52,7 @@ impl Decoder {
         }
         Self {
             filters: layer.filters,
+            side,
             weights: system.solve(RIDGE),
         }
     }
@@ -55,10 +61,10 @@ impl Decoder {
     pub(crate) fn decode(&self, layer: &FirstLayer, maps: &Maps) -> Picture {
         assert_eq!(self.filters, layer.filters, "maps of a decoder");
         let (channels, area) = (layer.input[0], layer.area());
-        let mut features = vec![0.0; self.filters * SIDE * SIDE + 1];
+        let mut features = vec![0.0; self.filters * self.side * self.side + 1];
         let mut pixels = vec![0.0; channels * area];
         for place in 0..area {
-            window(layer, maps, place, &mut features);
+            window(layer, maps, place, self.side, &mut features);
             for (c, weights) in self.weights.iter().enumerate() {
                 let sum: f32 = weights.iter().zip(&features).map(|(w, f)| w * f).sum();
                 pixels[c * area + place] = sum.clamp(0.0, 1.0);
@@ -69,19 +75,19 @@ impl Decoder {
 }
 
 /// The maps around a place, 0 outside the picture; and 1.
-fn window(layer: &FirstLayer, maps: &[f32], place: usize, features: &mut [f32]) {
+fn window(layer: &FirstLayer, maps: &[f32], place: usize, side: usize, features: &mut [f32]) {
     let [_, height, width] = layer.input;
     let (y, x) = (place / width, place % width);
-    let radius = SIDE / 2;
+    let radius = side / 2;
     let (first, last) = (x.saturating_sub(radius), (x + radius + 1).min(width));
     features.fill(0.0);
     for filter in 0..layer.filters {
-        for dy in 0..SIDE {
+        for dy in 0..side {
             let Some(row) = (y + dy).checked_sub(radius).filter(|&row| row < height) else {
                 continue;
             };
             let from = (filter * height + row) * width;
-            let to = (filter * SIDE + dy) * SIDE + first + radius - x;
+            let to = (filter * side + dy) * side + first + radius - x;
             features[to..to + last - first].copy_from_slice(&maps[from + first..from + last]);
         }
     }
@@ -93,7 +99,6 @@ fn window(layer: &FirstLayer, maps: &[f32], place: usize, features: &mut [f32]) 
 /// Normal equations of a least-squares problem with several right-hand sides.
 pub(crate) struct Ridge {
     size: usize,
-    samples: f64,
     /// Lower triangle, summed in single precision until settled.
     recent: Vec<f32>,
     matrix: Vec<f64>,
@@ -104,7 +109,6 @@ impl Ridge {
     pub(crate) fn new(size: usize, targets: usize) -> Self {
         Self {
             size,
-            samples: 0.0,
             recent: vec![0.0; size * size],
             matrix: vec![0.0; size * size],
             right: vec![vec![0.0; size]; targets],
@@ -113,7 +117,6 @@ impl Ridge {
 
     /// One sample.
     pub(crate) fn add(&mut self, features: &[f32], targets: impl Iterator<Item = f32>) {
-        self.samples += 1.0;
         for (i, &f) in features.iter().enumerate() {
             if f != 0.0 {
                 let row = &mut self.recent[i * self.size..=i * self.size + i];
@@ -135,12 +138,15 @@ impl Ridge {
         }
     }
 
-    /// The weights for each target, by Cholesky's method. `ridge` is the penalty per sample.
+    /// The weights for each target, by Cholesky's method. `ridge` is the penalty, relative to the mean square of the
+    /// features.
     pub(crate) fn solve(mut self, ridge: f64) -> Vec<Vec<f32>> {
         self.settle();
         let (n, mut l) = (self.size, self.matrix);
+        let trace: f64 = (0..n).map(|i| l[i * n + i]).sum();
+        let penalty = (ridge * trace / n.max(1) as f64).max(1e-9);
         for i in 0..n {
-            l[i * n + i] += ridge * self.samples.max(1.0);
+            l[i * n + i] += penalty;
             for j in 0..=i {
                 let (rows, row) = l.split_at_mut(i * n);
                 let sum: f64 = if i == j {

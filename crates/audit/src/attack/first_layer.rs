@@ -35,7 +35,11 @@ impl Preparation {
         let area = picture.pixels.len() / picture.shape[0].max(1);
         let planes = picture.pixels.chunks(area.max(1)).enumerate();
         planes
-            .flat_map(|(c, plane)| plane.iter().map(move |v| (v - self.mean[c]) * self.factor[c]))
+            .flat_map(|(c, plane)| {
+                plane
+                    .iter()
+                    .map(move |v| (v - self.mean[c]) * self.factor[c])
+            })
             .collect()
     }
 }
@@ -81,7 +85,9 @@ impl FirstLayer {
         let (input, kernel) = (plan.shape(step.inputs[0]), plan.shape(step.inputs[1]));
         let (&[_, channels, height, width], &[filters, depth, side, other]) = (input, kernel)
         else {
-            return Err(refused("begins with a convolution of another rank".to_owned()));
+            return Err(refused(
+                "begins with a convolution of another rank".to_owned(),
+            ));
         };
         let pad = side / 2;
         let keeps = conv.strides == [1, 1]
@@ -91,7 +97,8 @@ impl FirstLayer {
             && side % 2 == 1;
         if !keeps || depth != channels || preparation.mean.len() != channels {
             return Err(refused(
-                "begins with a convolution that is strided, dilated, grouped or changes the size".to_owned(),
+                "begins with a convolution that is strided, dilated, grouped or changes the size"
+                    .to_owned(),
             ));
         }
         let tensors = weights.to_clear();
@@ -157,7 +164,10 @@ impl FirstLayer {
     /// Add the filters' responses to prepared pixels, without bias.
     pub(crate) fn add_filtered(&self, prepared: &[f32], out: &mut [f32]) {
         self.each_tap(|weight, from, to, len| {
-            for (o, v) in out[to..to + len].iter_mut().zip(&prepared[from..from + len]) {
+            for (o, v) in out[to..to + len]
+                .iter_mut()
+                .zip(&prepared[from..from + len])
+            {
                 *o += weight * v;
             }
         });
@@ -178,7 +188,10 @@ impl FirstLayer {
         let (side, pad) = (self.kernel, self.kernel / 2);
         for (tap, &weight) in self.weights.iter().enumerate() {
             let (dx, dy) = (tap % side, tap / side % side);
-            let (channel, filter) = (tap / (side * side) % channels, tap / (side * side * channels));
+            let (channel, filter) = (
+                tap / (side * side) % channels,
+                tap / (side * side * channels),
+            );
             let first = pad.saturating_sub(dx);
             let end = (width + pad).saturating_sub(dx).min(width);
             for y in 0..height {
@@ -187,7 +200,12 @@ impl FirstLayer {
                 };
                 if first < end {
                     let source = (channel * height + from) * width + first + dx - pad;
-                    f(weight, source, (filter * height + y) * width + first, end - first);
+                    f(
+                        weight,
+                        source,
+                        (filter * height + y) * width + first,
+                        end - first,
+                    );
                 }
             }
         }
@@ -259,9 +277,8 @@ mod tests {
     fn the_transposed_map_is_the_adjoint() {
         let mut random = Random::new(2);
         let layer = layer(&mut random);
-        let mut some = |len: usize| -> Vec<f32> {
-            (0..len).map(|_| random.real(-1.0, 1.0) as f32).collect()
-        };
+        let mut some =
+            |len: usize| -> Vec<f32> { (0..len).map(|_| random.real(-1.0, 1.0) as f32).collect() };
         let (x, z) = (some(40), some(60));
         let (mut ax, mut az) = (vec![0.0; 60], vec![0.0; 40]);
         layer.add_filtered(&x, &mut ax);

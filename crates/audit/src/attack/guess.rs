@@ -26,6 +26,22 @@ pub struct Guess {
 }
 
 impl Guess {
+    /// In words.
+    pub fn sentence(&self) -> String {
+        if self.candidates == 0 {
+            return format!("{} receives nothing to guess by", self.party);
+        }
+        format!(
+            "{}: the best of {} guesses tells {:.2} % of {} signs (chance: {:.2} to {:.2} %)",
+            self.party,
+            self.candidates,
+            100.0 * self.rate,
+            self.tested,
+            100.0 * self.chance[0],
+            100.0 * self.chance[1]
+        )
+    }
+
     /// Whether the rate is what chance gives.
     pub fn is_chance(&self) -> bool {
         (self.chance[0]..=self.chance[1]).contains(&self.rate)
@@ -44,7 +60,11 @@ pub(crate) fn candidates(views: &Views, party: Role) -> Vec<Bits> {
             // Elements, one or several a value: top and lowest bit.
             for part in 0..bits / (64 * len) {
                 for within in [0, 63] {
-                    all.push((0..len).map(|i| bit((part * len + i) * 64 + within)).collect());
+                    all.push(
+                        (0..len)
+                            .map(|i| bit((part * len + i) * 64 + within))
+                            .collect(),
+                    );
                 }
             }
         } else {
@@ -104,7 +124,11 @@ pub(crate) fn best_guess(pictures: &[Views], party: Role) -> (Guess, Vec<Vec<boo
         party,
         candidates: count,
         tested,
-        rate: if tested == 0 { 0.5 } else { hits as f64 / tested as f64 },
+        rate: if tested == 0 {
+            0.5
+        } else {
+            hits as f64 / tested as f64
+        },
         chance: wilson(tested / 2, tested, CONFIDENCE),
     };
     (guess, guesses)

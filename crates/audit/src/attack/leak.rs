@@ -12,7 +12,8 @@ use trefoil_net::Role;
 use trefoil_ring::{Conv2d, Fixed, Ring, Z64};
 
 /// Fraction bits of the broken framework: a value of 30 bits, times a factor of 31, fits.
-const SCSDF: Fixed = Fixed::new(16);
+pub(super) const FRACTION_BITS: u32 = 16;
+const SCSDF: Fixed = Fixed::new(FRACTION_BITS);
 /// Fraction bits of the product's run.
 const OURS: Fixed = Fixed::new(20);
 
@@ -48,7 +49,10 @@ fn geometry(layer: &FirstLayer) -> Conv2d {
 }
 
 fn encode(format: Fixed, values: &[f32]) -> Vec<Z64> {
-    values.iter().map(|&v| format.encode(f64::from(v))).collect()
+    values
+        .iter()
+        .map(|&v| format.encode(f64::from(v)))
+        .collect()
 }
 
 /// Run the layer and its activation on shares of a picture in the broken framework.
@@ -82,7 +86,9 @@ pub(crate) fn scsdf(
         };
         let mut z = bilinear(&framework, own(0), own(1), lens, map).await?;
         for (plane, b) in z.chunks_mut(area).zip(own(2)) {
-            plane.iter_mut().for_each(|v| *v += b);
+            for v in plane {
+                *v += b;
+            }
         }
         let z = truncate(&framework, &z, bits);
         match follows {
@@ -160,10 +166,14 @@ pub(crate) fn ours(layer: &FirstLayer, picture: &Picture, seed: u64) -> Result<V
         .map(|((a, b), c)| (a + b + c).is_negative())
         .collect();
     // The layer's messages are those of the root branch, which sent first.
-    let root = seen_1.iter().find(|m| m.tag == trefoil_mpc::Step::Wrap.tag());
+    let root = seen_1
+        .iter()
+        .find(|m| m.tag == trefoil_mpc::Step::Wrap.tag());
     let root = root.map(|m| m.branch);
     let rectifier = |seen: Vec<Received>| -> Vec<Received> {
-        seen.into_iter().filter(|m| Some(m.branch) != root).collect()
+        seen.into_iter()
+            .filter(|m| Some(m.branch) != root)
+            .collect()
     };
     Ok(Views {
         received: [seen_0, seen_1, seen_2].map(rectifier),

@@ -9,9 +9,9 @@ use crate::pictures::Picture;
 const STEPS: usize = 12;
 /// Places looked at.
 const SAMPLES: usize = 12_000;
-/// Ridge penalty per sample: signs are a linear function of a patch without exception, so that the weights of an
+/// Ridge penalty, relative to the mean square of the features: signs are a linear function of a patch without exception, so that the weights of an
 /// unpenalised fit would grow for ever.
-const RIDGE: f64 = 1e-6;
+const RIDGE: f64 = 1e-5;
 
 /// Filters and biases, up to a factor each, from pictures and the signs that they made the helper see.
 ///
@@ -30,9 +30,13 @@ pub(crate) fn learned(shape: &FirstLayer, examples: &[(Picture, Maps)], seed: u6
     }
     // Prepared pixels may be large: a common factor keeps the regression's numbers near 1.
     let square: f32 = patches.iter().flat_map(|p| &p.2).map(|v| v * v).sum();
-    let unit = (square / (patches.len() * size).max(1) as f32).sqrt().max(1e-12);
+    let unit = (square / (patches.len() * size).max(1) as f32)
+        .sqrt()
+        .max(1e-12);
     for (_, _, patch) in &mut patches {
-        patch.iter_mut().for_each(|v| *v /= unit);
+        for v in patch.iter_mut() {
+            *v /= unit;
+        }
         patch.push(1.0);
     }
     let mut layer = shape.clone();
@@ -43,8 +47,13 @@ pub(crate) fn learned(shape: &FirstLayer, examples: &[(Picture, Maps)], seed: u6
         let mut weights = vec![0.0_f32; size + 1];
         for _ in 0..STEPS {
             let mut system = Ridge::new(size + 1, 1);
-            for (number, place, patch) in &patches {
+            for (at, (number, place, patch)) in patches.iter().enumerate() {
+                if at % 256 == 0 {
+                    system.settle();
+                }
                 let z: f32 = patch.iter().zip(&weights).map(|(a, b)| a * b).sum();
+                // Beyond this the exponential says nothing new.
+                let z = z.clamp(-12.0, 12.0);
                 let p = 1.0 / (1.0 + (-z).exp());
                 let variance = (p * (1.0 - p)).max(1e-4);
                 let wanted = f32::from(sign(*number, *place) > 0.0);
@@ -84,7 +93,10 @@ pub(crate) fn likeness(a: &FirstLayer, b: &FirstLayer) -> f64 {
     let pairs = a.weights.chunks(size).zip(b.weights.chunks(size));
     let cosine = |(x, y): (&[f32], &[f32])| {
         let dot = |x: &[f32], y: &[f32]| {
-            x.iter().zip(y).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>()
+            x.iter()
+                .zip(y)
+                .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                .sum::<f64>()
         };
         dot(x, y) / (dot(x, x) * dot(y, y)).sqrt().max(1e-12)
     };
@@ -99,9 +111,8 @@ mod tests {
     #[test]
     fn filters_are_learned_from_signs() {
         let mut random = Random::new(1);
-        let mut some = |len: usize| -> Vec<f32> {
-            (0..len).map(|_| random.real(-1.0, 1.0) as f32).collect()
-        };
+        let mut some =
+            |len: usize| -> Vec<f32> { (0..len).map(|_| random.real(-1.0, 1.0) as f32).collect() };
         let layer = FirstLayer {
             input: [1, 12, 12],
             filters: 2,
@@ -119,6 +130,10 @@ mod tests {
             })
             .collect();
         let found = learned(&layer, &examples, 1);
-        assert!(likeness(&found, &layer) > 0.99, "{}", likeness(&found, &layer));
+        assert!(
+            likeness(&found, &layer) > 0.99,
+            "{}",
+            likeness(&found, &layer)
+        );
     }
 }

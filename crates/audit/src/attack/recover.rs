@@ -32,7 +32,11 @@ pub(crate) fn nearest_with_signs(layer: &FirstLayer, signs: &[f32], guess: &Pict
             .zip(&norms)
         {
             for (z, &sign) in plane.iter_mut().zip(signs) {
-                *z = if *z * sign < 0.0 { *z / (norm * norm) } else { 0.0 };
+                *z = if *z * sign < 0.0 {
+                    *z / (norm * norm)
+                } else {
+                    0.0
+                };
             }
         }
         let mut gradient = vec![0.0; x.len()];
@@ -75,11 +79,15 @@ fn largest_eigenvalue(layer: &FirstLayer, norms: &[f32]) -> f32 {
         let mut out = vec![0.0; layer.outputs()];
         layer.add_filtered(&prepared, &mut out);
         for (plane, norm) in out.chunks_mut(area).zip(norms) {
-            plane.iter_mut().for_each(|z| *z /= norm * norm);
+            for z in plane {
+                *z /= norm * norm;
+            }
         }
         let mut back = vec![0.0; len];
         layer.add_transposed(&out, &mut back);
-        back.iter_mut().enumerate().for_each(|(i, b)| *b *= scale(i));
+        back.iter_mut()
+            .enumerate()
+            .for_each(|(i, b)| *b *= scale(i));
         value = back.iter().map(|b| b * b).sum::<f32>().sqrt().max(1e-12);
         v = back.into_iter().map(|b| b / value).collect();
     }
@@ -95,7 +103,8 @@ mod tests {
     #[test]
     fn signs_are_met_and_a_consistent_guess_stays() {
         let mut random = Random::new(1);
-        let mut some = |len| -> Vec<f32> { (0..len).map(|_| random.real(-1.0, 1.0) as f32).collect() };
+        let mut some =
+            |len| -> Vec<f32> { (0..len).map(|_| random.real(-1.0, 1.0) as f32).collect() };
         let layer = FirstLayer {
             input: [1, 8, 8],
             filters: 3,
@@ -115,7 +124,11 @@ mod tests {
         let found = nearest_with_signs(&layer, &signs, &grey);
         assert!(wrong(&grey) > 20 && wrong(&found) <= wrong(&grey) / 4);
         let same = nearest_with_signs(&layer, &signs, &truth);
-        let moved = same.pixels.iter().zip(&truth.pixels).map(|(a, b)| (a - b).abs());
+        let moved = same
+            .pixels
+            .iter()
+            .zip(&truth.pixels)
+            .map(|(a, b)| (a - b).abs());
         assert!(moved.fold(0.0, f32::max) < 1e-6);
     }
 }

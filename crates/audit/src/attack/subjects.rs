@@ -24,7 +24,10 @@ const PUBLIC: usize = 200;
 /// # Errors
 /// If a file is missing or broken.
 pub fn subjects(folder: &Path, extent: Extent) -> Result<Vec<Subject>, AuditError> {
-    let mut all = vec![digits(folder, if extent == Extent::Quick { 10 } else { 100 })?];
+    let mut all = vec![digits(
+        folder,
+        if extent == Extent::Quick { 10 } else { 100 },
+    )?];
     if extent == Extent::Full {
         all.push(photos(folder, 30)?);
         all.push(faces(folder, 10)?);
@@ -106,7 +109,11 @@ fn faces(folder: &Path, count: usize) -> Result<Subject, AuditError> {
     let (mut public, mut gallery, mut names) = (Vec::new(), Vec::new(), Vec::new());
     let mut number = 0;
     for (i, (picture, &person)) in pictures.iter().zip(&people).enumerate() {
-        number = if i > 0 && people[i - 1] == person { number + 1 } else { 0 };
+        number = if i > 0 && people[i - 1] == person {
+            number + 1
+        } else {
+            0
+        };
         let last = people.get(i + 1) != Some(&person);
         if number < 5 {
             gallery.push(picture.clone());

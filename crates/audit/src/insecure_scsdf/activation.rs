@@ -38,7 +38,9 @@ pub async fn drelu(
         Vec::new()
     } else {
         let words = framework.own_words(len);
-        let half = words.iter().map(|&w| Z64::from_u64((w >> (65 - FACTOR_BITS)) + 1));
+        let half = words
+            .iter()
+            .map(|&w| Z64::from_u64((w >> (65 - FACTOR_BITS)) + 1));
         half.collect()
     };
     let mut masked = mul(framework, &factor, x, len).await?;
@@ -62,7 +64,7 @@ pub async fn drelu(
     } else {
         framework.take(HELPER, Step::Reshare, len).await?
     };
-    Ok(hidden.undo(framework.role(), signs))
+    Ok(hidden.undo(framework.role(), &signs))
 }
 
 /// Shares of `max(x, 0)`, exact.
@@ -152,7 +154,7 @@ impl Hidden {
     }
 
     /// Shares of the bits before the disguise: a flipped one is 1 less the helper's.
-    fn undo(&self, role: Role, signs: Vec<Z64>) -> Vec<Z64> {
+    fn undo(&self, role: Role, signs: &[Z64]) -> Vec<Z64> {
         let one = Z64::from_u64(u64::from(role == Role::P0));
         let places = self.flipped.iter().zip(&self.order);
         places

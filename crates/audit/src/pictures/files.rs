@@ -10,10 +10,31 @@ use std::path::Path;
 /// Largest decompressed file that is read: the largest real one has 47 MB.
 const MOST_BYTES: u64 = 256 << 20;
 
-fn problem(path: &Path, problem: impl ToString) -> AuditError {
+fn problem(path: &Path, problem: impl Into<Problem>) -> AuditError {
     AuditError::File {
         path: path.to_owned(),
-        problem: problem.to_string(),
+        problem: problem.into().0,
+    }
+}
+
+/// What is wrong with a file, in words.
+struct Problem(String);
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
     }
 }
 
@@ -60,7 +81,10 @@ pub fn idx_pictures(path: &Path) -> Result<Vec<Picture>, AuditError> {
     let (sizes, content) = idx(path, 3)?;
     let shape = [1, sizes[1], sizes[2]];
     let area = (sizes[1] * sizes[2]).max(1);
-    Ok(content.chunks_exact(area).map(|p| picture(shape, p)).collect())
+    Ok(content
+        .chunks_exact(area)
+        .map(|p| picture(shape, p))
+        .collect())
 }
 
 /// The labels of an `idx1-ubyte.gz` file.
@@ -100,7 +124,10 @@ pub fn orl_faces(path: &Path) -> Result<(Vec<Picture>, Vec<usize>), AuditError> 
     let mut faces = Vec::new();
     for entry in archive.entries().map_err(|error| problem(path, error))? {
         let mut entry = entry.map_err(|error| problem(path, error))?;
-        let name = entry.path().map_err(|error| problem(path, error))?.into_owned();
+        let name = entry
+            .path()
+            .map_err(|error| problem(path, error))?
+            .into_owned();
         if name.extension().is_none_or(|extension| extension != "pgm") {
             continue;
         }
@@ -119,16 +146,18 @@ pub fn orl_faces(path: &Path) -> Result<(Vec<Picture>, Vec<usize>), AuditError> 
         entry
             .read_to_end(&mut content)
             .map_err(|error| problem(path, error))?;
-        let face = pgm(&content).ok_or_else(|| {
-            problem(path, format!("{} is no PGM file of bytes", name.display()))
-        })?;
+        let face = pgm(&content)
+            .ok_or_else(|| problem(path, format!("{} is no PGM file of bytes", name.display())))?;
         faces.push((person, which, face));
     }
     if faces.is_empty() {
         return Err(problem(path, "holds no PGM file"));
     }
     faces.sort_by_key(|(person, which, _)| (*person, *which));
-    Ok(faces.into_iter().map(|(person, _, face)| (face, person)).unzip())
+    Ok(faces
+        .into_iter()
+        .map(|(person, _, face)| (face, person))
+        .unzip())
 }
 
 /// A binary PGM file with at most 255 grey levels.
@@ -200,7 +229,8 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_size(content.len() as u64);
             header.set_cksum();
-            tar.append_data(&mut header, name, content.as_slice()).unwrap();
+            tar.append_data(&mut header, name, content.as_slice())
+                .unwrap();
         }
         let (_folder, path) = gzipped("faces.tar.gz", &tar.into_inner().unwrap());
         let (faces, people) = orl_faces(&path).unwrap();

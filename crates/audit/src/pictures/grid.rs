@@ -50,7 +50,8 @@ impl Grid {
             }
         }
         let mut png = Vec::new();
-        let mut encoder = png::Encoder::new(&mut png, (across * scale) as u32, (down * scale) as u32);
+        let mut encoder =
+            png::Encoder::new(&mut png, (across * scale) as u32, (down * scale) as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header()?;
@@ -81,7 +82,9 @@ mod tests {
             rows: vec![vec![dot(1.0), dot(0.0)], vec![dot(0.2)]],
         };
         let png = grid.png(2).unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png))
+            .read_info()
+            .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!((info.width, info.height), (6, 6));

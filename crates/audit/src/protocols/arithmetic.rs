@@ -49,7 +49,11 @@ pub(super) fn entries() -> Vec<Entry> {
             "mul, truncated",
             &["trefoil_mpc::mul_truncated"],
             signed(VECTORS, 30),
-            async |p, x| mul_truncated(p, &x.shares[0], &x.shares[1], 20).await.map(drop),
+            async |p, x| {
+                mul_truncated(p, &x.shares[0], &x.shares[1], 20)
+                    .await
+                    .map(drop)
+            },
         ),
         Entry::new::<Z64>(
             "dot",

@@ -13,11 +13,16 @@ const ROWS: &[&[usize]] = &[&[4, LEN]];
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
-        Entry::new::<Z64>("and", &["trefoil_mpc::and"], any(&[&[64], &[64]]), async |p, x| {
-            and(p, &low_bits(&x.shares[0]), &low_bits(&x.shares[1]))
-                .await
-                .map(drop)
-        }),
+        Entry::new::<Z64>(
+            "and",
+            &["trefoil_mpc::and"],
+            any(&[&[64], &[64]]),
+            async |p, x| {
+                and(p, &low_bits(&x.shares[0]), &low_bits(&x.shares[1]))
+                    .await
+                    .map(drop)
+            },
+        ),
         Entry::new::<Z64>(
             "bit to arithmetic",
             &["trefoil_mpc::bit_to_arithmetic"],
@@ -31,9 +36,12 @@ pub(super) fn entries() -> Vec<Entry> {
         Entry::new::<Z64>("a2b", &["trefoil_mpc::a2b"], any(VECTOR), async |p, x| {
             a2b(p, &x.shares[0]).await.map(drop)
         }),
-        Entry::new::<Z64>("msb", &["trefoil_mpc::msb"], signed(VECTOR, 62), async |p, x| {
-            msb(p, &x.shares[0], 64).await.map(drop)
-        }),
+        Entry::new::<Z64>(
+            "msb",
+            &["trefoil_mpc::msb"],
+            signed(VECTOR, 62),
+            async |p, x| msb(p, &x.shares[0], 64).await.map(drop),
+        ),
         Entry::new::<Z32>(
             "msb, 32 bits",
             &["trefoil_mpc::msb"],
@@ -66,9 +74,12 @@ pub(super) fn entries() -> Vec<Entry> {
                     .map(drop)
             },
         ),
-        Entry::new::<Z64>("relu", &["trefoil_mpc::relu"], signed(VECTOR, 62), async |p, x| {
-            relu(p, &x.shares[0], 64).await.map(drop)
-        }),
+        Entry::new::<Z64>(
+            "relu",
+            &["trefoil_mpc::relu"],
+            signed(VECTOR, 62),
+            async |p, x| relu(p, &x.shares[0], 64).await.map(drop),
+        ),
         Entry::new::<Z64>(
             "max, groups",
             &["trefoil_mpc::max"],

@@ -62,7 +62,11 @@ pub(super) fn entries() -> Vec<Entry> {
             "reciprocal",
             &["trefoil_mpc::reciprocal"],
             reals(&[LEN], [0.1, 200.0], FORMAT),
-            async |p, x| reciprocal(p, &x.shares[0], FORMAT, POSITIVE).await.map(drop),
+            async |p, x| {
+                reciprocal(p, &x.shares[0], FORMAT, POSITIVE)
+                    .await
+                    .map(drop)
+            },
         ),
         Entry::new::<Z64>(
             "rsqrt",

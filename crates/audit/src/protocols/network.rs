@@ -11,12 +11,7 @@ use trefoil_ring::Z64;
 /// Pictures of a batch: packed bits of a row fill whole bytes.
 const BATCH: usize = 8;
 
-fn node(
-    operator: &str,
-    inputs: &[&str],
-    output: &str,
-    attributes: &[(&str, Attribute)],
-) -> Node {
+fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
     Node {
         name: output.to_owned(),
         operator: operator.to_owned(),

@@ -23,14 +23,24 @@ fn products<R: Ring>(secret: &Secret<R>) -> Vec<Vec<u64>> {
 pub(super) fn entries() -> Vec<Entry> {
     vec![
         // An evaluator's input: its own component plays the value that it brings.
-        Entry::new::<Z64>("input of party 1", &["trefoil_mpc::input"], any(VECTOR), async |p, x| {
-            let own = Some(x.shares[0].mine()).filter(|_| p.role() == Role::P1);
-            input(p, Role::P1, &[LEN], own).await.map(drop)
-        }),
-        Entry::new::<Z64>("input of party 2", &["trefoil_mpc::input"], any(VECTOR), async |p, x| {
-            let own = Some(x.shares[0].next()).filter(|_| p.role() == Role::P2);
-            input(p, Role::P2, &[LEN], own).await.map(drop)
-        }),
+        Entry::new::<Z64>(
+            "input of party 1",
+            &["trefoil_mpc::input"],
+            any(VECTOR),
+            async |p, x| {
+                let own = Some(x.shares[0].mine()).filter(|_| p.role() == Role::P1);
+                input(p, Role::P1, &[LEN], own).await.map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "input of party 2",
+            &["trefoil_mpc::input"],
+            any(VECTOR),
+            async |p, x| {
+                let own = Some(x.shares[0].next()).filter(|_| p.role() == Role::P2);
+                input(p, Role::P2, &[LEN], own).await.map(drop)
+            },
+        ),
         Entry::opening::<Z64>(
             "open",
             &["trefoil_mpc::open"],
@@ -71,7 +81,9 @@ pub(super) fn entries() -> Vec<Entry> {
             |secret: &Secret<Z64>| {
                 // The XOR of the components' lowest bits is the lowest bit of their sum.
                 let bits = secret[0].1.iter().enumerate();
-                vec![vec![bits.fold(0, |word, (i, v)| word | (v.to_u64() & 1) << i)]]
+                vec![vec![
+                    bits.fold(0, |word, (i, v)| word | (v.to_u64() & 1) << i),
+                ]]
             },
             async |p, x| {
                 let bits = low_bits(&x.shares[0]);

@@ -22,7 +22,12 @@ fn no_protocol_leaks() {
                 verdict.p(),
                 start.elapsed()
             );
-            assert!(!verdict.leaks(), "{}, {party}: {:#?}", entry.name, verdict.leaking());
+            assert!(
+                !verdict.leaks(),
+                "{}, {party}: {:#?}",
+                entry.name,
+                verdict.leaking()
+            );
         }
     }
 }
@@ -54,7 +59,10 @@ fn public_protocols() -> Vec<String> {
 #[test]
 fn every_public_protocol_has_an_entry() {
     let public = public_protocols();
-    assert!(public.len() >= 28, "the sources are read wrongly: {public:?}");
+    assert!(
+        public.len() >= 28,
+        "the sources are read wrongly: {public:?}"
+    );
     let entries = protocols().unwrap();
     let covered: Vec<&str> = entries.iter().flat_map(|e| e.covers).copied().collect();
     for name in &public {
@@ -64,8 +72,14 @@ fn every_public_protocol_has_an_entry() {
         );
     }
     assert!(covered.contains(&"trefoil_nn::run"));
-    for name in covered.iter().filter(|name| name.starts_with("trefoil_mpc::")) {
-        assert!(public.iter().any(|p| p == name), "{name} is no public protocol");
+    for name in covered
+        .iter()
+        .filter(|name| name.starts_with("trefoil_mpc::"))
+    {
+        assert!(
+            public.iter().any(|p| p == name),
+            "{name} is no public protocol"
+        );
     }
     let mut names: Vec<&str> = entries.iter().map(|e| e.name).collect();
     names.sort_unstable();

@@ -20,7 +20,9 @@ fn shares(seed: u64, values: &[Z64]) -> [Vec<Z64>; 3] {
 
 fn numbers(seed: u64, len: usize) -> Vec<Z64> {
     let mut random = Random::new(seed);
-    (0..len).map(|_| Fixed::new(BITS).encode(random.real(-9.0, 9.0))).collect()
+    (0..len)
+        .map(|_| Fixed::new(BITS).encode(random.real(-9.0, 9.0)))
+        .collect()
 }
 
 #[test]
@@ -73,8 +75,18 @@ fn a_network_is_computed() {
             let own = |i: usize| all[i][p.role().index()].clone();
             let zeros = vec![Z64::default(); if p.role() == HELPER { 0 } else { 2 }];
             let layers = [
-                Dense { size: [20, 8], weights: own(1), bias: own(2), activation },
-                Dense { size: [8, 2], weights: own(3), bias: zeros, activation: Activation::None },
+                Dense {
+                    size: [20, 8],
+                    weights: own(1),
+                    bias: own(2),
+                    activation,
+                },
+                Dense {
+                    size: [8, 2],
+                    weights: own(3),
+                    bias: zeros,
+                    activation: Activation::None,
+                },
             ];
             infer(&framework, &layers, own(0), 3, BITS, Disguise::None).await
         })
@@ -83,7 +95,10 @@ fn a_network_is_computed() {
         for row in 0..3 {
             for out in 0..2 {
                 let hidden = (0..8).map(|h| {
-                    let z: f64 = (0..20).map(|i| x[row * 20 + i] * w1[i * 8 + h]).sum::<f64>() + b1[h];
+                    let z: f64 = (0..20)
+                        .map(|i| x[row * 20 + i] * w1[i * 8 + h])
+                        .sum::<f64>()
+                        + b1[h];
                     match activation {
                         Activation::Relu => z.max(0.0),
                         _ => (z + 0.5).clamp(0.0, 1.0),

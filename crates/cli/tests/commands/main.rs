@@ -2,6 +2,7 @@
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod audit;
 mod demo;
 mod infer;
 mod loss;
