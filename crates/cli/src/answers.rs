@@ -20,6 +20,9 @@ pub(crate) struct Answers {
     pub(crate) link: Option<LinkKind>,
     /// The file of the running parties that were used.
     pub(crate) parties: Option<String>,
+    /// The file of the guard over the answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guard: Option<String>,
     /// The emulated network.
     pub(crate) network: Option<String>,
     /// Bits of the ring; none in the clear.

@@ -179,6 +179,7 @@ fn lenet5(arguments: &Bench, client: &mut Client, link: LinkKind) -> Result<Row,
         let job = Inference {
             plan: &model.plan,
             weights: &model.weights,
+            guard: None,
             inputs: &pictures,
             observe: false,
         };

@@ -1,5 +1,7 @@
 //! `trefoil infer`: answers of a model to pictures.
 
+mod verified;
+
 use crate::answers::Answers;
 use crate::arrays::Destination;
 use crate::check::{self, Check};
@@ -49,6 +51,10 @@ pub(crate) struct Infer {
     /// Use three running parties, as `trefoil keys` described them
     #[arg(long, value_name = "parties.toml", conflicts_with_all = ["link", "network"])]
     parties: Option<PathBuf>,
+    /// Guard the answers against membership inference: confidences in the place of logits, with unchanged labels. A file
+    /// of `trefoil guard train`
+    #[arg(long, value_name = "GUARD.safetensors")]
+    guard: Option<PathBuf>,
     #[command(flatten)]
     format: NumberFormat,
     #[command(flatten)]
@@ -65,6 +71,8 @@ pub(crate) struct Infer {
     /// How long to wait for a party before giving up
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
+    #[command(flatten)]
+    verification: verified::Verification,
 }
 
 /// Where a model runs.
@@ -82,11 +90,14 @@ pub(crate) enum BackendKind {
 /// Answer, write the answers, and tell what it took.
 pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let link = arguments.link()?;
+    if let Some(plan) = &arguments.verification.verify {
+        return verified::run(arguments, plan, json);
+    }
     let destination = Destination::new(&arguments.output)?;
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
-    let (model, known) = arguments.ranges.compile(
+    let (mut model, known) = arguments.ranges.compile(
         &graph,
         pictures.len(),
         batch,
@@ -94,6 +105,11 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         &arguments.preparation,
     )?;
     RangeOptions::check(&model, &arguments.input, &pictures)?;
+    if let Some(path) = &arguments.guard {
+        model.guard(path)?;
+    }
+    // The file's own copy of the weights.
+    drop(graph);
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| check::read_labels(path, pictures.len(), &model))
@@ -127,6 +143,10 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         output: arguments.output.display().to_string(),
         backend: arguments.backend,
         link,
+        guard: arguments
+            .guard
+            .as_ref()
+            .map(|path| path.display().to_string()),
         parties: arguments
             .parties
             .as_ref()
@@ -198,6 +218,7 @@ impl Infer {
                 let job = Inference {
                     plan: &model.plan,
                     weights: &model.weights,
+                    guard: model.guard.as_ref(),
                     inputs: std::slice::from_ref(&pictures.values),
                     observe: false,
                 };

@@ -6,7 +6,8 @@ use crate::spectrum::{self, Counts};
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
 use std::time::Instant;
-use trefoil_nn::{Backend, Clear, Fixed, Port, ready, run};
+use trefoil_guard::{Network, protect};
+use trefoil_nn::{Clear, Fixed, Port, Ranged, ready, run};
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_serve::{Outcome, Phase, Progress, Report};
 
@@ -23,10 +24,10 @@ pub(crate) fn clear(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Failure> {
     let start = Instant::now();
-    let weights = model.weights.to_clear();
+    let weights = model.weights.clear();
     let setup_s = start.elapsed().as_secs_f64();
     let codec = (|batch: ArrayD<f64>| batch, |answer| answer);
-    batches(&Clear, model, &weights, pictures, codec, setup_s, progress)
+    batches(&Clear, model, weights, pictures, codec, setup_s, progress)
 }
 
 /// The parties' arithmetic with their rounding, without the parties.
@@ -97,7 +98,7 @@ pub(crate) fn top_bits(model: &Model, pictures: &Pictures) -> Result<Counts, Fai
 }
 
 /// Run batch after batch, the last one filled up.
-fn batches<B: Backend<Error = Infallible>>(
+fn batches<B: Ranged<Error = Infallible>>(
     backend: &B,
     model: &Model,
     weights: &[B::Tensor],
@@ -120,6 +121,14 @@ fn batches<B: Backend<Error = Infallible>>(
         })
         .collect();
     let (steps, batches) = (phases.len(), pictures.len().div_ceil(plan.batch));
+    let guard = model.guard.as_ref().map(|guard| {
+        phases.push(Phase {
+            name: "guard".into(),
+            ..Phase::default()
+        });
+        let Ok(network) = ready(Network::public(backend, &guard.settings, &guard.classifier));
+        (&guard.settings, network)
+    });
     let mut answers = Vec::with_capacity(batches);
     for batch in 0..batches {
         let input = encode(filled(pictures, batch * plan.batch, plan.batch));
@@ -133,7 +142,13 @@ fn batches<B: Backend<Error = Infallible>>(
                 name: name.to_owned(),
             });
         };
-        let Ok(outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
+        let Ok(mut outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
+        if let (Some((settings, network)), Some(logits)) = (&guard, outputs.first_mut()) {
+            let start = Instant::now();
+            let Ok(guarded) = ready(protect(backend, settings, network, logits));
+            *logits = guarded;
+            observer(steps, "guard", start.elapsed());
+        }
         answers.extend(outputs.into_iter().map(&decode));
     }
     let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();

@@ -3,6 +3,8 @@
 mod answers;
 mod arguments;
 mod arrays;
+mod attack;
+mod audit;
 mod bench;
 mod check;
 mod demo;
@@ -10,6 +12,7 @@ mod estimate;
 mod failure;
 mod files;
 mod forecast;
+mod guard;
 mod infer;
 mod inspect;
 mod keys;
@@ -24,6 +27,11 @@ mod progress;
 mod ranges;
 mod spectrum;
 mod summary;
+mod verify;
+mod verify_attack;
+mod verify_fingerprint;
+mod verify_plan;
+mod verify_servers;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -42,8 +50,11 @@ fn main() -> ExitCode {
         Command::Estimate(estimate) => estimate::run(&estimate, json),
         Command::Party(party) => party::run(&party, json),
         Command::Keys(keys) => keys::run(&keys, json),
+        Command::Audit(audit) => audit::run(&audit, json),
         Command::Bench(bench) => bench::run(&bench, json),
+        Command::Attack(attack) => attack::run(&attack, json),
         Command::Demo(demo) => demo::run(&demo, json),
+        Command::Verify(verify) => verify::run(&verify, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,11 +5,13 @@ mod bounds;
 mod clear;
 mod cost;
 mod fixed;
+mod ranged;
 
 pub(crate) use bounds::{Bounds, Interval};
 pub use clear::Clear;
 pub use cost::{Priced, step_costs};
 pub use fixed::Fixed;
+pub use ranged::Ranged;
 
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;

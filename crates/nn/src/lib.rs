@@ -10,6 +10,7 @@ pub mod defaults;
 mod error;
 mod executor;
 pub mod graph;
+mod head;
 mod import;
 mod layer;
 mod network;
@@ -22,7 +23,7 @@ mod shape;
 mod walk;
 mod window;
 
-pub use backend::{Backend, Clear, Fixed, Priced, step_costs};
+pub use backend::{Backend, Clear, Fixed, Priced, Ranged, step_costs};
 pub use compare::{LayerError, layer_errors};
 pub use error::{InputError, ModelError, PlanError, Problem};
 pub use executor::{Observer, ready, run};

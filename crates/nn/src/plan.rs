@@ -97,7 +97,7 @@ impl Default for Options {
 /// No `Debug`, so that no log shows them.
 #[derive(Clone)]
 pub struct Weights {
-    tensors: Vec<Arc<ArrayD<f64>>>,
+    tensors: Arc<[ArrayD<f64>]>,
 }
 
 impl Plan {
@@ -293,6 +293,15 @@ impl Plan {
         Ok(())
     }
 
+    /// Check that weights are this plan's, before anything of them is shared.
+    ///
+    /// # Errors
+    /// As [`Plan::check_inputs`].
+    pub fn check_weights(&self, weights: &Weights) -> Result<(), InputError> {
+        let tensors: Vec<_> = weights.iter().collect();
+        self.check_tensors(&self.weights, &tensors)
+    }
+
     fn check_tensors(&self, ports: &[Port], tensors: &[&ArrayD<f64>]) -> Result<(), InputError> {
         if ports.len() != tensors.len() {
             let (expected, actual) = (ports.len(), tensors.len());
@@ -311,10 +320,12 @@ impl Plan {
                     actual,
                 });
             }
-            if let Some((at, &value)) = tensor
-                .indexed_iter()
-                .find(|(_, v)| v.is_nan() || v.abs() >= limit)
-            {
+            // Counting indices along takes ten times as long as looking at the elements.
+            let wrong = |value: &f64| value.is_nan() || value.abs() >= limit;
+            if !tensor.iter().any(wrong) {
+                continue;
+            }
+            if let Some((at, &value)) = tensor.indexed_iter().find(|(_, value)| wrong(value)) {
                 let (index, name) = (ndarray::Dimension::slice(&at).to_vec(), name.clone());
                 return Err(if value.is_finite() {
                     InputError::OutOfRange {
@@ -335,18 +346,34 @@ impl Plan {
 }
 
 impl Weights {
-    pub(crate) fn new(tensors: Vec<Arc<ArrayD<f64>>>) -> Self {
+    pub(crate) fn new(tensors: Vec<ArrayD<f64>>) -> Self {
+        let tensors = tensors.into();
         Self { tensors }
+    }
+
+    /// Other tensors for the same plan: retrained ones, say.
+    ///
+    /// # Errors
+    /// If their number, a shape or a value does not fit the plan.
+    pub fn from_tensors(plan: &Plan, tensors: Vec<ArrayD<f64>>) -> Result<Self, InputError> {
+        let views: Vec<_> = tensors.iter().collect();
+        plan.check_tensors(&plan.weights, &views)?;
+        Ok(Self::new(tensors))
     }
 
     /// The tensors, in the order of [`Plan::weights`].
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ArrayD<f64>> {
-        self.tensors.iter().map(AsRef::as_ref)
+        self.tensors.iter()
     }
 
-    /// The tensors for [`crate::Clear`].
+    /// The tensors for [`crate::Clear`], where they are.
+    pub fn clear(&self) -> &[ArrayD<f64>] {
+        &self.tensors
+    }
+
+    /// The tensors for [`crate::Clear`], copied.
     pub fn to_clear(&self) -> Vec<ArrayD<f64>> {
-        self.iter().cloned().collect()
+        self.tensors.to_vec()
     }
 
     /// The tensors as elements of the plan's ring, to be shared or for [`crate::Fixed`].
@@ -358,10 +385,9 @@ impl Weights {
     /// If `R` is not the plan's ring, or the weights are not the plan's.
     pub fn encode<R: Ring>(&self, plan: &Plan) -> Result<Vec<ArrayD<R>>, InputError> {
         assert_eq!(R::BITS, plan.ring_bits, "the plan's ring");
-        let tensors: Vec<_> = self.iter().collect();
-        plan.check_tensors(&plan.weights, &tensors)?;
-        Ok(tensors
-            .into_iter()
+        plan.check_weights(self)?;
+        Ok(self
+            .iter()
             .map(|tensor| tensor.mapv(|v| plan.format().encode(v)))
             .collect())
     }

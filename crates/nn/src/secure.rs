@@ -31,8 +31,8 @@ pub struct Secure<R> {
 /// Shared bits with a shape.
 #[derive(Clone, Debug)]
 pub struct SharedBits {
-    shape: Vec<usize>,
-    bits: BitShare,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bits: BitShare,
 }
 
 impl<R: Ring> Secure<R> {
@@ -58,6 +58,11 @@ impl<R: Ring> Secure<R> {
     /// The party's branch.
     pub fn party(&self) -> &Party {
         &self.party
+    }
+
+    /// The format of its numbers.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     fn fraction_bits(&self) -> u32 {

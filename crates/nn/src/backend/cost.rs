@@ -69,7 +69,12 @@ impl<R: Ring> Priced<R> {
         self.cost.get()
     }
 
-    fn add_cost(&self, cost: Cost) {
+    /// The format of its numbers.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(super) fn add_cost(&self, cost: Cost) {
         self.cost.set(self.cost.get() + cost);
     }
 

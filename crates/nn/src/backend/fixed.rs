@@ -60,8 +60,13 @@ impl<R: Ring> Fixed<R> {
         self.format.decode_all(values)
     }
 
+    /// The format of its numbers.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// From twice the fraction bits to the format.
-    fn truncate(&self, mut x: ArrayD<R>) -> ArrayD<R> {
+    pub(super) fn truncate(&self, mut x: ArrayD<R>) -> ArrayD<R> {
         let bits = self.format.fraction_bits;
         if bits == 0 {
             return x;
@@ -90,12 +95,12 @@ impl<R: Ring> Fixed<R> {
     }
 
     /// A function computed in 64-bit floats, rounded to the format.
-    fn in_floats(&self, x: &ArrayD<R>, f: impl Fn(f64) -> f64) -> ArrayD<R> {
+    pub(super) fn in_floats(&self, x: &ArrayD<R>, f: impl Fn(f64) -> f64) -> ArrayD<R> {
         x.mapv(|v| self.round(f(self.format.decode(v))))
     }
 
     /// The nearest value of the format. Out of range saturates, which no protocol promises.
-    fn round(&self, value: f64) -> R {
+    pub(super) fn round(&self, value: f64) -> R {
         let limit = self.format.limit::<R>();
         self.format.encode(value.clamp(-limit, limit))
     }

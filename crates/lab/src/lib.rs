@@ -1,0 +1,21 @@
+//! Membership inference, measured: data sets, attacks, metrics and reports.
+//!
+//! [`data`] reads the data sets of the literature in their original formats and splits them,
+//! [`attacks`] turns a model's outputs into membership scores and decisions, [`metrics`] says how
+//! good those are and how sure that is, [`report`] prints, draws and gathers the results.
+
+// Views of arrays are references already.
+#![allow(clippy::needless_pass_by_value)]
+// Tests compare with numbers that are exact in binary, and their stand-ins never fail.
+#![cfg_attr(test, allow(clippy::float_cmp, clippy::unnecessary_wraps))]
+
+pub mod attacks;
+pub mod data;
+mod error;
+pub mod metrics;
+pub mod random;
+pub mod report;
+mod sides;
+
+pub use error::LabError;
+pub use sides::Sides;

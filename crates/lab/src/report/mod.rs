@@ -1,0 +1,25 @@
+//! Tables, pictures and the report that gathers them.
+//!
+//! [`Results`] are what the attacks on one model achieved; a [`Table`] is printed on terminals and
+//! in HTML; a [`Figure`] is drawn as SVG and PNG; a [`Report`] is all of it in one file, with the
+//! seeds, splits and versions behind the numbers.
+
+mod canvas;
+mod document;
+mod figure;
+mod heat_map;
+mod histogram;
+mod html;
+mod lines;
+mod results;
+mod roc;
+mod table;
+
+pub use document::{Block, Report, Section, write_whole};
+pub use figure::Figure;
+pub use heat_map::HeatMap;
+pub use histogram::Histogram;
+pub use lines::{Line, Lines};
+pub use results::{AttackResult, Results};
+pub use roc::{RocCurve, RocFigure};
+pub use table::{Table, percent, percent_interval};

@@ -1,0 +1,6 @@
+//! The lab on real data, where it is present.
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used, clippy::float_cmp)]
+
+mod folder;
+mod memguard;
