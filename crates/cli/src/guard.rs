@@ -1,6 +1,8 @@
 //! `trefoil guard`: make, tune and apply the guard of a model's answers.
 
 mod apply;
+mod train;
+mod tune;
 
 use crate::Failure;
 use clap::{Args, Subcommand};
@@ -17,6 +19,10 @@ pub(crate) struct Guard {
 
 #[derive(Debug, Subcommand)]
 enum GuardCommand {
+    /// Train the membership classifier behind a guard
+    Train(train::Train),
+    /// Choose number and length of steps on a grid, in fixed point
+    Tune(tune::Tune),
     /// Turn logits into guarded confidences: in the clear, in fixed point, or on three parties
     Apply(apply::Apply),
 }
@@ -24,6 +30,8 @@ enum GuardCommand {
 /// Do what was asked.
 pub(crate) fn run(arguments: &Guard, json: bool) -> Result<(), Failure> {
     match &arguments.command {
+        GuardCommand::Train(train) => train::run(train, json),
+        GuardCommand::Tune(tune) => tune::run(tune, json),
         GuardCommand::Apply(apply) => apply::run(apply, json),
     }
 }

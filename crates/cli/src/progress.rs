@@ -66,3 +66,31 @@ impl Drop for Bar {
         self.bar.finish_and_clear();
     }
 }
+
+/// A bar over a known number of things, that vanishes when it is dropped.
+pub(crate) struct Counter {
+    bar: ProgressBar,
+}
+
+impl Counter {
+    /// A bar of `all` things.
+    pub(crate) fn new(message: &'static str, all: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {eta} left  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(message);
+        Self { bar }
+    }
+
+    /// `done` are done; `what` is next, or how it goes.
+    pub(crate) fn at(&self, done: u64, what: String) {
+        self.bar.set_position(done);
+        self.bar.set_message(what);
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

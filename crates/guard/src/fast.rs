@@ -120,7 +120,7 @@ async fn look<B: Ranged>(
     noise: &B::Tensor,
     original: Option<&B::Tensor>,
 ) -> Result<Look<B>, B::Error> {
-    let label = async |backend: &B| -> Result<Option<(B::Bits, B::Tensor)>, B::Error> {
+    let label = async |backend: &B| -> Result<Labelled<B>, B::Error> {
         if original.is_none() {
             // Without noise the label is the label.
             return Ok(None);
@@ -150,6 +150,12 @@ async fn look<B: Ranged>(
         });
     Ok(Look { now, pass, moved })
 }
+
+/// The label under noise, one-hot, and its part of the gradient.
+type Labelled<B> = Option<(
+    <B as trefoil_nn::Backend>::Bits,
+    <B as trefoil_nn::Backend>::Tensor,
+)>;
 
 /// Confidences; and, with noise, where they are below the original ones, and the label's.
 type Response<B> = (

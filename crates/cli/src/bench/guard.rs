@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::options::LinkKind;
 use crate::progress::Bar;
-use crate::{Failure, print};
+use crate::{Failure, print, summary};
 use clap::Args;
 use ndarray::ArrayD;
 use serde::Serialize;
@@ -178,9 +178,7 @@ fn random(shape: &[usize]) -> Result<ArrayD<f64>, Failure> {
 }
 
 fn table(rows: &[Row]) -> Result<(), Failure> {
-    let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = summary::table(&[
         "variant",
         "n",
         "steps",

@@ -23,7 +23,10 @@ pub(super) fn target_outputs(
     confidences: &Array2<f64>,
 ) -> Result<Sides<Outputs>, LabError> {
     let members = outputs(trainer, confidences, Part::Members)?;
-    Ok(Sides::new(members, outputs(trainer, confidences, Part::NonMembers)?))
+    Ok(Sides::new(
+        members,
+        outputs(trainer, confidences, Part::NonMembers)?,
+    ))
 }
 
 /// Run all attacks.
@@ -41,7 +44,10 @@ pub(super) fn attack(
     let about_population = about(Part::ShadowNonMembers)?;
     let asked = Sides::new(about(Part::Members)?, about(Part::NonMembers)?);
     let asked = both(asked);
-    let own = both(Sides::new(about(Part::ShadowMembers)?, about_population.clone()));
+    let own = both(Sides::new(
+        about(Part::ShadowMembers)?,
+        about_population.clone(),
+    ));
     let population = outputs(trainer, view.target, Part::ShadowNonMembers)?;
     let spare = trainer.records.range(Part::Spare);
     let spare = if spare.is_empty() {
@@ -58,10 +64,9 @@ pub(super) fn attack(
             target: &population,
             references,
         }),
-        shadow_population: spare.as_ref().map(|(target, references)| Population {
-            target,
-            references,
-        }),
+        shadow_population: spare
+            .as_ref()
+            .map(|(target, references)| Population { target, references }),
         trainer: Some(trainer),
         seed: trainer.config.seed,
         ..Evidence::new(&target)
@@ -99,9 +104,12 @@ fn references(
     }
     let range = trainer.records.range(part);
     let rows = &trainer.records.rows[range.clone()];
-    let views: Vec<_> = answers.iter().map(|all| all.slice(ndarray::s![range.clone(), ..])).collect();
-    let confidences: Array3<f64> = ndarray::stack(Axis(0), &views)
-        .map_err(|error| LabError::Model(error.to_string()))?;
+    let views: Vec<_> = answers
+        .iter()
+        .map(|all| all.slice(ndarray::s![range.clone(), ..]))
+        .collect();
+    let confidences: Array3<f64> =
+        ndarray::stack(Axis(0), &views).map_err(|error| LabError::Model(error.to_string()))?;
     let flags = Array2::from_shape_fn((answers.len(), rows.len()), |(model, row)| {
         trained[model].binary_search(&rows[row]).is_ok()
     });

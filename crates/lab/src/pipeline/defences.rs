@@ -17,7 +17,9 @@ pub(super) fn top(confidences: &Array2<f64>, count: usize) -> Array2<f64> {
     let mut answers = confidences.clone();
     for mut row in answers.rows_mut() {
         let order = order(row.view());
-        let Some((_, rest)) = order.split_at_checked(count).filter(|(_, rest)| !rest.is_empty())
+        let Some((_, rest)) = order
+            .split_at_checked(count)
+            .filter(|(_, rest)| !rest.is_empty())
         else {
             continue;
         };

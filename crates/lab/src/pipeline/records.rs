@@ -71,7 +71,12 @@ impl Records {
         let further = spare[..missing.min(lent)].to_vec();
         let shadow_training = [&split.shadow_members[..], &further[..]].concat();
         let spare_left = spare[further.len()..].to_vec();
-        let pool = [&split.shadow_members[..], &split.shadow_nonmembers[..], &spare[..]].concat();
+        let pool = [
+            &split.shadow_members[..],
+            &split.shadow_nonmembers[..],
+            &spare[..],
+        ]
+        .concat();
         let parts = [
             &split.target_members,
             &split.evaluation_nonmembers,

@@ -118,7 +118,11 @@ impl MembershipClassifier {
     /// If the rows have another width than those it was trained on.
     pub fn scores(&self, confidences: ArrayView2<'_, f64>) -> Result<Vec<f64>, LabError> {
         let inputs = confidences.mapv(|v| v as f32);
-        Ok(self.network.outputs(inputs.view())?.into_raw_vec_and_offset().0)
+        Ok(self
+            .network
+            .outputs(inputs.view())?
+            .into_raw_vec_and_offset()
+            .0)
     }
 
     /// The linear layers, first to last; ReLU between them.
@@ -152,8 +156,14 @@ pub fn train_membership_classifier(
     options: &MembershipOptions,
     progress: &mut dyn FnMut(&Epoch),
 ) -> Result<Vec<DenseLayer>, LabError> {
-    MembershipClassifier::train(members.view(), non_members.view(), hidden, options, progress)?
-        .layers()
+    MembershipClassifier::train(
+        members.view(),
+        non_members.view(),
+        hidden,
+        options,
+        progress,
+    )?
+    .layers()
 }
 
 #[cfg(test)]
@@ -195,10 +205,17 @@ mod tests {
         let (members, non_members) = sides(200, 2);
         let right = |side: &Array2<f64>, member: bool| {
             let scores = classifier.scores(side.view()).unwrap();
-            scores.iter().filter(|&&score| (score > 0.0) == member).count()
+            scores
+                .iter()
+                .filter(|&&score| (score > 0.0) == member)
+                .count()
         };
         assert!(right(&members, true) > 170, "{}", right(&members, true));
-        assert!(right(&non_members, false) > 170, "{}", right(&non_members, false));
+        assert!(
+            right(&non_members, false) > 170,
+            "{}",
+            right(&non_members, false)
+        );
 
         let layers = classifier.layers().unwrap();
         let mut x = members.clone();
@@ -217,10 +234,21 @@ mod tests {
     fn confidences_that_cannot_be_used_are_refused() {
         let (members, non_members) = sides(4, 1);
         let train = |members: &Array2<f64>, non_members: &Array2<f64>| {
-            train_membership_classifier(members, non_members, &[4], &MembershipOptions::default(), &mut |_| {})
+            train_membership_classifier(
+                members,
+                non_members,
+                &[4],
+                &MembershipOptions::default(),
+                &mut |_| {},
+            )
         };
         let narrow = non_members.slice(ndarray::s![.., ..3]).to_owned();
-        assert!(train(&members, &narrow).unwrap_err().to_string().contains("non-members 3"));
+        assert!(
+            train(&members, &narrow)
+                .unwrap_err()
+                .to_string()
+                .contains("non-members 3")
+        );
         let empty = Array2::zeros((0, 5));
         assert!(train(&members, &empty).is_err());
         let mut wrong = members.clone();

@@ -51,13 +51,19 @@ impl Network {
         architecture.outputs()?;
         let device = Device::flex();
         let specification = architecture.parameters()?;
-        let lengths: Vec<usize> = specification.iter().map(|p| p.shape.iter().product()).collect();
+        let lengths: Vec<usize> = specification
+            .iter()
+            .map(|p| p.shape.iter().product())
+            .collect();
         let actual: Vec<usize> = parameters.iter().map(Vec::len).collect();
         let channels: Vec<_> = architecture.statistics()?.iter().map(|&c| (c, c)).collect();
         let actual_channels: Vec<_> = statistics.iter().map(|(m, v)| (m.len(), v.len())).collect();
         if lengths != actual || channels != actual_channels {
             let problem = format!("{actual:?} numbers, but the architecture has {lengths:?}");
-            return Err(LabError::input(format!("the network {}", architecture.name), problem));
+            return Err(LabError::input(
+                format!("the network {}", architecture.name),
+                problem,
+            ));
         }
         let place = |numbers: Vec<f32>| vector(numbers, &device);
         let parameters = parameters.into_iter().map(place).collect();
@@ -85,7 +91,11 @@ impl Network {
     /// If the device cannot hand them over.
     pub fn numbers(&self) -> Result<Vec<(&Parameter, Vec<f32>)>, LabError> {
         let tensors = self.parameters.iter().map(numbers);
-        self.specification.iter().zip(tensors).map(|(p, n)| Ok((p, n?))).collect()
+        self.specification
+            .iter()
+            .zip(tensors)
+            .map(|(p, n)| Ok((p, n?)))
+            .collect()
     }
 
     /// Running mean and variance of each batch normalisation.
@@ -94,7 +104,9 @@ impl Network {
     /// If the device cannot hand them over.
     pub fn running(&self) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LabError> {
         let pairs = self.statistics.iter();
-        pairs.map(|(mean, variance)| Ok((numbers(mean)?, numbers(variance)?))).collect()
+        pairs
+            .map(|(mean, variance)| Ok((numbers(mean)?, numbers(variance)?)))
+            .collect()
     }
 
     /// What the network says of each row of `inputs` (examples × numbers of one): a row of logits,
@@ -130,12 +142,16 @@ impl Network {
     /// Rows as the network's input on `device`.
     pub(super) fn batch(&self, rows: Vec<f32>, count: usize, device: &Device) -> Value {
         match self.architecture.input[..] {
-            [c, h, w] => {
-                Value::Pictures(Tensor::from_data(TensorData::new(rows, [count, c, h, w]), device))
-            }
+            [c, h, w] => Value::Pictures(Tensor::from_data(
+                TensorData::new(rows, [count, c, h, w]),
+                device,
+            )),
             _ => {
                 let inputs = self.architecture.inputs();
-                Value::Rows(Tensor::from_data(TensorData::new(rows, [count, inputs]), device))
+                Value::Rows(Tensor::from_data(
+                    TensorData::new(rows, [count, inputs]),
+                    device,
+                ))
             }
         }
     }
@@ -150,7 +166,8 @@ pub(super) fn vector(numbers: Vec<f32>, device: &Device) -> Tensor<1> {
 /// A tensor's numbers.
 pub(super) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, LabError> {
     let data = tensor.to_data();
-    data.try_to_vec().map_err(|error| LabError::Model(format!("{error:?}")))
+    data.try_to_vec()
+        .map_err(|error| LabError::Model(format!("{error:?}")))
 }
 
 /// A parameter's first numbers.

@@ -23,7 +23,11 @@ pub fn to_onnx(network: &Network) -> Result<Vec<u8>, LabError> {
     let architecture = network.architecture();
     let mut writer = Writer {
         network,
-        numbers: network.numbers()?.into_iter().map(|(p, n)| (p.shape.clone(), n)).collect(),
+        numbers: network
+            .numbers()?
+            .into_iter()
+            .map(|(p, n)| (p.shape.clone(), n))
+            .collect(),
         running: network.running()?,
         next_parameter: 0,
         next_running: 0,
@@ -36,8 +40,16 @@ pub fn to_onnx(network: &Network) -> Result<Vec<u8>, LabError> {
         node.output[0] = "logits".to_owned();
     }
     let mut input = vec![Dimension::named("batch")];
-    input.extend(architecture.input.iter().map(|&size| Dimension::fixed(size)));
-    let output = vec![Dimension::named("batch"), Dimension::fixed(architecture.outputs()?)];
+    input.extend(
+        architecture
+            .input
+            .iter()
+            .map(|&size| Dimension::fixed(size)),
+    );
+    let output = vec![
+        Dimension::named("batch"),
+        Dimension::fixed(architecture.outputs()?),
+    ];
     let model = Model {
         ir_version: FORMAT,
         producer_name: "trefoil".to_owned(),
