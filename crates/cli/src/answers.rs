@@ -2,7 +2,9 @@
 
 use crate::check::Check;
 use crate::infer::BackendKind;
+use crate::layers::{self, LayerCheck};
 use crate::options::LinkKind;
+use crate::ranges::RangeReport;
 use crate::{Failure, print, summary};
 use serde::Serialize;
 use trefoil_serve::Report;
@@ -18,6 +20,9 @@ pub(crate) struct Answers {
     pub(crate) link: Option<LinkKind>,
     /// The file of the running parties that were used.
     pub(crate) parties: Option<String>,
+    /// The file of the guard over the answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guard: Option<String>,
     /// The emulated network.
     pub(crate) network: Option<String>,
     /// Bits of the ring; none in the clear.
@@ -34,6 +39,12 @@ pub(crate) struct Answers {
     /// Distance from the run in the clear.
     #[serde(flatten)]
     pub(crate) check: Option<Check>,
+    /// Distance of every layer from the run in the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) layers: Option<Vec<LayerCheck>>,
+    /// How far the model's numbers reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ranges: Option<RangeReport>,
     /// Share of the pictures whose label is the true one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) accuracy: Option<f64>,
@@ -61,6 +72,9 @@ impl Answers {
                 "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
                 print::count(report.rounds as usize, "round")
             ))?;
+        }
+        if let Some(layers) = &self.layers {
+            layers::print(layers)?;
         }
         if let Some(check) = &self.check {
             print::line(format!(

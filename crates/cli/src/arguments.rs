@@ -2,20 +2,24 @@
 
 use crate::Failure;
 use crate::attack::Attack;
+use crate::audit::Audit;
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::estimate::Estimate;
+use crate::guard::Guard;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
 use crate::keys::Keys;
+use crate::lab::Lab;
 use crate::party::PartyArguments;
+use crate::verify::Verify;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Answers queries to a neural network on three servers, none of which sees query, model or answer.
 ///
-/// Exit codes: 0 done, 1 failed, 2 misused.
+/// Exit codes: 0 done, 1 failed, 2 misused, 3 answers rejected by a verification.
 #[derive(Debug, Parser)]
 #[command(name = "trefoil", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -40,12 +44,20 @@ pub(crate) enum Command {
     Party(PartyArguments),
     /// Make keys and configuration files for three parties and a client
     Keys(Keys),
+    /// Test whether what a party receives depends on secrets, and show what a leak looks like
+    Audit(Audit),
     /// Measure protocols: time, rounds and bytes
     Bench(Bench),
     /// Measure how much a model's outputs say about its training data
     Attack(Box<Attack>),
+    /// Run experiments on membership inference: train, defend, attack, report
+    Lab(Lab),
     /// Show it all: three processes over TLS read drawn digits that none of them sees
     Demo(Demo),
+    /// Plan checks of untrusted servers, fingerprint models, see what cheating is caught
+    Verify(Verify),
+    /// Guard answers against membership inference
+    Guard(Guard),
 }
 
 /// Print what `clap` has to say, and give the exit code.

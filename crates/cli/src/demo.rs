@@ -84,6 +84,7 @@ fn ask(arguments: &Demo) -> Result<Shown, Failure> {
         let job = Inference {
             plan: &model.plan,
             weights: &model.weights,
+            guard: None,
             inputs: std::slice::from_ref(&queries.values),
             observe: true,
         };

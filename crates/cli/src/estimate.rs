@@ -73,6 +73,7 @@ fn measure(priced: &PricedModel, arguments: &Estimate) -> Result<Report, Failure
     let job = Inference {
         plan,
         weights: &priced.model.weights,
+        guard: None,
         inputs: &inputs,
         observe: false,
     };

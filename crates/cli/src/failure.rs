@@ -14,7 +14,7 @@ pub(crate) struct Failure {
     message: String,
     #[help]
     help: Option<String>,
-    misuse: bool,
+    code: u8,
 }
 
 impl Failure {
@@ -23,14 +23,22 @@ impl Failure {
         Self {
             message: message.to_string(),
             help: None,
-            misuse: false,
+            code: 1,
         }
     }
 
     /// The arguments contradict each other: exit code 2.
     pub(crate) fn misuse(message: impl Display) -> Self {
         Self {
-            misuse: true,
+            code: 2,
+            ..Self::new(message)
+        }
+    }
+
+    /// A verification rejected the servers' answers: exit code 3.
+    pub(crate) fn rejected(message: impl Display) -> Self {
+        Self {
+            code: 3,
             ..Self::new(message)
         }
     }
@@ -45,7 +53,7 @@ impl Failure {
 
     /// Tell the user on standard error, and give the exit code.
     pub(crate) fn report(self, json: bool) -> ExitCode {
-        let code = ExitCode::from(if self.misuse { 2 } else { 1 });
+        let code = ExitCode::from(self.code);
         let text = if json {
             json!({ "error": self.message, "help": self.help }).to_string()
         } else {

@@ -1,12 +1,16 @@
 //! `trefoil infer`: answers of a model to pictures.
 
+mod verified;
+
 use crate::answers::Answers;
 use crate::arrays::Destination;
 use crate::check::{self, Check};
 use crate::files::Preparation;
+use crate::layers::{self, LayerCheck};
 use crate::model::{self, Model, NumberFormat, Pictures};
 use crate::options::{LinkKind, emulated_only_in_memory, seconds};
 use crate::progress::Bar;
+use crate::ranges::RangeOptions;
 use crate::{Failure, local, print};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -47,17 +51,28 @@ pub(crate) struct Infer {
     /// Use three running parties, as `trefoil keys` described them
     #[arg(long, value_name = "parties.toml", conflicts_with_all = ["link", "network"])]
     parties: Option<PathBuf>,
+    /// Guard the answers against membership inference: confidences in the place of logits, with unchanged labels. A file
+    /// of `trefoil guard train`
+    #[arg(long, value_name = "GUARD.safetensors")]
+    guard: Option<PathBuf>,
     #[command(flatten)]
     format: NumberFormat,
+    #[command(flatten)]
+    ranges: RangeOptions,
     /// Pictures at once [default: 64, or N if that is less]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
     /// Run the model in the clear too, and compare
     #[arg(long)]
     check: bool,
+    /// Compare every layer, in fixed point against the clear: where precision goes
+    #[arg(long, requires = "check")]
+    layers: bool,
     /// How long to wait for a party before giving up
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
+    #[command(flatten)]
+    verification: verified::Verification,
 }
 
 /// Where a model runs.
@@ -75,11 +90,26 @@ pub(crate) enum BackendKind {
 /// Answer, write the answers, and tell what it took.
 pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let link = arguments.link()?;
+    if let Some(plan) = &arguments.verification.verify {
+        return verified::run(arguments, plan, json);
+    }
     let destination = Destination::new(&arguments.output)?;
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
-    let model = Model::compile(&graph, pictures.len(), batch, arguments.format)?;
+    let (mut model, known) = arguments.ranges.compile(
+        &graph,
+        pictures.len(),
+        batch,
+        arguments.format,
+        &arguments.preparation,
+    )?;
+    RangeOptions::check(&model, &arguments.input, &pictures)?;
+    if let Some(path) = &arguments.guard {
+        model.guard(path)?;
+    }
+    // The file's own copy of the weights.
+    drop(graph);
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| check::read_labels(path, pictures.len(), &model))
@@ -99,6 +129,12 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     } else {
         None
     };
+    let compared: Option<Vec<LayerCheck>> = if arguments.layers {
+        model.check_range(&arguments.input, &pictures)?;
+        Some(layers::compare(&model, &pictures)?)
+    } else {
+        None
+    };
     let accuracy = labels.map(|labels| check::share(&check::labels(&answers), &labels));
     destination.write(&answers)?;
 
@@ -107,6 +143,10 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         output: arguments.output.display().to_string(),
         backend: arguments.backend,
         link,
+        guard: arguments
+            .guard
+            .as_ref()
+            .map(|path| path.display().to_string()),
         parties: arguments
             .parties
             .as_ref()
@@ -118,11 +158,16 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         batch: model.plan.batch,
         report: outcome.report,
         check,
+        layers: compared,
+        ranges: known.as_ref().map(|known| known.report(&model)),
         accuracy,
     };
     if json {
         print::json(&told)
     } else {
+        if let Some(known) = &known {
+            print::line(known.headline(&model))?;
+        }
         told.print()
     }
 }
@@ -173,6 +218,7 @@ impl Infer {
                 let job = Inference {
                     plan: &model.plan,
                     weights: &model.weights,
+                    guard: model.guard.as_ref(),
                     inputs: std::slice::from_ref(&pictures.values),
                     observe: false,
                 };

@@ -1,8 +1,11 @@
 //! `trefoil inspect`: what is in a model, and what it costs.
 
-use crate::price::{PricedModel, Subject};
+use crate::files::Preparation;
+use crate::price::{PricedModel, StepPrice, Subject};
+use crate::ranges::{Known, RangeOptions, StepReport};
 use crate::{Failure, print, summary};
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 
 /// Options of `trefoil inspect`.
@@ -10,15 +13,38 @@ use serde_json::json;
 pub(crate) struct Inspect {
     #[command(flatten)]
     subject: Subject,
+    #[command(flatten)]
+    ranges: RangeOptions,
+    #[command(flatten)]
+    preparation: Preparation,
 }
 
 /// Price the model and print its table.
 pub(crate) fn run(arguments: &Inspect, json: bool) -> Result<(), Failure> {
-    let priced = arguments.subject.price()?;
+    let (priced, known) = arguments
+        .subject
+        .price_with_ranges(&arguments.ranges, &arguments.preparation)?;
     if json {
-        print_json(&priced)
+        print_json(&priced, known.as_ref())
     } else {
-        print_table(&priced)
+        print_table(&priced, known.as_ref())
+    }
+}
+
+/// A step as `--json` shows it.
+#[derive(Serialize)]
+struct StepTold<'a> {
+    #[serde(flatten)]
+    price: &'a StepPrice,
+    #[serde(flatten)]
+    range: Option<StepReport>,
+}
+
+/// What is known of each step; nothing without ranges.
+fn step_ranges(priced: &PricedModel, known: Option<&Known>) -> Vec<Option<StepReport>> {
+    match known {
+        Some(known) => known.steps(&priced.model).into_iter().map(Some).collect(),
+        None => vec![None; priced.steps.len()],
     }
 }
 
@@ -44,7 +70,14 @@ impl Limits {
     }
 }
 
-fn print_json(priced: &PricedModel) -> Result<(), Failure> {
+fn print_json(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failure> {
+    let ranges = step_ranges(priced, known);
+    let steps: Vec<StepTold<'_>> = priced
+        .steps
+        .iter()
+        .zip(ranges)
+        .map(|(price, range)| StepTold { price, range })
+        .collect();
     let (plan, cost, limits) = (&priced.model.plan, priced.cost(), Limits::new(priced));
     print::json(&json!({
         "model": priced.file,
@@ -54,7 +87,8 @@ fn print_json(priced: &PricedModel) -> Result<(), Failure> {
         "unit": limits.unit,
         "value_limit": limits.value,
         "product_limit": limits.product,
-        "steps": priced.steps,
+        "ranges": known.map(|known| known.report(&priced.model)),
+        "steps": steps,
         "parameters": priced.parameters(),
         "multiply_accumulates": priced.multiply_accumulates(),
         "rounds": cost.rounds,
@@ -63,9 +97,9 @@ fn print_json(priced: &PricedModel) -> Result<(), Failure> {
     }))
 }
 
-fn print_table(priced: &PricedModel) -> Result<(), Failure> {
+fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failure> {
     let (cost, limits) = (priced.cost(), Limits::new(priced));
-    let header = [
+    let mut header = vec![
         "step",
         "layer",
         "output",
@@ -78,8 +112,11 @@ fn print_table(priced: &PricedModel) -> Result<(), Failure> {
         "in all",
         "memory",
     ];
+    if known.is_some() {
+        header.extend(["range", "headroom"]);
+    }
     let mut table = summary::table(&header);
-    for step in &priced.steps {
+    for (step, range) in priced.steps.iter().zip(step_ranges(priced, known)) {
         let shape: Vec<String> = step.shape.iter().map(ToString::to_string).collect();
         let mut cells = vec![
             step.name.clone(),
@@ -92,6 +129,11 @@ fn print_table(priced: &PricedModel) -> Result<(), Failure> {
         cells.extend(step.bytes_sent_per_party.map(print::bytes));
         cells.push(print::bytes(step.bytes_sent_per_party.iter().sum()));
         cells.push(print::bytes(step.memory_bytes));
+        cells.extend(
+            range
+                .iter()
+                .flat_map(|range| [range.range(), range.headroom()]),
+        );
         table.add_row(cells);
     }
     let mut cells = vec![
@@ -107,6 +149,13 @@ fn print_table(priced: &PricedModel) -> Result<(), Failure> {
     cells.push(print::bytes(priced.memory_bytes()));
     table.add_row(cells);
     print::line(priced.headline())?;
+    print::line(match known {
+        Some(known) => known.headline(&priced.model),
+        None => {
+            "ranges and headroom of every layer: add --calibrate X.npy or --input-range LOW,HIGH"
+                .to_owned()
+        }
+    })?;
     print::line(format!(
         "numbers are multiples of {:.1e} below {}; products, before they are rounded, below {}",
         limits.unit, limits.value, limits.product

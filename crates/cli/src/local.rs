@@ -6,12 +6,13 @@ use crate::spectrum::{self, Counts};
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
 use std::time::Instant;
-use trefoil_nn::{Backend, Clear, Fixed, Port, ready, run};
+use trefoil_guard::{Network, protect};
+use trefoil_nn::{Clear, Fixed, Port, Ranged, ready, run};
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_serve::{Outcome, Phase, Progress, Report};
 
 /// Coins of the rounding: the same for every run, so that its results can be repeated.
-const SEED: [u8; 16] = *b"trefoil fixed 01";
+pub(crate) const SEED: [u8; 16] = *b"trefoil fixed 01";
 
 /// The definition of the result: 64-bit floats.
 ///
@@ -23,10 +24,10 @@ pub(crate) fn clear(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, Failure> {
     let start = Instant::now();
-    let weights = model.weights.to_clear();
+    let weights = model.weights.clear();
     let setup_s = start.elapsed().as_secs_f64();
     let codec = (|batch: ArrayD<f64>| batch, |answer| answer);
-    batches(&Clear, model, &weights, pictures, codec, setup_s, progress)
+    batches(&Clear, model, weights, pictures, codec, setup_s, progress)
 }
 
 /// The parties' arithmetic with their rounding, without the parties.
@@ -87,7 +88,7 @@ pub(crate) fn top_bits(model: &Model, pictures: &Pictures) -> Result<Counts, Fai
     let backend = Fixed::<Z64>::new(format, SEED);
     let mut words: Vec<u64> = Vec::new();
     for start in (0..pictures.len()).step_by(open.batch) {
-        let input = padded(pictures, start, open.batch).mapv(|value| format.encode::<Z64>(value));
+        let input = filled(pictures, start, open.batch).mapv(|value| format.encode::<Z64>(value));
         let Ok(values) = ready(run(&open, &backend, &weights, vec![input.clone()], &mut ()));
         for tensor in values.iter().chain([&input]) {
             words.extend(tensor.iter().map(|word| word.to_u64()));
@@ -96,8 +97,8 @@ pub(crate) fn top_bits(model: &Model, pictures: &Pictures) -> Result<Counts, Fai
     Ok(spectrum::counts(words, 64))
 }
 
-/// Run batch after batch, the last one padded with zeros.
-fn batches<B: Backend<Error = Infallible>>(
+/// Run batch after batch, the last one filled up.
+fn batches<B: Ranged<Error = Infallible>>(
     backend: &B,
     model: &Model,
     weights: &[B::Tensor],
@@ -120,9 +121,17 @@ fn batches<B: Backend<Error = Infallible>>(
         })
         .collect();
     let (steps, batches) = (phases.len(), pictures.len().div_ceil(plan.batch));
+    let guard = model.guard.as_ref().map(|guard| {
+        phases.push(Phase {
+            name: "guard".into(),
+            ..Phase::default()
+        });
+        let Ok(network) = ready(Network::public(backend, &guard.settings, &guard.classifier));
+        (&guard.settings, network)
+    });
     let mut answers = Vec::with_capacity(batches);
     for batch in 0..batches {
-        let input = encode(padded(pictures, batch * plan.batch, plan.batch));
+        let input = encode(filled(pictures, batch * plan.batch, plan.batch));
         let mut observer = |index: usize, name: &str, elapsed: std::time::Duration| {
             phases[index].seconds += elapsed.as_secs_f64();
             progress(Progress::Step {
@@ -133,7 +142,13 @@ fn batches<B: Backend<Error = Infallible>>(
                 name: name.to_owned(),
             });
         };
-        let Ok(outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
+        let Ok(mut outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
+        if let (Some((settings, network)), Some(logits)) = (&guard, outputs.first_mut()) {
+            let start = Instant::now();
+            let Ok(guarded) = ready(protect(backend, settings, network, logits));
+            *logits = guarded;
+            observer(steps, "guard", start.elapsed());
+        }
         answers.extend(outputs.into_iter().map(&decode));
     }
     let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();
@@ -151,15 +166,11 @@ fn batches<B: Backend<Error = Infallible>>(
     })
 }
 
-/// `batch` pictures from number `start` on; behind the last one zeros.
-fn padded(pictures: &Pictures, start: usize, batch: usize) -> ArrayD<f64> {
-    let end = pictures.len().min(start + batch);
-    let there = pictures.values.slice_axis(Axis(0), Slice::from(start..end));
-    let mut shape = there.shape().to_vec();
-    shape[0] = batch;
-    let mut whole = ArrayD::zeros(shape);
-    whole
-        .slice_axis_mut(Axis(0), Slice::from(..end - start))
-        .assign(&there);
-    whole
+/// `batch` pictures from number `start` on; behind the last one the first again, so that nothing but pictures is
+/// computed with.
+pub(crate) fn filled(pictures: &Pictures, start: usize, batch: usize) -> ArrayD<f64> {
+    let numbers: Vec<usize> = (start..start + batch)
+        .map(|number| number % pictures.len())
+        .collect();
+    pictures.values.select(Axis(0), &numbers)
 }

@@ -4,6 +4,7 @@ mod answers;
 mod arguments;
 mod arrays;
 mod attack;
+mod audit;
 mod bench;
 mod check;
 mod demo;
@@ -11,9 +12,12 @@ mod estimate;
 mod failure;
 mod files;
 mod forecast;
+mod guard;
 mod infer;
 mod inspect;
 mod keys;
+mod lab;
+mod layers;
 mod local;
 mod model;
 mod options;
@@ -21,8 +25,14 @@ mod party;
 mod price;
 mod print;
 mod progress;
+mod ranges;
 mod spectrum;
 mod summary;
+mod verify;
+mod verify_attack;
+mod verify_fingerprint;
+mod verify_plan;
+mod verify_servers;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -41,9 +51,13 @@ fn main() -> ExitCode {
         Command::Estimate(estimate) => estimate::run(&estimate, json),
         Command::Party(party) => party::run(&party, json),
         Command::Keys(keys) => keys::run(&keys, json),
+        Command::Audit(audit) => audit::run(&audit, json),
         Command::Bench(bench) => bench::run(&bench, json),
+        Command::Lab(lab) => lab::run(&lab, json),
         Command::Attack(attack) => attack::run(&attack, json),
         Command::Demo(demo) => demo::run(&demo, json),
+        Command::Guard(guard) => guard::run(&guard, json),
+        Command::Verify(verify) => verify::run(&verify, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,12 @@
 //! From a model file and pictures to a plan whose batches they fill.
 
 use crate::files::{self, Preparation};
-use crate::{Failure, arrays};
+use crate::{Failure, arrays, guard};
 use clap::Args;
 use ndarray::{ArrayD, Axis};
 use std::io::ErrorKind;
 use std::path::Path;
+use trefoil_guard::GuardFile;
 use trefoil_nn::graph::Dimension;
 use trefoil_nn::{Graph, ModelError, Options, Plan, Problem, Weights};
 
@@ -37,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) plan: Plan,
     /// With which weights.
     pub(crate) weights: Weights,
+    /// The guard over its answers.
+    pub(crate) guard: Option<GuardFile>,
 }
 
 /// Pictures that fit a model.
@@ -86,7 +89,34 @@ impl Model {
             );
             return Err(Failure::new(message).help("export a model with one answer per picture"));
         }
-        Ok(Self { plan, weights })
+        Ok(Self::new(plan, weights))
+    }
+
+    /// A compiled model, unguarded.
+    pub(crate) fn new(plan: Plan, weights: Weights) -> Self {
+        Self {
+            plan,
+            weights,
+            guard: None,
+        }
+    }
+
+    /// Put the guard of a file over the answers, which are confidences then; a softmax at the model's end gives way to
+    /// the guard's.
+    ///
+    /// # Errors
+    /// If the file is no guard, or not one for this model and its numbers.
+    pub(crate) fn guard(&mut self, path: &Path) -> Result<(), Failure> {
+        let guard = guard::load(path)?;
+        self.plan.open_at_logits();
+        let guard = guard::fitted(guard, &self.plan).map_err(|error| {
+            Failure::new(format!(
+                "{} does not guard this model: {error}",
+                path.display()
+            ))
+        })?;
+        self.guard = Some(guard);
+        Ok(())
     }
 
     /// The shape of one answer.

@@ -1,12 +1,14 @@
 //! A model and what each of its steps costs, known before anything runs.
 
 use crate::Failure;
+use crate::files::Preparation;
 use crate::model::{self, Model, NumberFormat};
+use crate::ranges::{Known, RangeOptions};
 use clap::Args;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use trefoil_nn::{Cost, Plan, step_costs};
+use trefoil_nn::{Cost, Graph, Plan, step_costs};
 
 /// Which model, and how it would run.
 #[derive(Debug, Args)]
@@ -58,16 +60,39 @@ impl Subject {
     /// # Errors
     /// If the file is missing or no model that can run.
     pub(crate) fn price(&self) -> Result<PricedModel, Failure> {
+        let (graph, batch) = (self.load()?, self.batch.get());
+        let model = Model::compile(&graph, batch, Some(batch), self.format)?;
+        Ok(self.priced(model))
+    }
+
+    /// The same, with what is known of the ranges of its numbers.
+    ///
+    /// # Errors
+    /// As [`Subject::price`] and [`RangeOptions::compile`].
+    pub(crate) fn price_with_ranges(
+        &self,
+        ranges: &RangeOptions,
+        preparation: &Preparation,
+    ) -> Result<(PricedModel, Option<Known>), Failure> {
+        let (graph, batch) = (self.load()?, self.batch.get());
+        let (model, known) =
+            ranges.compile(&graph, batch, Some(batch), self.format, preparation)?;
+        Ok((self.priced(model), known))
+    }
+
+    fn load(&self) -> Result<Graph, Failure> {
         let file = self.model.display().to_string();
         if !self.model.exists() {
             return Err(Failure::new(format!("{file}: there is no such file"))
                 .help("check the path; it is relative to this folder"));
         }
-        let graph = model::load(&self.model)?;
-        let batch = self.batch.get();
-        let model = Model::compile(&graph, batch, Some(batch), self.format)?;
+        model::load(&self.model)
+    }
+
+    fn priced(&self, model: Model) -> PricedModel {
+        let file = self.model.display().to_string();
         let steps = price(&model.plan);
-        Ok(PricedModel { file, model, steps })
+        PricedModel { file, model, steps }
     }
 }
 
@@ -162,7 +187,7 @@ fn live_elements(plan: &Plan) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trefoil_nn::{Graph, Options};
+    use trefoil_nn::Options;
 
     #[test]
     fn memory_holds_the_weights_and_what_is_still_needed() {

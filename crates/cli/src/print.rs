@@ -46,6 +46,28 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
+/// A number with at most four digits that count.
+pub(crate) fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 {
+        "0".to_owned()
+    } else if !(1e-3..1e6).contains(&magnitude) {
+        format!("{value:.2e}")
+    } else if magnitude >= 1e3 {
+        format!("{value:.0}")
+    } else {
+        // Three digits behind the point for numbers below 10, fewer for larger ones.
+        let digits = 3 - (magnitude.log10().floor().max(0.0) as usize).min(3);
+        let text = format!("{value:.digits$}");
+        let text = if digits > 0 {
+            text.trim_end_matches('0')
+        } else {
+            &text
+        };
+        text.trim_end_matches('.').to_owned()
+    }
+}
+
 /// `1 picture`, `2 pictures`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
@@ -65,6 +87,18 @@ mod tests {
         assert_eq!(bytes(1_500), "1.5 kB");
         assert_eq!(bytes(999_960), "1.0 MB");
         assert_eq!(bytes(2_500_000_000), "2.50 GB");
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-2.5, "-2.5"),
+            (0.1234, "0.123"),
+            (100.0, "100"),
+            (12_345.6, "12346"),
+            (4_194_304.0, "4.19e6"),
+            (1e-7, "1.00e-7"),
+        ] {
+            assert_eq!(number(value), text);
+        }
         assert_eq!(count(1, "picture"), "1 picture");
         assert_eq!(count(0, "picture"), "0 pictures");
     }

@@ -24,6 +24,18 @@ impl Bar {
         self.bar.set_message(message);
     }
 
+    /// Show that `done` of `all` are done, and which one is next.
+    pub(crate) fn count(&self, done: usize, all: usize, next: &str) {
+        if self.bar.length().is_none() {
+            let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}");
+            self.bar
+                .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        }
+        self.bar.set_length(all as u64);
+        self.bar.set_position(done as u64);
+        self.bar.set_message(next.to_owned());
+    }
+
     /// Show where a run is.
     pub(crate) fn show(&self, progress: Progress) {
         match progress {

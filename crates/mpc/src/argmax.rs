@@ -21,8 +21,40 @@ pub async fn argmax_one_hot<R: Ring>(
     x: &Share<R>,
     bits: u32,
 ) -> Result<BitShare, Abort> {
+    let sizes = group_sizes(x.shape()[0], x.shape()[1]);
+    tournament(party, x, bits, &sizes).await
+}
+
+/// [`argmax_one_hot`] by pairs, whatever the sizes: n - 1 comparisons a row, and 5 rounds for each doubling of n. For
+/// callers that have rounds to spare beside it and want its bytes to grow linearly in n.
+///
+/// # Cost
+/// [`argmax_one_hot_lean_cost`].
+pub async fn argmax_one_hot_lean<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    bits: u32,
+) -> Result<BitShare, Abort> {
+    tournament(party, x, bits, &pairs(x.shape()[0])).await
+}
+
+/// Cost of [`argmax_one_hot_lean`] over n × rows.
+pub fn argmax_one_hot_lean_cost<R: Ring>(n: usize, rows: usize, bits: u32) -> Cost {
+    tournament_cost::<R>(n, rows, bits, &pairs(n))
+}
+
+/// The group sizes of a tournament of pairs.
+fn pairs(n: usize) -> Vec<usize> {
+    vec![2; n.next_power_of_two().trailing_zeros() as usize]
+}
+
+async fn tournament<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    bits: u32,
+    sizes: &[usize],
+) -> Result<BitShare, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
-    let sizes = group_sizes(n, rows);
     let mut x = x.clone();
     let mut levels = Vec::new();
     for (i, &size) in sizes.iter().enumerate() {
@@ -38,7 +70,7 @@ pub async fn argmax_one_hot<R: Ring>(
             &(0..n * rows).map(|_| true).collect(),
         ));
     };
-    for (first, &size) in levels.iter().zip(&sizes).rev() {
+    for (first, &size) in levels.iter().zip(sizes).rev() {
         let both = first.iter().enumerate().map(|(slot, first)| {
             vec![
                 Planes::from_share(first),
@@ -57,7 +89,10 @@ pub async fn argmax_one_hot<R: Ring>(
 
 /// Cost of [`argmax_one_hot`] over n × rows.
 pub fn argmax_one_hot_cost<R: Ring>(n: usize, rows: usize, bits: u32) -> Cost {
-    let sizes = group_sizes(n, rows);
+    tournament_cost::<R>(n, rows, bits, &group_sizes(n, rows))
+}
+
+fn tournament_cost<R: Ring>(n: usize, rows: usize, bits: u32, sizes: &[usize]) -> Cost {
     let mut cost = Cost::FREE;
     let mut slots = n;
     for (i, &size) in sizes.iter().enumerate() {

@@ -82,24 +82,76 @@ const CLIENT_STREAM: [u8; 12] = *b"client share";
 /// Party 0 receives two seeds, independent of the values; party 1 a seed and the masked values, party 2
 /// the other seed and the masked values. Each seed must be fresh from the operating system and used once.
 pub fn share_for_parties<R: Ring>(values: &[R], seeds: [Seed; 2]) -> ClientShares<R> {
-    let [x_0, x_1] = seeds
-        .each_ref()
-        .map(|seed| ClientShares::<R>::expand(seed, values.len()));
-    let masked = values
-        .iter()
-        .zip(x_0)
-        .zip(x_1)
-        .map(|((&v, a), b)| v - a - b)
-        .collect();
+    let mut masked = values.to_vec();
+    Masking::new(&seeds).mask(&mut masked);
     ClientShares { seeds, masked }
 }
+
+/// [`share_for_parties`] piece by piece, for tensors that are not to be copied as a whole.
+pub struct Masking<R> {
+    components: [Component<R>; 2],
+}
+
+impl<R: Ring> Masking<R> {
+    /// From the start, under fresh `seeds` of the components `x_0` and `x_1`.
+    pub fn new(seeds: &[Seed; 2]) -> Self {
+        let components = seeds.each_ref().map(Component::new);
+        Self { components }
+    }
+
+    /// Turn the next `values` into masked ones.
+    pub fn mask(&mut self, values: &mut [R]) {
+        for component in &mut self.components {
+            let mask = component.draw(values.len());
+            for (value, mask) in values.iter_mut().zip(mask) {
+                *value -= mask;
+            }
+        }
+    }
+}
+
+/// The component that a client's seed stands for, drawn piece by piece: the same elements in whatever
+/// pieces.
+pub struct Component<R> {
+    prg: Prg,
+    position: u32,
+    /// Elements of the last block that no piece has taken yet.
+    rest: Vec<R>,
+}
+
+impl<R: Ring> Component<R> {
+    /// From the start.
+    pub fn new(seed: &Seed) -> Self {
+        let prg = Prg::new(seed);
+        Self {
+            prg,
+            position: 0,
+            rest: Vec::new(),
+        }
+    }
+
+    /// The next `len` elements.
+    pub fn draw(&mut self, len: usize) -> Vec<R> {
+        let kept = len.min(self.rest.len());
+        let mut drawn = Vec::with_capacity(len + BLOCK / R::BYTES);
+        drawn.extend(self.rest.drain(..kept));
+        let whole = (len - kept).next_multiple_of(BLOCK / R::BYTES);
+        drawn.resize(kept + whole, R::zero());
+        let blocks = &mut drawn[kept..];
+        self.position = self.prg.fill_ring(CLIENT_STREAM, self.position, blocks);
+        self.rest.extend_from_slice(&drawn[len..]);
+        drawn.truncate(len);
+        drawn
+    }
+}
+
+/// Bytes of a block of the generator.
+const BLOCK: usize = 16;
 
 impl<R: Ring> ClientShares<R> {
     /// The component that a seed stands for.
     pub fn expand(seed: &Seed, len: usize) -> Vec<R> {
-        let mut component = vec![R::zero(); len];
-        Prg::new(seed).fill(CLIENT_STREAM, 0, bytemuck::cast_slice_mut(&mut component));
-        component
+        Component::new(seed).draw(len)
     }
 
     /// The share of party `role`, as that party assembles it.
@@ -112,5 +164,28 @@ impl<R: Ring> ClientShares<R> {
             Role::P1 => Share::new(shape, x_1(), self.masked.clone()),
             Role::P2 => Share::new(shape, self.masked.clone(), x_0()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trefoil_ring::{Z32, Z64};
+
+    fn pieces_are_the_whole<R: Ring>() {
+        let seed = Seed([7; 16]);
+        let whole = ClientShares::<R>::expand(&seed, 100);
+        let (mut component, mut at) = (Component::<R>::new(&seed), 0);
+        for len in [0, 1, 2, 1, 3, 0, 40, 5, 47, 1] {
+            assert_eq!(component.draw(len), whole[at..at + len], "{len} at {at}");
+            at += len;
+        }
+        assert_eq!(at, whole.len());
+    }
+
+    #[test]
+    fn a_component_is_the_same_in_whatever_pieces() {
+        pieces_are_the_whole::<Z32>();
+        pieces_are_the_whole::<Z64>();
     }
 }

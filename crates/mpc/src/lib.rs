@@ -13,9 +13,11 @@ mod argmax;
 mod bilinear;
 mod convert;
 mod cost;
+mod erf;
 mod exp;
 mod gates;
 mod input;
+mod log;
 mod lookup;
 mod max;
 mod msb;
@@ -34,16 +36,20 @@ mod trunc;
 
 pub use a2b::{a2b, a2b_cost};
 pub use abort::Abort;
-pub use argmax::{argmax_one_hot, argmax_one_hot_cost};
+pub use argmax::{
+    argmax_one_hot, argmax_one_hot_cost, argmax_one_hot_lean, argmax_one_hot_lean_cost,
+};
 pub use bilinear::{
     bilinear_cost, bilinear_truncated_cost, conv2d, conv2d_truncated, dot, matmul,
     matmul_truncated, mul, mul_truncated,
 };
 pub use convert::{bit_to_arithmetic, bit_to_arithmetic_cost};
 pub use cost::Cost;
-pub use exp::{ExpRange, exp, exp_cost};
+pub use erf::{erf, erf_cost};
+pub use exp::{ExpRange, exp, exp_cost, exp_scaled};
 pub use gates::{and, and_cost};
-pub use input::{ClientShares, input, input_cost, share_for_parties};
+pub use input::{ClientShares, Component, Masking, input, input_cost, share_for_parties};
+pub use log::{log, log_cost};
 pub use lookup::{lookup, lookup_cost};
 pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};

@@ -281,7 +281,7 @@ impl Party {
     }
 
     /// Post a message for `to`; it leaves with everything else when this party stalls.
-    pub(crate) fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
+    pub fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
         let session = &*self.session;
         let number = self.sent[to.index()].get();
         self.sent[to.index()].set(number + 1);
@@ -311,12 +311,7 @@ impl Party {
     ///
     /// # Errors
     /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
-    pub(crate) async fn take(
-        &self,
-        from: Role,
-        step: Step,
-        bytes: usize,
-    ) -> Result<Vec<u8>, Abort> {
+    pub async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
         let number = self.received[from.index()].get();
         self.received[from.index()].set(number + 1);
         let key = (from, self.branch, number);
@@ -351,7 +346,7 @@ impl Party {
     }
 
     /// One round between the evaluators: send `payload` to the other one and take as many bytes.
-    pub(crate) async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
+    pub async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
         let other = if self.role() == Role::P1 {
             Role::P2
         } else {
@@ -363,7 +358,7 @@ impl Party {
     }
 
     /// Let other branches go on: party 0, which never waits, calls this where the others would wait.
-    pub(crate) async fn pause(&self) {
+    pub async fn pause(&self) {
         let mut paused = false;
         poll_fn(|_| {
             if std::mem::replace(&mut paused, true) {

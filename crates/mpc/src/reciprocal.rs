@@ -21,11 +21,11 @@ pub struct Positive {
 }
 
 /// How `x` is brought to a fixed interval: multiplied by a power of `2^step` found by comparing.
-struct Normal {
+pub(crate) struct Normal {
     /// `x` is normalised to `[2^(top - step), 2^top)`.
-    top: u32,
+    pub(crate) top: u32,
     /// Exponents of the powers of two that `x` is compared with.
-    thresholds: Vec<u32>,
+    pub(crate) thresholds: Vec<u32>,
     step: u32,
     /// Fraction bits of the normalised argument of the spline.
     argument_bits: u32,
@@ -34,7 +34,7 @@ struct Normal {
 }
 
 impl Normal {
-    fn new<R: Ring>(range: Positive, step: u32) -> Self {
+    pub(crate) fn new<R: Ring>(range: Positive, step: u32) -> Self {
         let (argument_bits, width_bits) = if R::BITS == 64 { (24, 8) } else { (12, 5) };
         assert!(
             range.low < range.high && range.high + 2 <= R::BITS,
@@ -75,7 +75,7 @@ impl Normal {
         )
     }
 
-    fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: Fixed) -> Spline<R> {
+    pub(crate) fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: Fixed) -> Spline<R> {
         let low = power_of_two(-(self.step as i32));
         let safe = |v: f64| f(v.max(low / 2.0));
         Spline::fit(
@@ -189,6 +189,37 @@ async fn scaled<R: Ring>(
     spline: &Spline<R>,
     shift: i32,
 ) -> Result<Share<R>, Abort> {
+    let normalised = normalise(party, x, normal, spline, normal.factor(1)).await?;
+    let result = spline_at(party, &normalised.argument, &normalised.piece, spline).await?;
+    let scaled = if shift > 0 {
+        mul_truncated(party, &result, &normalised.factor, shift as u32).await?
+    } else {
+        mul(party, &result, &normalised.factor)
+            .await?
+            .scale(R::one().shift_left(shift.unsigned_abs()))
+    };
+    Ok(scaled.reshape(x.shape()))
+}
+
+/// A number as a power of two and a spline's argument.
+pub(crate) struct Normalised<R> {
+    /// What the caller asked to be made of the power of two.
+    pub(crate) factor: Share<R>,
+    /// The spline's argument.
+    pub(crate) argument: Share<R>,
+    /// The number of its piece.
+    pub(crate) piece: Share<R>,
+}
+
+/// Bring `x`, of any shape, to the interval of `spline`. The factor is the base of `factor` less its term for each
+/// threshold that `x` reaches; all results are vectors.
+pub(crate) async fn normalise<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    normal: &Normal,
+    spline: &Spline<R>,
+    factor: (R, Vec<R>),
+) -> Result<Normalised<R>, Abort> {
     let (len, steps, role) = (x.len(), normal.thresholds.len(), party.role());
     let tile = |component: &[R]| {
         component
@@ -213,7 +244,7 @@ async fn scaled<R: Ring>(
     // Bit `i` of an element: whether it reaches threshold `i`.
     let below = msb(party, &tiled.sub(&constants), normal.top + 1).await?;
     let reached = bit_products(party, &below.not(role), &tiled).await?;
-    let (factor_base, factor_terms) = normal.factor::<R>(1);
+    let (factor_base, factor_terms) = factor;
     let (argument_base, argument_terms) = normal.factor::<R>(normal.step);
     let mut part = vec![R::zero(); 2 * len];
     if role != Role::P0 {
@@ -253,15 +284,11 @@ async fn scaled<R: Ring>(
             },
         )
         .await;
-    let result = spline_at(party, &argument?, &piece?, spline).await?;
-    let scaled = if shift > 0 {
-        mul_truncated(party, &result, &factor, shift as u32).await?
-    } else {
-        mul(party, &result, &factor)
-            .await?
-            .scale(R::one().shift_left(shift.unsigned_abs()))
-    };
-    Ok(scaled.reshape(x.shape()))
+    Ok(Normalised {
+        factor,
+        argument: argument?,
+        piece: piece?,
+    })
 }
 
 /// Bits between the normalised value and the spline's argument (negative: scale up), and its piece number.
@@ -274,6 +301,16 @@ fn argument_shifts<R: Ring>(normal: &Normal, spline: &Spline<R>) -> (i32, u32) {
 }
 
 fn scaled_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>, shift: i32) -> Cost {
+    let last = if shift > 0 {
+        bilinear_truncated_cost::<R>(len, shift as u32)
+    } else {
+        bilinear_cost::<R>(len)
+    };
+    normalise_cost(len, normal, spline) + spline_at_cost(len, spline) + last
+}
+
+/// Cost of [`normalise`] for `len` elements.
+pub(crate) fn normalise_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>) -> Cost {
     let steps = normal.thresholds.len();
     let (to_argument, to_piece) = argument_shifts(normal, spline);
     let narrow = if to_argument > 0 {
@@ -286,15 +323,8 @@ fn scaled_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>, shift: 
     } else {
         Cost::FREE
     };
-    let last = if shift > 0 {
-        bilinear_truncated_cost::<R>(len, shift as u32)
-    } else {
-        bilinear_cost::<R>(len)
-    };
     compare
         + bit_products_cost::<R>(steps * len)
         + reshare_cost::<R>(2 * len)
         + truncate_cost::<R>(len, to_piece).beside(narrow)
-        + spline_at_cost(len, spline)
-        + last
 }

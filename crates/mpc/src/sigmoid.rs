@@ -7,10 +7,10 @@ use trefoil_net::Role;
 use trefoil_ring::{Bits, Fixed, Ring};
 
 /// A function that is `floor` below `-bound`, 1 above `bound`, and a spline between.
-struct Saturating<R> {
-    spline: Spline<R>,
-    bound: f64,
-    floor: f64,
+pub(crate) struct Saturating<R> {
+    pub(crate) spline: Spline<R>,
+    pub(crate) bound: f64,
+    pub(crate) floor: f64,
 }
 
 fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
@@ -74,7 +74,7 @@ pub fn tanh_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
     saturating_cost(len, &tanh_function::<R>(format))
 }
 
-async fn saturating<R: Ring>(
+pub(crate) async fn saturating<R: Ring>(
     party: &Party,
     x: &Share<R>,
     format: Fixed,
@@ -129,7 +129,7 @@ async fn saturating<R: Ring>(
     reshare(party, x.shape(), part).await
 }
 
-fn saturating_cost<R: Ring>(len: usize, function: &Saturating<R>) -> Cost {
+pub(crate) fn saturating_cost<R: Ring>(len: usize, function: &Saturating<R>) -> Cost {
     msb_cost(2 * len, R::BITS).beside(spline_cost(len, &function.spline))
         + bit_products_cost::<R>(3 * len)
         + reshare_cost::<R>(len)

@@ -1,13 +1,17 @@
 //! What a layer may do with tensors, whatever they are.
 
 pub(crate) mod arrays;
+mod bounds;
 mod clear;
 mod cost;
 mod fixed;
+mod ranged;
 
+pub(crate) use bounds::{Bounds, Interval};
 pub use clear::Clear;
 pub use cost::{Priced, step_costs};
 pub use fixed::Fixed;
+pub use ranged::Ranged;
 
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;
@@ -112,6 +116,10 @@ pub trait Backend: Sized {
     async fn sigmoid(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
     /// The hyperbolic tangent.
     async fn tanh(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
+    /// The natural logarithm of `x > 0`.
+    async fn log(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
+    /// The error function.
+    async fn erf(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
     /// `e^x_i / Σ e^x_j` along `axis`, stable for large `x`.
     async fn softmax(&self, x: &Self::Tensor, axis: usize) -> Result<Self::Tensor, Self::Error>;
     /// Two independent computations side by side: on shares, their rounds are merged.
@@ -124,6 +132,19 @@ pub trait Backend: Sized {
     /// The square root of `x >= 0`.
     async fn sqrt(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error> {
         self.mul(x, &self.rsqrt(x).await?).await
+    }
+    /// `x_i - ln Σ e^x_j` along `axis`, stable for large `x`.
+    async fn log_softmax(
+        &self,
+        x: &Self::Tensor,
+        axis: usize,
+    ) -> Result<Self::Tensor, Self::Error> {
+        let mut one = self.shape(x);
+        one[axis] = 1;
+        let top = self.reshape(&self.max(x, axis).await?, &one);
+        let below = self.sub(x, &top);
+        let sum = self.sum(&self.exp(&below).await?, axis);
+        Ok(self.sub(&below, &self.log(&self.reshape(&sum, &one)).await?))
     }
     /// `x < y`, broadcast.
     async fn less_than(

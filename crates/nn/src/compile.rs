@@ -2,11 +2,13 @@
 
 use crate::graph::{Dimension, Graph, GraphInput, Node};
 use crate::network::{Network, ValueId};
-use crate::operators::{Reader, find, supported_operators};
+use crate::operators::{Reader, find, reason, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
 use crate::shape::elements;
 use crate::{ModelError, Problem, passes};
+use ndarray::ArrayD;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 impl Plan {
     /// Compile a model for a batch and a number format.
@@ -22,7 +24,11 @@ impl Plan {
             check_format(options.ring_bits, options.fraction_bits).map_err(Problem::Options)?;
             let (mut network, batch) = network(graph, options.batch)?;
             passes::optimise(&mut network);
-            Ok(emit(&network, &graph.name, batch, options))
+            let (plan, tensors) = emit(&network, &graph.name, batch, options);
+            // With the network gone the tensors have one owner, and are moved, not copied.
+            drop(network);
+            let tensors = tensors.into_iter().map(Arc::unwrap_or_clone).collect();
+            Ok((plan, Weights::new(tensors)))
         };
         compile().map_err(|problem: Problem| problem.of(&graph.file))
     }
@@ -67,6 +73,7 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
         let Some(read) = find(&node.operator) else {
             let supported = supported_operators().collect::<Vec<_>>().join(", ");
             return Err(Problem::UnsupportedOperator {
+                reason: reason(&node.operator),
                 node: name,
                 operator,
                 opset,
@@ -182,7 +189,12 @@ fn input_shape(input: &GraphInput, batch: Option<usize>) -> Result<Vec<usize>, P
 }
 
 /// Number the values that are used: inputs, then weights, then what the steps make.
-fn emit(network: &Network, name: &str, batch: usize, options: &Options) -> (Plan, Weights) {
+fn emit(
+    network: &Network,
+    name: &str,
+    batch: usize,
+    options: &Options,
+) -> (Plan, Vec<Arc<ArrayD<f64>>>) {
     let mut plan = Plan::empty(name, batch, options);
     let mut ids: HashMap<ValueId, ValueId> = HashMap::new();
     let mut number = |id: ValueId, plan: &mut Plan| {
@@ -236,5 +248,5 @@ fn emit(network: &Network, name: &str, batch: usize, options: &Options) -> (Plan
             value,
         });
     }
-    (plan, Weights::new(tensors))
+    (plan, tensors)
 }

@@ -88,7 +88,8 @@ pub enum Problem {
     },
     /// An operator that is not in the table.
     #[error(
-        "node `{node}`: operator {operator} (operator set {opset}) is not supported; supported: {supported}"
+        "node `{node}`: operator {operator} (operator set {opset}) is not supported{}; supported: {supported}",
+        because(*reason)
     )]
     UnsupportedOperator {
         /// The node.
@@ -97,6 +98,8 @@ pub enum Problem {
         operator: String,
         /// The model's operator set.
         opset: i64,
+        /// Why, where there is more to say.
+        reason: Option<&'static str>,
         /// Every supported operator.
         supported: String,
     },
@@ -115,6 +118,10 @@ pub enum Problem {
     /// The options do not fit each other or the model.
     #[error("{0}")]
     Options(String),
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 impl Problem {
@@ -201,5 +208,21 @@ pub enum InputError {
         fraction_bits: u32,
         /// The plan's ring.
         ring_bits: u32,
+    },
+    /// A value outside the range that the model's owner declared for the input.
+    #[error(
+        "`{name}` at {index:?} is {value}, outside {low} to {high}, the range that the model is made for; prepare inputs as in training, or have the model compiled for a wider range"
+    )]
+    NotDeclared {
+        /// The input.
+        name: String,
+        /// Where.
+        index: Vec<usize>,
+        /// The value.
+        value: f64,
+        /// The least that is allowed.
+        low: f64,
+        /// The greatest that is allowed.
+        high: f64,
     },
 }

@@ -111,7 +111,7 @@ impl<T> Slot<'_, T> {
 }
 
 /// The last step that uses each value; `usize::MAX` for outputs, 0 for values nobody uses.
-fn last_uses(plan: &Plan) -> Vec<usize> {
+pub(crate) fn last_uses(plan: &Plan) -> Vec<usize> {
     let mut last = vec![0; plan.shapes.len()];
     for (index, step) in plan.steps.iter().enumerate() {
         for &id in &step.inputs {

@@ -7,6 +7,7 @@ use crate::defaults::{FIRST_OPSET, LAST_OPSET, MAX_FILE_BYTES, MAX_NODES, MAX_RA
 use crate::graph::{Attribute, Constant, Dimension, Graph, GraphInput, Node};
 use crate::{ModelError, Problem};
 use prost::Message as _;
+use prost::bytes::Bytes;
 use proto::{AttributeType, DataType, DimensionValue};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -24,7 +25,7 @@ impl Graph {
         let file = path.display().to_string();
         let read = || {
             let bytes = read_limited(path, MAX_FILE_BYTES)?;
-            Self::parse(&bytes, &file, path.parent())
+            Self::parse(bytes.into(), &file, path.parent())
         };
         read().map_err(|problem| problem.of(&file))
     }
@@ -34,10 +35,10 @@ impl Graph {
     /// # Errors
     /// As [`Graph::load`].
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, ModelError> {
-        Self::parse(bytes, file, None).map_err(|problem| problem.of(file))
+        Self::parse(Bytes::copy_from_slice(bytes), file, None).map_err(|problem| problem.of(file))
     }
 
-    fn parse(bytes: &[u8], file: &str, folder: Option<&Path>) -> Result<Self, Problem> {
+    fn parse(bytes: Bytes, file: &str, folder: Option<&Path>) -> Result<Self, Problem> {
         let model = proto::ModelProto::decode(bytes)
             .map_err(|error| Problem::NotOnnx(error.to_string()))?;
         let opset = opset(&model)?;

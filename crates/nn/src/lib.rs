@@ -4,27 +4,33 @@
 //! secret [`Weights`], [`run`] computes the plan on a [`Backend`].
 
 mod backend;
+mod compare;
 mod compile;
 pub mod defaults;
 mod error;
 mod executor;
 pub mod graph;
+mod head;
 mod import;
 mod layer;
 mod network;
 pub mod operators;
 mod passes;
 mod plan;
+mod ranges;
 mod secure;
 mod shape;
+mod walk;
 mod window;
 
-pub use backend::{Backend, Clear, Fixed, Priced, step_costs};
+pub use backend::{Backend, Clear, Fixed, Priced, Ranged, step_costs};
+pub use compare::{LayerError, layer_errors};
 pub use error::{InputError, ModelError, PlanError, Problem};
 pub use executor::{Observer, ready, run};
 pub use graph::Graph;
 pub use operators::{Layer, supported_operators};
 pub use plan::{Options, PLAN_VERSION, Plan, Port, Step, ValueId, Weights};
+pub use ranges::{Extent, Headroom, Need, Ranges, StepRange};
 pub use secure::{Secure, SharedBits};
 pub use shape::broadcast;
 pub use trefoil_mpc::Cost;

@@ -10,6 +10,7 @@ mod expand;
 mod extremum;
 mod function;
 mod gather;
+mod logic;
 mod matmul;
 mod pad;
 mod pool;
@@ -128,6 +129,9 @@ operators! {
     Div                => arithmetic::div;
     Dropout            => constant::identity;
     Elu                => rectifier::elu, layer Elu;
+    Equal              => logic::equal;
+    Erf                => function::erf, layer Erf;
+    Exp                => function::exp, layer Exp;
     Expand             => expand::read, layer Expand;
     Flatten            => reshape::flatten;
     Gather             => gather::read, layer Gather;
@@ -140,6 +144,8 @@ operators! {
     Identity           => constant::identity;
     LRN                => root::lrn;
     LeakyRelu          => rectifier::leaky_relu;
+    Log                => function::log, layer Log;
+    LogSoftmax         => softmax::log, layer LogSoftmax;
     MatMul             => matmul::read, layer MatMul, layer BatchMatMul;
     Max                => extremum::max;
     MaxPool            => pool::max, layer MaxPool;
@@ -170,6 +176,36 @@ operators! {
     Tanh               => function::tanh, layer Tanh;
     Transpose          => transpose::read, layer Transpose;
     Unsqueeze          => reshape::unsqueeze;
+    Where              => logic::select;
+}
+
+/// Operators that are not supported, with the reason where users may ask for it.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "ConvTranspose",
+        "transposed convolutions serve decoders and segmentation, this version serves classifiers; upsampling by \
+         Reshape and Expand followed by Conv is supported",
+    ),
+    ("GRU", RECURRENT),
+    ("If", DEPENDENT),
+    ("LSTM", RECURRENT),
+    ("Loop", DEPENDENT),
+    ("NonZero", DEPENDENT),
+    ("NonMaxSuppression", DEPENDENT),
+    ("RNN", RECURRENT),
+    ("Scan", DEPENDENT),
+    (
+        "TopK",
+        "which elements are largest is secret; ArgMax and ReduceMax are supported",
+    ),
+];
+const RECURRENT: &str = "recurrent layers are not; unroll them before exporting";
+const DEPENDENT: &str = "what is computed, and in which shapes, must not depend on secret values";
+
+/// Why `operator` is not supported, if there is more to say than that it is not.
+pub(crate) fn reason(operator: &str) -> Option<&'static str> {
+    let found = REFUSED.iter().find(|(name, _)| *name == operator);
+    found.map(|&(_, reason)| reason)
 }
 
 /// The function that reads nodes of `operator`.

@@ -4,7 +4,9 @@
 //! the value of a weight to decide anything: the plan would tell it.
 
 mod affine;
+mod common;
 mod dead;
+mod layout;
 mod pool_first;
 
 use crate::network::Network;
@@ -12,6 +14,8 @@ use crate::network::Network;
 /// Run all passes.
 pub(crate) fn optimise(network: &mut Network) {
     dead::remove(network);
+    common::merge(network);
+    layout::join(network);
     affine::fold_into_producer(network);
     affine::fold_into_consumer(network);
     pool_first::reorder(network);

@@ -7,11 +7,12 @@ use crate::shape::elements;
 use crate::{InputError, PlanError};
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use trefoil_ring::{Fixed, Ring};
 
 /// Version of the encoding and of the meaning of plans. Raised with every change of a layer.
-pub const PLAN_VERSION: u32 = 2;
+pub const PLAN_VERSION: u32 = 3;
 
 /// A compiled model: layers, shapes and number format, but no weight and nothing computed from one.
 ///
@@ -31,6 +32,8 @@ pub struct Plan {
     pub shapes: Vec<Vec<usize>>,
     /// The values that a user provides.
     pub inputs: Vec<Port>,
+    /// What the model's owner declares about each input, see [`Plan::declare_ranges`]; nothing if empty.
+    pub input_ranges: Vec<[f64; 2]>,
     /// The values that the model's owner provides, in the order of [`Weights`].
     pub weights: Vec<Port>,
     /// The values that are the result.
@@ -94,7 +97,7 @@ impl Default for Options {
 /// No `Debug`, so that no log shows them.
 #[derive(Clone)]
 pub struct Weights {
-    tensors: Vec<Arc<ArrayD<f64>>>,
+    tensors: Arc<[ArrayD<f64>]>,
 }
 
 impl Plan {
@@ -106,6 +109,7 @@ impl Plan {
             ..
         } = *options;
         let (inputs, weights, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        let input_ranges = Vec::new();
         let (version, name, shapes, steps) = (PLAN_VERSION, name.into(), Vec::new(), Vec::new());
         Self {
             version,
@@ -115,10 +119,26 @@ impl Plan {
             fraction_bits,
             shapes,
             inputs,
+            input_ranges,
             weights,
             outputs,
             steps,
         }
+    }
+
+    /// Declare the least and the greatest number of each input: [`Plan::check_inputs`] refuses others, before anything
+    /// is shared.
+    ///
+    /// The declaration is public, as the whole plan. It is the owner's choice, never made by compiling: ranges of
+    /// samples tell about the samples.
+    ///
+    /// # Panics
+    /// If there is not one range for each input, or a bound is no finite number.
+    pub fn declare_ranges(&mut self, ranges: &[[f64; 2]]) {
+        assert_eq!(ranges.len(), self.inputs.len(), "number of ranges");
+        let finite = |[low, high]: &[f64; 2]| low.is_finite() && high.is_finite() && low <= high;
+        assert!(ranges.iter().all(finite), "ranges of inputs: {ranges:?}");
+        self.input_ranges = ranges.to_vec();
     }
 
     /// The number format.
@@ -206,6 +226,12 @@ impl Plan {
                 return wrong(&format!("value {id}"), problem);
             }
         }
+        let well = |[low, high]: &[f64; 2]| low.is_finite() && high.is_finite() && low <= high;
+        let declared = &self.input_ranges;
+        if !declared.is_empty() && declared.len() != self.inputs.len() || !declared.iter().all(well)
+        {
+            return wrong("the inputs", format!("ranges of {declared:?}"));
+        }
         let mut made = vec![false; self.shapes.len()];
         let mut make = |id: ValueId| {
             made.get_mut(id)
@@ -249,8 +275,31 @@ impl Plan {
     /// The first tensor with a wrong shape, or the first element that is not finite or outside the
     /// format's range.
     pub fn check_inputs(&self, inputs: &[ArrayD<f64>]) -> Result<(), InputError> {
-        let inputs: Vec<_> = inputs.iter().collect();
-        self.check_tensors(&self.inputs, &inputs)
+        let tensors: Vec<_> = inputs.iter().collect();
+        self.check_tensors(&self.inputs, &tensors)?;
+        for ((port, tensor), &[low, high]) in self.inputs.iter().zip(inputs).zip(&self.input_ranges)
+        {
+            let outside = |(_, value): &(_, &f64)| !(low..=high).contains(*value);
+            if let Some((at, &value)) = tensor.indexed_iter().find(outside) {
+                return Err(InputError::NotDeclared {
+                    name: port.name.clone(),
+                    index: ndarray::Dimension::slice(&at).to_vec(),
+                    value,
+                    low,
+                    high,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Check that weights are this plan's, before anything of them is shared.
+    ///
+    /// # Errors
+    /// As [`Plan::check_inputs`].
+    pub fn check_weights(&self, weights: &Weights) -> Result<(), InputError> {
+        let tensors: Vec<_> = weights.iter().collect();
+        self.check_tensors(&self.weights, &tensors)
     }
 
     fn check_tensors(&self, ports: &[Port], tensors: &[&ArrayD<f64>]) -> Result<(), InputError> {
@@ -271,10 +320,12 @@ impl Plan {
                     actual,
                 });
             }
-            if let Some((at, &value)) = tensor
-                .indexed_iter()
-                .find(|(_, v)| v.is_nan() || v.abs() >= limit)
-            {
+            // Counting indices along takes ten times as long as looking at the elements.
+            let wrong = |value: &f64| value.is_nan() || value.abs() >= limit;
+            if !tensor.iter().any(wrong) {
+                continue;
+            }
+            if let Some((at, &value)) = tensor.indexed_iter().find(|(_, value)| wrong(value)) {
                 let (index, name) = (ndarray::Dimension::slice(&at).to_vec(), name.clone());
                 return Err(if value.is_finite() {
                     InputError::OutOfRange {
@@ -295,18 +346,34 @@ impl Plan {
 }
 
 impl Weights {
-    pub(crate) fn new(tensors: Vec<Arc<ArrayD<f64>>>) -> Self {
+    pub(crate) fn new(tensors: Vec<ArrayD<f64>>) -> Self {
+        let tensors = tensors.into();
         Self { tensors }
+    }
+
+    /// Other tensors for the same plan: retrained ones, say.
+    ///
+    /// # Errors
+    /// If their number, a shape or a value does not fit the plan.
+    pub fn from_tensors(plan: &Plan, tensors: Vec<ArrayD<f64>>) -> Result<Self, InputError> {
+        let views: Vec<_> = tensors.iter().collect();
+        plan.check_tensors(&plan.weights, &views)?;
+        Ok(Self::new(tensors))
     }
 
     /// The tensors, in the order of [`Plan::weights`].
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ArrayD<f64>> {
-        self.tensors.iter().map(AsRef::as_ref)
+        self.tensors.iter()
     }
 
-    /// The tensors for [`crate::Clear`].
+    /// The tensors for [`crate::Clear`], where they are.
+    pub fn clear(&self) -> &[ArrayD<f64>] {
+        &self.tensors
+    }
+
+    /// The tensors for [`crate::Clear`], copied.
     pub fn to_clear(&self) -> Vec<ArrayD<f64>> {
-        self.iter().cloned().collect()
+        self.tensors.to_vec()
     }
 
     /// The tensors as elements of the plan's ring, to be shared or for [`crate::Fixed`].
@@ -318,13 +385,18 @@ impl Weights {
     /// If `R` is not the plan's ring, or the weights are not the plan's.
     pub fn encode<R: Ring>(&self, plan: &Plan) -> Result<Vec<ArrayD<R>>, InputError> {
         assert_eq!(R::BITS, plan.ring_bits, "the plan's ring");
-        let tensors: Vec<_> = self.iter().collect();
-        plan.check_tensors(&plan.weights, &tensors)?;
-        Ok(tensors
-            .into_iter()
+        plan.check_weights(self)?;
+        Ok(self
+            .iter()
             .map(|tensor| tensor.mapv(|v| plan.format().encode(v)))
             .collect())
     }
+}
+
+/// The fraction bits that every protocol can work with: finer formats leave no room for a product, coarser ones none
+/// for the pieces of splines.
+pub(crate) fn fraction_bit_range(ring_bits: u32) -> RangeInclusive<u32> {
+    if ring_bits == 64 { 5..=29 } else { 3..=13 }
 }
 
 /// Check that values and products fit the ring.
@@ -334,9 +406,7 @@ pub(crate) fn check_format(ring_bits: u32, fraction_bits: u32) -> Result<(), Str
             "rings of 32 and 64 bits are supported, not {ring_bits}"
         ));
     }
-    // What every protocol can work with: finer formats leave no room for a product, coarser ones none
-    // for the pieces of splines.
-    let range = if ring_bits == 64 { 5..=29 } else { 3..=13 };
+    let range = fraction_bit_range(ring_bits);
     if !range.contains(&fraction_bits) {
         return Err(format!(
             "a ring of {ring_bits} bits takes {} to {} fraction bits, not {fraction_bits}",

@@ -7,8 +7,8 @@ use ndarray::{ArrayD, Axis};
 use std::ops::Range;
 use trefoil_mpc::{
     Abort, BitShare, ExpRange, Party, Positive, Share, argmax_one_hot, bit_to_arithmetic,
-    conv2d_truncated, exp, matmul_truncated, max, msb, mul_truncated, reciprocal, relu, rsqrt,
-    select, sigmoid, softmax, tanh, truncate,
+    conv2d_truncated, erf, exp, log, matmul_truncated, max, msb, mul_truncated, reciprocal, relu,
+    rsqrt, select, sigmoid, softmax, tanh, truncate,
 };
 use trefoil_ring::{Conv2d, Fixed as Format, Ring};
 
@@ -21,7 +21,7 @@ use trefoil_ring::{Conv2d, Fixed as Format, Ring};
 /// # Range and error
 /// Products must stay below `2^(k-2)` at twice the fraction bits (k bits in the ring). Each rounding is off
 /// by less than a unit; functions as their protocols state. `exp` takes arguments in `[-128, 10]` (32-bit
-/// ring: `[-128, 4]`), `reciprocal` and `rsqrt` positive arguments below `2^(fraction bits + 2)`.
+/// ring: `[-128, 4]`), `reciprocal`, `rsqrt` and `log` positive arguments below `2^(fraction bits + 2)`.
 pub struct Secure<R> {
     party: Party,
     format: Format,
@@ -31,8 +31,8 @@ pub struct Secure<R> {
 /// Shared bits with a shape.
 #[derive(Clone, Debug)]
 pub struct SharedBits {
-    shape: Vec<usize>,
-    bits: BitShare,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) bits: BitShare,
 }
 
 impl<R: Ring> Secure<R> {
@@ -58,6 +58,11 @@ impl<R: Ring> Secure<R> {
     /// The party's branch.
     pub fn party(&self) -> &Party {
         &self.party
+    }
+
+    /// The format of its numbers.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     fn fraction_bits(&self) -> u32 {
@@ -105,7 +110,7 @@ pub(crate) fn exp_range<R: Ring>() -> ExpRange {
     }
 }
 
-/// The arguments that [`Backend::reciprocal`] and [`Backend::rsqrt`] take.
+/// The arguments that [`Backend::reciprocal`], [`Backend::rsqrt`] and [`Backend::log`] take.
 pub(crate) fn positive<R: Ring>(format: Format) -> Positive {
     Positive {
         low: 0,
@@ -277,6 +282,12 @@ impl<R: Ring> Backend for Secure<R> {
     }
     async fn tanh(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
         tanh(&self.party, x, self.format).await
+    }
+    async fn log(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
+        log(&self.party, x, self.format, positive::<R>(self.format)).await
+    }
+    async fn erf(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
+        erf(&self.party, x, self.format).await
     }
     async fn softmax(&self, x: &Share<R>, axis: usize) -> Result<Share<R>, Abort> {
         let (slots, others) = self.slots(x, axis);

@@ -28,6 +28,14 @@ pub enum Outside<T> {
     Repeat,
 }
 
+/// The shape of rows (N, C, L) as pictures of height 1; other shapes as they are.
+pub(crate) fn as_pictures(shape: &[usize]) -> Vec<usize> {
+    match *shape {
+        [n, c, length] => vec![n, c, 1, length],
+        _ => shape.to_vec(),
+    }
+}
+
 impl Pool2d {
     /// Height and width of the output for pictures of height and width `input`; `None` if the
     /// windows do not fit or sizes are absurd.
@@ -95,6 +103,19 @@ impl Pool2d {
         (0..windows)
             .flat_map(|w| (0..self.kernel[d]).map(move |k| tap(w, k)))
             .collect()
+    }
+
+    /// Shape of a pool's output for an input (N, C, H, W), or (N, C, L) if the windows' height is 1.
+    ///
+    /// # Errors
+    /// As [`Pool2d::windows_shape`].
+    pub(crate) fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, String> {
+        let [_, n, c, h, w] = self.windows_shape(&as_pictures(input))?;
+        match (input.len(), h) {
+            (3, 1) => Ok(vec![n, c, w]),
+            (3, _) => Err(format!("windows {self:?} of rows {input:?}")),
+            _ => Ok(vec![n, c, h, w]),
+        }
     }
 
     /// The elements under every window of `x` (N, C, H, W): (KH·KW, N, C, OH, OW), taps first, so

@@ -3,8 +3,9 @@
 use crate::conversation::{Conversation, pipe};
 use crate::local::Processes;
 use crate::session::{Peers, Session};
+use crate::task;
 use crate::wire::{
-    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, send_share,
+    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, share_tensors,
 };
 use crate::{
     BenchJob, BenchResult, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen, ServeError,
@@ -13,7 +14,8 @@ use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use trefoil_mpc::{Share, combine, share_for_parties};
+use trefoil_guard::GuardFile;
+use trefoil_mpc::{Share, combine};
 use trefoil_net::{
     Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
 };
@@ -45,8 +47,10 @@ pub struct Inference<'a> {
     pub plan: &'a Plan,
     /// Its weights.
     pub weights: &'a Weights,
+    /// A guard over its only output, which then is confidences in the place of logits.
+    pub guard: Option<&'a GuardFile>,
     /// One array per input of the plan, as many queries along the first axis as one likes: they are split
-    /// into batches of the plan's size, the last one filled up with zeros.
+    /// into batches of the plan's size, the last one filled up with copies of its first query.
     pub inputs: &'a [ArrayD<f64>],
     /// Whether to count what each party receives.
     pub observe: bool,
@@ -137,31 +141,37 @@ impl Client {
         let Inference {
             plan,
             weights,
+            guard,
             inputs,
             observe,
         } = *job;
+        let settings = guard.map(|guard| &guard.settings);
+        settings
+            .map(|settings| task::check(settings, plan))
+            .transpose()?;
         let queries = inputs.first().map_or(0, |input| input.shape()[0]);
         assert!(
             inputs.iter().all(|input| input.shape()[0] == queries),
             "queries of each input"
         );
         let batches = batches(plan, inputs, queries)?;
-        let weights: Vec<R> = weights
-            .encode::<R>(plan)?
-            .iter()
-            .flat_map(|w| w.iter().copied())
-            .collect();
+        plan.check_weights(weights)?;
         let start = Instant::now();
         progress(Progress::Connecting);
-        let mut parties = self.open(plan.hash())?;
+        let mut parties = self.open(task::hash(plan, settings))?;
         let request = Request::Infer {
             plan: plan.to_bytes(),
+            guard: settings.map(task::encode),
             batches: batches.len(),
             observe,
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
-        let ready = self.begin(&mut parties, &request, Some(&weights));
+        let classifier = guard
+            .map(|guard| guard.classifier.tensors())
+            .unwrap_or_default();
+        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&classifier).collect();
+        let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();
         let mut state = Run {
@@ -177,7 +187,7 @@ impl Client {
         let reports = parties.or_failures(reports)?;
         let wall = start.elapsed().saturating_sub(shared);
         parties.join();
-        let mut report = report(plan, &reports);
+        let mut report = report(plan, guard.is_some(), &reports);
         (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
         let phase = |name: &str, time: Duration| Phase {
             name: name.into(),
@@ -201,18 +211,20 @@ impl Client {
         &self,
         parties: &mut Conversations,
         request: &Request,
-        weights: Option<&[R]>,
+        secrets: Option<(&Plan, &[&ArrayD<f64>])>,
     ) -> Result<(), ServeError> {
-        let shares = weights.map(|weights| {
-            Ok::<_, ServeError>(share_for_parties(weights, [random_seed()?, random_seed()?]))
-        });
-        let shares = shares.transpose()?;
         for role in Role::ALL {
-            let end = parties.end(role);
-            say(end, request, self.deadline())?;
-            if let Some(shares) = &shares {
-                send_share(end, role, shares, self.deadline())?;
-            }
+            say(parties.end(role), request, self.deadline())?;
+        }
+        if let Some((plan, secrets)) = secrets {
+            let (seeds, deadline) = (random_seeds()?, || self.deadline());
+            share_tensors::<R>(
+                &mut parties.ends,
+                secrets.iter().copied(),
+                plan.format(),
+                &seeds,
+                deadline,
+            )?;
         }
         for role in Role::ALL {
             match self.next(parties, role)? {
@@ -233,26 +245,20 @@ impl Client {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), ServeError> {
         let start = Instant::now();
-        let encoded: Vec<R> = inputs
-            .iter()
-            .flat_map(|input| input.iter().map(|&v| plan.format().encode(v)))
-            .collect();
-        let shares = share_for_parties(&encoded, [random_seed()?, random_seed()?]);
-        for role in Role::ALL {
-            send_share(parties.end(role), role, &shares, self.deadline())?;
-        }
+        let (seeds, deadline) = (random_seeds()?, || self.deadline());
+        share_tensors::<R>(&mut parties.ends, inputs, plan.format(), &seeds, deadline)?;
         state.inputs += start.elapsed();
         let mut outputs: [Vec<Share<R>>; 3] = Default::default();
         // Party 1 tells of each step.
         for role in [Role::P1, Role::P2, Role::P0] {
             loop {
                 match self.next(parties, role)? {
-                    Reply::Step(index) if index < plan.steps.len() => progress(Progress::Step {
+                    Reply::Step(index) if index <= plan.steps.len() => progress(Progress::Step {
                         batch,
                         batches: state.batches,
                         index,
                         steps: plan.steps.len(),
-                        name: plan.steps[index].name.clone(),
+                        name: step_name(plan, index).to_owned(),
                     }),
                     Reply::Output => break,
                     other => return Err(unexpected(role, &other)),
@@ -485,6 +491,10 @@ fn unexpected(role: Role, reply: &Reply) -> ServeError {
     }
 }
 
+fn random_seeds() -> Result<[Seed; 2], ServeError> {
+    Ok([random_seed()?, random_seed()?])
+}
+
 fn random_seed() -> Result<Seed, ServeError> {
     let mut seed = Seed([0; 16]);
     getrandom::fill(&mut seed.0).map_err(|error| ServeError::Random(error.to_string()))?;
@@ -503,12 +513,9 @@ fn batches(
         let end = (start + size).min(queries);
         let cut = |input: &ArrayD<f64>| {
             let part = input.slice_axis(Axis(0), Slice::from(start..end));
-            let mut shape = part.shape().to_vec();
-            shape[0] = size;
-            let mut full = ArrayD::zeros(shape);
-            full.slice_axis_mut(Axis(0), Slice::from(..end - start))
-                .assign(&part);
-            full
+            // Behind the last query its batch's first again: whatever the plan demands of inputs, they fulfil.
+            let numbers: Vec<usize> = (0..size).map(|number| number % (end - start)).collect();
+            part.select(Axis(0), &numbers)
         };
         let batch: Vec<_> = inputs.iter().map(cut).collect();
         plan.check_inputs(&batch)?;
@@ -529,10 +536,15 @@ fn assemble(plan: &Plan, batches: &[Vec<ArrayD<f64>>], queries: usize) -> Vec<Ar
         .collect()
 }
 
-fn report(plan: &Plan, reports: &[PartyReport]) -> Report {
+/// The name of a step; the guard comes behind those of the plan.
+fn step_name(plan: &Plan, index: usize) -> &str {
+    plan.steps.get(index).map_or("guard", |step| &step.name)
+}
+
+fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
     let each = |f: &dyn Fn(&PartyReport) -> u64| std::array::from_fn(|role| f(&reports[role]));
-    let phases = plan.steps.iter().enumerate().map(|(i, step)| Phase {
-        name: step.name.clone(),
+    let phases = (0..plan.steps.len() + usize::from(guarded)).map(|i| Phase {
+        name: step_name(plan, i).to_owned(),
         seconds: reports[1..]
             .iter()
             .map(|report| report.steps[i].0)

@@ -19,6 +19,9 @@ pub enum ServeError {
     /// A plan that cannot be run.
     #[error("the plan: {0}")]
     Plan(#[from] PlanError),
+    /// A guard that cannot be run on the plan.
+    #[error(transparent)]
+    Guard(#[from] trefoil_guard::GuardError),
     /// An input or a weight that cannot be shared.
     #[error(transparent)]
     Input(#[from] InputError),

@@ -16,6 +16,7 @@ mod observe;
 mod report;
 mod service;
 mod session;
+mod task;
 mod wire;
 
 pub use bench::{BENCHMARKS, BenchJob, BenchResult};
@@ -24,3 +25,4 @@ pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys};
 pub use error::ServeError;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service};
+pub use task::check as check_guard;

@@ -4,19 +4,47 @@ use crate::ServeError;
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
-use crate::wire::{PartyReport, Reply, Request, hear, receive_share, say, send_elements};
+use crate::task;
+use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+use trefoil_guard::{Network, Settings, protect};
 use trefoil_mpc::{Party, PartyConfig, Share};
 use trefoil_net::{Role, Transport};
-use trefoil_nn::{Plan, Secure};
+use trefoil_nn::{Plan, Port, Secure};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
 
 /// Links to the two peers and the seeds shared with them.
 pub(crate) struct Peers {
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) seeds: [Option<Seed>; 3],
+}
+
+/// What a session computes.
+struct Task {
+    plan: Plan,
+    guard: Option<Settings>,
+}
+
+impl Task {
+    /// The shapes of the owner's tensors: the plan's weights, then the guard's.
+    fn secrets(&self) -> Vec<Vec<usize>> {
+        let mut secrets = shapes(&self.plan, &self.plan.weights);
+        secrets.extend(
+            self.guard
+                .iter()
+                .flat_map(|settings| settings.shape.tensors()),
+        );
+        secrets
+    }
+}
+
+fn shapes(plan: &Plan, ports: &[Port]) -> Vec<Vec<usize>> {
+    ports
+        .iter()
+        .map(|port| plan.shape(port.value).to_vec())
+        .collect()
 }
 
 /// What a session knows before the client's request.
@@ -61,20 +89,24 @@ impl Session<'_> {
             }
             Request::Infer {
                 plan,
+                guard,
                 batches,
                 observe,
             } => {
                 let plan = Plan::from_bytes(&plan)?;
-                if self.plan_hash.is_some_and(|hash| hash != plan.hash()) {
+                let guard = guard.map(|bytes| task::decode(&bytes, &plan)).transpose()?;
+                let hash = task::hash(&plan, guard.as_ref());
+                if self.plan_hash.is_some_and(|told| told != hash) {
                     let problem = "sent another plan than its hello named".into();
                     return Err(ServeError::Conversation {
                         peer: "the client".into(),
                         problem,
                     });
                 }
-                match plan.ring_bits {
-                    32 => self.infer::<Z32>(&plan, batches, observe, connect),
-                    _ => self.infer::<Z64>(&plan, batches, observe, connect),
+                let task = Task { plan, guard };
+                match task.plan.ring_bits {
+                    32 => self.infer::<Z32>(&task, batches, observe, connect),
+                    _ => self.infer::<Z64>(&task, batches, observe, connect),
                 }
             }
         }
@@ -82,13 +114,15 @@ impl Session<'_> {
 
     fn infer<R: Ring>(
         &mut self,
-        plan: &Plan,
+        task: &Task,
         batches: usize,
         observe: bool,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
-        let weights = self.receive_all::<R>(plan, &plan.weights)?;
+        let plan = &task.plan;
+        // Before the weights, which may take longer than a peer waits for a connection.
         let Peers { transport, seeds } = connect(after(self.timeout))?;
+        let weights = self.receive_all::<R>(&task.secrets())?;
         let (transport, seen): (Box<dyn Transport>, _) = if observe {
             let (observer, seen) = Observer::new(transport);
             (Box::new(observer), Some(seen))
@@ -98,12 +132,12 @@ impl Session<'_> {
         let party = self.party(Peers { transport, seeds });
         say(self.client, &Reply::Ready, after(self.timeout))?;
         let mut report = PartyReport {
-            steps: vec![Default::default(); plan.steps.len()],
+            steps: vec![Default::default(); plan.steps.len() + 1],
             ..PartyReport::default()
         };
         for _ in 0..batches {
-            let inputs = self.receive_all::<R>(plan, &plan.inputs)?;
-            let outputs = self.batch(plan, &party, &weights, inputs, &mut report)?;
+            let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs))?;
+            let outputs = self.batch(task, &party, &weights, inputs, &mut report)?;
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
                 send_elements(self.client, output.mine(), after(self.timeout))?;
@@ -122,16 +156,17 @@ impl Session<'_> {
         say(self.client, &Reply::Done(report), after(self.timeout))
     }
 
-    /// One batch; party 1 tells the client of each step.
+    /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
     fn batch<R: Ring>(
         &mut self,
-        plan: &Plan,
+        task: &Task,
         party: &Party,
         weights: &[Share<R>],
         inputs: Vec<Share<R>>,
         report: &mut PartyReport,
     ) -> Result<Vec<Share<R>>, ServeError> {
-        let (tells, timeout) = (self.role == Role::P1, self.timeout);
+        let (tells, timeout, plan) = (self.role == Role::P1, self.timeout, &task.plan);
+        let (weights, classifier) = weights.split_at(plan.weights.len());
         let client = &mut *self.client;
         let mut lost = None;
         let outputs = party.run(async |party| {
@@ -148,36 +183,30 @@ impl Session<'_> {
                     lost = say(client, &Reply::Step(index), after(timeout)).err();
                 }
             };
-            let outputs = trefoil_nn::run(plan, &backend, weights, inputs, &mut observer).await;
+            let outputs = async {
+                let run = trefoil_nn::run(plan, &backend, weights, inputs, &mut observer);
+                let mut outputs = run.await?;
+                if let (Some(settings), Some(logits)) = (&task.guard, outputs.first_mut()) {
+                    let start = Instant::now();
+                    let network = Network::new(&backend, settings, classifier).await?;
+                    *logits = protect(&backend, settings, &network, logits).await?;
+                    observer(plan.steps.len(), "guard", start.elapsed());
+                }
+                Ok(outputs)
+            };
+            let outputs = outputs.await;
             party.merge(&[backend.party()]);
             outputs
         })?;
         lost.map_or(Ok(outputs), Err)
     }
 
-    /// The client's shares of all tensors of `ports`, which it sends as one.
-    fn receive_all<R: Ring>(
-        &mut self,
-        plan: &Plan,
-        ports: &[trefoil_nn::Port],
-    ) -> Result<Vec<Share<R>>, ServeError> {
-        let shapes: Vec<&[usize]> = ports.iter().map(|port| plan.shape(port.value)).collect();
-        let len = shapes
-            .iter()
-            .map(|shape| shape.iter().product::<usize>())
-            .sum();
-        let all: Share<R> = receive_share(self.client, self.role, len, after(self.timeout))?;
-        let mut at = 0;
-        let cut = |shape: &&[usize]| {
-            let range = at..at + shape.iter().product::<usize>();
-            at = range.end;
-            Share::new(
-                shape,
-                all.mine()[range.clone()].to_vec(),
-                all.next()[range].to_vec(),
-            )
-        };
-        Ok(shapes.iter().map(cut).collect())
+    /// The client's shares of all tensors of these shapes.
+    fn receive_all<R: Ring>(&mut self, shapes: &[Vec<usize>]) -> Result<Vec<Share<R>>, ServeError> {
+        let timeout = self.timeout;
+        let mut shared = SharedTensors::begin(self.client, self.role, after(timeout))?;
+        let mut next = |shape: &Vec<usize>| shared.next(self.client, shape, after(timeout));
+        shapes.iter().map(&mut next).collect()
     }
 
     fn party(&self, peers: Peers) -> Party {

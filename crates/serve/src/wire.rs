@@ -2,25 +2,30 @@
 
 use crate::conversation::Conversation;
 use crate::{BenchJob, Seen, ServeError};
+use ndarray::ArrayD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-use trefoil_mpc::{ClientShares, Share};
+use trefoil_mpc::{Component, Masking, Share};
 use trefoil_net::Role;
-use trefoil_ring::{Ring, Seed};
+use trefoil_ring::{Fixed, Ring, Seed};
 
 /// Largest control frame: a plan of a large network fits.
 pub(crate) const CONTROL_LIMIT: u64 = 64 << 20;
 /// Bulk data travels in frames of this size.
 const BULK: usize = 32 << 20;
+/// How a party names who asks it.
+const CLIENT: &str = "the client";
 
 /// What a client asks for.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Run a plan; shares of its weights follow, then shares of each batch.
+    /// Run a plan; shares of its weights and of the guard's follow, then shares of each batch.
     Infer {
         /// The encoded plan.
         plan: Vec<u8>,
+        /// The encoded public half of the guard over its output.
+        guard: Option<Vec<u8>>,
         /// Batches that follow.
         batches: usize,
         /// Whether to tell what was received, coarsely.
@@ -58,7 +63,7 @@ pub(crate) enum Reply {
 /// What one party measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PartyReport {
-    /// Per step of the plan: seconds, rounds, payload bytes sent; summed over batches.
+    /// Per step of the plan, and of the guard behind them: seconds, rounds, payload bytes sent; summed over batches.
     pub(crate) steps: Vec<(f64, u32, u64)>,
     /// Rounds.
     pub(crate) rounds: u32,
@@ -121,6 +126,10 @@ pub(crate) fn receive_elements<R: Ring>(
     while missing > 0 {
         let due = missing.min(BULK);
         let body = from.receive(due as u64, deadline)?;
+        // The sender has proved that it has as much, so that memory is asked for once.
+        if elements.is_empty() {
+            elements.reserve_exact(len);
+        }
         if body.len() != due {
             let problem = format!("sent {} bytes of data where {due} are due", body.len());
             return Err(ServeError::Conversation {
@@ -128,62 +137,97 @@ pub(crate) fn receive_elements<R: Ring>(
                 problem,
             });
         }
-        elements.extend(bytemuck::pod_collect_to_vec::<u8, R>(&body));
+        let at = elements.len();
+        elements.resize(at + due / R::BYTES, R::zero());
+        bytemuck::cast_slice_mut(&mut elements[at..]).copy_from_slice(&body);
         missing -= due;
     }
     Ok(elements)
 }
 
-/// Send party `role` what it needs of a client's shares: seeds to party 0, a seed and the masked values to the others.
-pub(crate) fn send_share<R: Ring>(
-    to: &mut dyn Conversation,
-    role: Role,
-    shares: &ClientShares<R>,
-    deadline: Instant,
+/// Share tensors with the three parties: party 0 receives two seeds, the others a seed and the masked
+/// values, tensor by tensor. A piece is masked and sent at a time, so that no copy of the tensors is held.
+pub(crate) fn share_tensors<'a, R: Ring>(
+    parties: &mut [Box<dyn Conversation>],
+    tensors: impl IntoIterator<Item = &'a ArrayD<f64>>,
+    format: Fixed,
+    seeds: &[Seed; 2],
+    deadline: impl Fn() -> Instant,
 ) -> Result<(), ServeError> {
-    let [x_0, x_1] = &shares.seeds;
-    match role {
-        Role::P0 => to.send(&[x_0.0, x_1.0].concat(), deadline),
-        Role::P1 => to
-            .send(&x_1.0, deadline)
-            .and_then(|()| send_elements(to, &shares.masked, deadline)),
-        Role::P2 => to
-            .send(&x_0.0, deadline)
-            .and_then(|()| send_elements(to, &shares.masked, deadline)),
+    let [x_0, x_1] = seeds;
+    for (role, end) in Role::ALL.into_iter().zip(parties.iter_mut()) {
+        match role {
+            Role::P0 => end.send(&[x_0.0, x_1.0].concat(), deadline())?,
+            Role::P1 => end.send(&x_1.0, deadline())?,
+            Role::P2 => end.send(&x_0.0, deadline())?,
+        }
     }
+    let mut masking = Masking::<R>::new(seeds);
+    let mut piece: Vec<R> = Vec::new();
+    for tensor in tensors {
+        let mut values = tensor.iter();
+        loop {
+            piece.clear();
+            let next = values.by_ref().take(BULK / R::BYTES);
+            piece.extend(next.map(|&value| format.encode::<R>(value)));
+            if piece.is_empty() {
+                break;
+            }
+            masking.mask(&mut piece);
+            for end in parties.iter_mut().skip(Role::P1.index()) {
+                send_elements(&mut **end, &piece, deadline())?;
+            }
+        }
+    }
+    Ok(())
 }
 
-/// The counterpart of [`send_share`]: this party's share of `len` elements, flat.
-pub(crate) fn receive_share<R: Ring>(
-    from: &mut dyn Conversation,
+/// The counterpart of [`share_tensors`]: this party's shares, tensor by tensor.
+pub(crate) struct SharedTensors<R> {
     role: Role,
-    len: usize,
-    deadline: Instant,
-) -> Result<Share<R>, ServeError> {
-    let client = "the client";
-    let mut seed = |bytes: usize| -> Result<Vec<Seed>, ServeError> {
+    /// `x_0` and `x_1` at party 0, else the half of the mask.
+    components: Vec<Component<R>>,
+}
+
+impl<R: Ring> SharedTensors<R> {
+    /// Receive the seeds.
+    pub(crate) fn begin(
+        from: &mut dyn Conversation,
+        role: Role,
+        deadline: Instant,
+    ) -> Result<Self, ServeError> {
+        let bytes = if role == Role::P0 { 32 } else { 16 };
         let body = from.receive(bytes as u64, deadline)?;
         if body.len() != bytes {
-            let problem = format!("sent {} bytes where a seed of {bytes} is due", body.len());
+            let problem = format!("sent {} bytes where seeds of {bytes} are due", body.len());
             return Err(ServeError::Conversation {
-                peer: client.to_owned(),
+                peer: CLIENT.to_owned(),
                 problem,
             });
         }
-        Ok(body
-            .chunks_exact(16)
-            .map(|chunk| Seed(std::array::from_fn(|i| chunk[i])))
-            .collect())
-    };
-    if role == Role::P0 {
-        let seeds = seed(32)?;
-        let [mine, next] = [0, 1].map(|i| ClientShares::<R>::expand(&seeds[i], len));
-        return Ok(Share::new(&[len], mine, next));
+        let seeds = body.chunks_exact(16);
+        let seeds = seeds.map(|chunk| Seed(std::array::from_fn(|i| chunk[i])));
+        let components = seeds.map(|seed| Component::new(&seed)).collect();
+        Ok(Self { role, components })
     }
-    let half_mask = ClientShares::<R>::expand(&seed(16)?[0], len);
-    let masked = receive_elements(from, client, len, deadline)?;
-    Ok(match role {
-        Role::P1 => Share::new(&[len], half_mask, masked),
-        _ => Share::new(&[len], masked, half_mask),
-    })
+
+    /// Receive the share of the next tensor.
+    pub(crate) fn next(
+        &mut self,
+        from: &mut dyn Conversation,
+        shape: &[usize],
+        deadline: Instant,
+    ) -> Result<Share<R>, ServeError> {
+        let len = shape.iter().product();
+        let mut drawn = self.components.iter_mut().map(|c| c.draw(len));
+        let first = drawn.next().unwrap_or_default();
+        let second = match drawn.next() {
+            Some(second) => second,
+            None => receive_elements(from, CLIENT, len, deadline)?,
+        };
+        Ok(match self.role {
+            Role::P0 | Role::P1 => Share::new(shape, first, second),
+            Role::P2 => Share::new(shape, second, first),
+        })
+    }
 }

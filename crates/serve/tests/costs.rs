@@ -19,6 +19,7 @@ fn exact(name: &str, model: &[u8], ring_bits: u32, batch: usize) {
     let job = Inference {
         plan: &plan,
         weights: &weights,
+        guard: None,
         inputs: &[pictures.mapv(f64::from).into_dyn()],
         observe: false,
     };

@@ -80,6 +80,7 @@ fn mnist_over_tls_as_in_the_clear() {
     let job = Inference {
         plan: &plan,
         weights: &weights,
+        guard: None,
         inputs: &inputs,
         observe: false,
     };

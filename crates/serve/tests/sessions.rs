@@ -75,6 +75,7 @@ fn threads_agree_with_the_clear_run() {
         let job = Inference {
             plan: &plan,
             weights: &weights,
+            guard: None,
             inputs: &inputs,
             observe: true,
         };
@@ -133,6 +134,7 @@ fn services_over_tls_serve_session_after_session() {
         let job = Inference {
             plan: &plan,
             weights: &weights,
+            guard: None,
             inputs: &inputs,
             observe: false,
         };
@@ -154,6 +156,7 @@ fn services_over_tls_serve_session_after_session() {
     let job = Inference {
         plan: &plan,
         weights: &weights,
+        guard: None,
         inputs: &inputs,
         observe: false,
     };

@@ -8,5 +8,6 @@ mod infer;
 mod loss;
 mod mistakes;
 mod price;
+mod ranges;
 mod services;
 mod world;

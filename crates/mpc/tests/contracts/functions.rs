@@ -149,7 +149,9 @@ fn a_fitted_function() {
 }
 
 /// Positive numbers of all sizes in a range.
-fn positive<R: Ring>(range: Positive) -> impl Fn(&mut Random, &[&[usize]]) -> Vec<Vec<R>> {
+pub(crate) fn positive<R: Ring>(
+    range: Positive,
+) -> impl Fn(&mut Random, &[&[usize]]) -> Vec<Vec<R>> {
     move |random, shapes| {
         let one = |random: &mut Random, i: usize| match i {
             0 => 1 << range.low,
@@ -282,7 +284,10 @@ fn rsqrt_32() {
     );
 }
 
-fn saturated(bits: u32, limit: f64) -> impl Fn(&mut Random, &[&[usize]]) -> Vec<Vec<Z64>> {
+pub(crate) fn saturated(
+    bits: u32,
+    limit: f64,
+) -> impl Fn(&mut Random, &[&[usize]]) -> Vec<Vec<Z64>> {
     move |random, shapes| {
         let mut values = reals(-limit, limit, bits)(random, shapes);
         let near = reals(-17.0, 17.0, bits)(random, shapes);

@@ -10,6 +10,7 @@ mod arithmetic;
 mod boolean;
 mod comparison;
 mod functions;
+mod logarithms;
 mod opening;
 mod runtime;
 mod truncation;

@@ -132,6 +132,12 @@ impl Backend for Clear {
     async fn tanh(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
         Ok(x.mapv(f64::tanh))
     }
+    async fn log(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
+        Ok(x.mapv(f64::ln))
+    }
+    async fn erf(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
+        Ok(x.mapv(libm::erf))
+    }
     async fn softmax(&self, x: &ArrayD<f64>, axis: usize) -> Result<ArrayD<f64>, Infallible> {
         let mut out = x.clone();
         for mut lane in out.lanes_mut(Axis(axis)) {

@@ -13,9 +13,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::Duration;
 use trefoil_mpc::{
-    Cost, argmax_one_hot_cost, bilinear_truncated_cost, bit_to_arithmetic_cost, exp_cost, max_cost,
-    msb_cost, reciprocal_cost, relu_cost, rsqrt_cost, select_cost, sigmoid_cost, softmax_cost,
-    tanh_cost, truncate_cost,
+    Cost, argmax_one_hot_cost, bilinear_truncated_cost, bit_to_arithmetic_cost, erf_cost, exp_cost,
+    log_cost, max_cost, msb_cost, reciprocal_cost, relu_cost, rsqrt_cost, select_cost,
+    sigmoid_cost, softmax_cost, tanh_cost, truncate_cost,
 };
 use trefoil_ring::{Conv2d, Fixed as Format, Ring, Z32, Z64};
 
@@ -69,7 +69,12 @@ impl<R: Ring> Priced<R> {
         self.cost.get()
     }
 
-    fn add_cost(&self, cost: Cost) {
+    /// The format of its numbers.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(super) fn add_cost(&self, cost: Cost) {
         self.cost.set(self.cost.get() + cost);
     }
 
@@ -217,6 +222,15 @@ impl<R: Ring> Backend for Priced<R> {
     }
     async fn tanh(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         self.add_cost(tanh_cost::<R>(elements(x), self.format));
+        Ok(x.clone())
+    }
+    async fn log(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        let range = positive::<R>(self.format);
+        self.add_cost(log_cost::<R>(elements(x), self.format, range));
+        Ok(x.clone())
+    }
+    async fn erf(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        self.add_cost(erf_cost::<R>(elements(x), self.format));
         Ok(x.clone())
     }
     async fn softmax(&self, x: &Vec<usize>, axis: usize) -> Result<Vec<usize>, Infallible> {

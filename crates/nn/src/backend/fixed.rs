@@ -60,8 +60,13 @@ impl<R: Ring> Fixed<R> {
         self.format.decode_all(values)
     }
 
+    /// The format of its numbers.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// From twice the fraction bits to the format.
-    fn truncate(&self, mut x: ArrayD<R>) -> ArrayD<R> {
+    pub(super) fn truncate(&self, mut x: ArrayD<R>) -> ArrayD<R> {
         let bits = self.format.fraction_bits;
         if bits == 0 {
             return x;
@@ -90,12 +95,12 @@ impl<R: Ring> Fixed<R> {
     }
 
     /// A function computed in 64-bit floats, rounded to the format.
-    fn in_floats(&self, x: &ArrayD<R>, f: impl Fn(f64) -> f64) -> ArrayD<R> {
+    pub(super) fn in_floats(&self, x: &ArrayD<R>, f: impl Fn(f64) -> f64) -> ArrayD<R> {
         x.mapv(|v| self.round(f(self.format.decode(v))))
     }
 
     /// The nearest value of the format. Out of range saturates, which no protocol promises.
-    fn round(&self, value: f64) -> R {
+    pub(super) fn round(&self, value: f64) -> R {
         let limit = self.format.limit::<R>();
         self.format.encode(value.clamp(-limit, limit))
     }
@@ -253,6 +258,12 @@ impl<R: Ring> Backend for Fixed<R> {
     }
     async fn tanh(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
         Ok(self.in_floats(x, f64::tanh))
+    }
+    async fn log(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(self.in_floats(x, f64::ln))
+    }
+    async fn erf(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(self.in_floats(x, libm::erf))
     }
     async fn softmax(&self, x: &ArrayD<R>, axis: usize) -> Result<ArrayD<R>, Infallible> {
         let Ok(exact) = ready(Clear.softmax(&self.decode(x.view()), axis));

@@ -46,7 +46,7 @@ impl<'a> External<'a> {
             let raw = self.data(proto).map_err(refuse)?;
             return decode(proto, kind, &shape, Some(raw)).map_err(refuse);
         }
-        let raw = (!proto.raw_data.is_empty()).then_some(proto.raw_data.as_slice());
+        let raw = (!proto.raw_data.is_empty()).then_some(proto.raw_data.as_ref());
         decode(proto, kind, &shape, raw).map_err(refuse)
     }
 

@@ -1,16 +1,18 @@
-//! `Conv` in two dimensions.
+//! `Conv` in one and two dimensions.
 
 use super::Reader;
-use super::window::{Window, picture};
+use super::pool::{like, pictures};
+use super::window::{Window, pair, picture};
 use crate::backend::Backend;
 use crate::defaults::MAX_SIZE;
 use crate::layer::{Compute, Operand};
 use crate::network::ValueId;
+use crate::window::as_pictures;
 use serde::{Deserialize, Serialize};
 use trefoil_ring::Conv2d;
 
 /// A convolution of pictures (N, C, H, W) by weights (O, C / groups, KH, KW), plus a bias (O) if
-/// there is a third operand.
+/// there is a third operand; or of rows (N, C, L) by weights (O, C / groups, K), which are pictures of height 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conv {
     /// Steps down and across.
@@ -25,17 +27,22 @@ pub struct Conv {
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let (x, w) = (reader.input(0)?, reader.input(1)?);
-    let input = picture(&reader.shape(x))?;
-    let &[_, _, kh, kw] = reader.shape(w).as_slice() else {
+    let (shape, weights) = (reader.shape(x), reader.shape(w));
+    picture(&shape)?;
+    let &[_, _, kh, kw] = as_pictures(&weights).as_slice() else {
         return Err(format!(
-            "its weights have shape {:?}, not (O, C, KH, KW)",
-            reader.shape(w)
+            "its weights have shape {weights:?}, not (O, C, KH, KW)"
         ));
     };
+    if weights.len() != shape.len() {
+        return Err(format!(
+            "weights of shape {weights:?} for an input of shape {shape:?}"
+        ));
+    }
     if kh.max(kw) > MAX_SIZE || kh * kw == 0 {
         return Err(format!("its kernel is {kh} x {kw}"));
     }
-    if let Some(kernel) = reader.sizes::<2>("kernel_shape", 1)?
+    if let Some(kernel) = pair(reader, "kernel_shape", shape.len() - 2)?
         && kernel != [kh, kw]
     {
         return Err(format!(
@@ -46,7 +53,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         strides,
         pads,
         dilations,
-    } = Window::read(reader, [kh, kw], input)?;
+    } = Window::read(reader, [kh, kw], &shape)?;
     let groups = usize::try_from(reader.int("group")?.unwrap_or(1)).unwrap_or(0);
     let mut inputs = vec![x, w];
     inputs.extend(reader.optional(2));
@@ -67,9 +74,12 @@ impl Conv {
     /// # Errors
     /// If they do not fit each other.
     pub fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Conv2d, String> {
-        let (&[batch, channels, h, width], &[filters, depth, kh, kw]) = (x, w) else {
+        let lifted = [x, w].map(as_pictures);
+        let [&[batch, channels, h, width], &[filters, depth, kh, kw]] =
+            [lifted[0].as_slice(), lifted[1].as_slice()]
+        else {
             return Err(format!(
-                "pictures {x:?} and weights {w:?} have other than four axes"
+                "inputs {x:?} and weights {w:?} are neither pictures nor rows"
             ));
         };
         let Self {
@@ -123,8 +133,12 @@ impl Compute for Conv {
             _ => return Err(format!("it takes 2 or 3 operands, not {}", shapes.len())),
         };
         let geometry = self.geometry(x, w)?;
-        let [h, w] = geometry.output();
-        Ok(vec![geometry.batch, geometry.filters, h, w])
+        let [height, width] = geometry.output();
+        match (x.len(), w.len(), height) {
+            (4, 4, _) => Ok(vec![geometry.batch, geometry.filters, height, width]),
+            (3, 3, 1) => Ok(vec![geometry.batch, geometry.filters, width]),
+            _ => Err(format!("{self:?} of inputs {x:?} by weights {w:?}")),
+        }
     }
     fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool {
         inputs[0].batched && inputs[1..].iter().all(|input| !input.batched)
@@ -132,13 +146,12 @@ impl Compute for Conv {
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
         let geometry = self.geometry(&b.shape(inputs[0]), &b.shape(inputs[1]));
         assert!(geometry.is_ok(), "operands of a convolution: {geometry:?}");
-        match &geometry {
-            Ok(g) => {
-                b.conv2d(inputs[0], inputs[1], inputs.get(2).copied(), g)
-                    .await
-            }
-            Err(_) => Ok(inputs[0].clone()),
-        }
+        let Ok(geometry) = &geometry else {
+            return Ok(inputs[0].clone());
+        };
+        let ((x, shape), (w, _)) = (pictures(b, inputs[0]), pictures(b, inputs[1]));
+        let out = b.conv2d(&x, &w, inputs.get(2).copied(), geometry).await?;
+        Ok(like(b, out, &shape))
     }
     fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
         let Ok(g) = self.geometry(shapes[0], shapes[1]) else {

@@ -1,22 +1,22 @@
 //! `MaxPool`, `AveragePool`, `GlobalAveragePool`.
 
 use super::Reader;
-use super::window::{Window, picture};
+use super::window::{Window, pair, picture};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
 use crate::network::ValueId;
-use crate::window::Pool2d;
+use crate::window::{Pool2d, as_pictures};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-/// The maximum under each window.
+/// The maximum under each window of pictures (N, C, H, W) or rows (N, C, L), which are pictures of height 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaxPool {
     /// The windows.
     pub pool: Pool2d,
 }
 
-/// The average under each window.
+/// The average under each window, as [`MaxPool`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AveragePool {
     /// The windows.
@@ -73,14 +73,14 @@ pub(super) fn global_average(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, St
 }
 
 fn pool(reader: &Reader<'_>, x: ValueId) -> Result<Pool2d, String> {
-    let kernel = reader
-        .sizes("kernel_shape", 1)?
-        .ok_or("it has no kernel_shape")?;
+    let shape = reader.shape(x);
+    picture(&shape)?;
+    let kernel = pair(reader, "kernel_shape", shape.len() - 2)?.ok_or("it has no kernel_shape")?;
     let Window {
         strides,
         pads,
         dilations,
-    } = Window::read(reader, kernel, picture(&reader.shape(x))?)?;
+    } = Window::read(reader, kernel, &shape)?;
     let ceil = reader.int("ceil_mode")?.unwrap_or(0) != 0;
     Ok(Pool2d {
         kernel,
@@ -91,28 +91,49 @@ fn pool(reader: &Reader<'_>, x: ValueId) -> Result<Pool2d, String> {
     })
 }
 
+/// `x` as pictures, and its shape.
+pub(super) fn pictures<B: Backend>(b: &B, x: &B::Tensor) -> (B::Tensor, Vec<usize>) {
+    let shape = b.shape(x);
+    if shape.len() == 4 {
+        return (x.clone(), shape);
+    }
+    (b.reshape(x, &as_pictures(&shape)), shape)
+}
+
+/// Pictures as rows again, if the input, of `shape`, was.
+pub(super) fn like<B: Backend>(b: &B, pictures: B::Tensor, shape: &[usize]) -> B::Tensor {
+    if shape.len() == 4 {
+        return pictures;
+    }
+    let [n, c, h, w] = [0, 1, 2, 3].map(|axis| b.shape(&pictures)[axis]);
+    b.reshape(&pictures, &[n, c, h * w])
+}
+
 impl Compute for MaxPool {
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
-        Ok(self.pool.windows_shape(one(shapes)?)?[1..].to_vec())
+        self.pool.output_shape(one(shapes)?)
     }
     fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
         true
     }
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
-        b.max_pool(inputs[0], &self.pool).await
+        let (x, shape) = pictures(b, inputs[0]);
+        let out = b.max_pool(&x, &self.pool).await?;
+        Ok(like(b, out, &shape))
     }
 }
 
 impl Compute for AveragePool {
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
-        Ok(self.pool.windows_shape(one(shapes)?)?[1..].to_vec())
+        self.pool.output_shape(one(shapes)?)
     }
     fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
         true
     }
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
-        let shape = b.shape(inputs[0]);
-        let sums = b.sum_pool(inputs[0], &self.pool);
+        let (x, given) = pictures(b, inputs[0]);
+        let shape = b.shape(&x);
+        let sums = b.sum_pool(&x, &self.pool);
         let counts = self.pool.counts([shape[2], shape[3]], self.include_padding);
         // One factor for all windows is the usual case.
         let first = counts.first().copied().unwrap_or(1.0);
@@ -122,6 +143,7 @@ impl Compute for AveragePool {
         } else {
             counts.mapv(f64::recip)
         };
-        b.mul_public(&sums, &factors).await
+        let out = b.mul_public(&sums, &factors).await?;
+        Ok(like(b, out, &given))
     }
 }

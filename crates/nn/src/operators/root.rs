@@ -1,6 +1,6 @@
 //! Roots, reciprocals, powers, and what is made of them.
 
-use super::{AveragePool, Mul, Offset, Reader, Reshape, Scale, Tanh};
+use super::{AveragePool, Erf, Mul, Offset, Reader, Reshape, Scale, Tanh};
 use crate::backend::Backend;
 use crate::defaults::MAX_SIZE;
 use crate::layer::{Compute, Operand, one};
@@ -78,13 +78,25 @@ pub(super) fn pow(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     Ok(vec![result.unwrap_or(x)])
 }
 
-/// `Gelu` by its approximation with the hyperbolic tangent:
+/// `Gelu`, `x / 2 * (1 + erf(x / sqrt(2)))`, or its approximation with the hyperbolic tangent,
 /// `x / 2 * (1 + tanh(sqrt(2 / π) * (x + 0.044715 * x^3)))`.
 pub(super) fn gelu(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
-    if reader.text("approximate", "none")? != "tanh" {
-        return Err("only approximate=\"tanh\" is supported".into());
-    }
     let x = reader.input(0)?;
+    let curve = match reader.text("approximate", "none")? {
+        "none" => {
+            let factor = std::f64::consts::FRAC_1_SQRT_2;
+            let line = reader.layer(Scale { factor }, &[x])?;
+            reader.layer(Erf {}, &[line])?
+        }
+        "tanh" => tanh_curve(reader, x)?,
+        other => return Err(format!("its attribute approximate is `{other}`")),
+    };
+    let gate = reader.layer(Offset { by: 1.0 }, &[curve])?;
+    let half = reader.layer(Scale { factor: 0.5 }, &[x])?;
+    Ok(vec![reader.layer(Mul {}, &[half, gate])?])
+}
+
+fn tanh_curve(reader: &mut Reader<'_>, x: ValueId) -> Result<ValueId, String> {
     // x + c * x^3 = x * (1 + c * x^2): a coefficient of a square loses less to rounding.
     let square = reader.layer(Mul {}, &[x, x])?;
     let bend = reader.layer(Scale { factor: 0.044_715 }, &[square])?;
@@ -92,10 +104,7 @@ pub(super) fn gelu(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let root = (2.0 / std::f64::consts::PI).sqrt();
     let line = reader.layer(Scale { factor: root }, &[x])?;
     let curve = reader.layer(Mul {}, &[line, bend])?;
-    let curve = reader.layer(Tanh {}, &[curve])?;
-    let gate = reader.layer(Offset { by: 1.0 }, &[curve])?;
-    let half = reader.layer(Scale { factor: 0.5 }, &[x])?;
-    Ok(vec![reader.layer(Mul {}, &[half, gate])?])
+    reader.layer(Tanh {}, &[curve])
 }
 
 /// Normalisation across channels: `x / (bias + alpha / size * Σ x^2)^beta`, over `size` neighbouring

@@ -10,15 +10,22 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Read strides, pads (or `auto_pad`) and dilations for windows of `kernel` over `input`.
+    /// Read strides, pads (or `auto_pad`) and dilations for windows of `kernel` over tensors of `shape`.
     pub(super) fn read(
         reader: &Reader<'_>,
         kernel: [usize; 2],
-        input: [usize; 2],
+        shape: &[usize],
     ) -> Result<Self, String> {
-        let strides = reader.sizes("strides", 1)?.unwrap_or([1, 1]);
-        let dilations = reader.sizes("dilations", 1)?.unwrap_or([1, 1]);
-        let given = reader.sizes::<4>("pads", 0)?.unwrap_or([0; 4]);
+        let (input, axes) = (picture(shape)?, shape.len() - 2);
+        let strides = pair(reader, "strides", axes)?.unwrap_or([1, 1]);
+        let dilations = pair(reader, "dilations", axes)?.unwrap_or([1, 1]);
+        let given = match axes {
+            1 => reader
+                .sizes("pads", 0)?
+                .map(|[before, after]| [0, before, 0, after]),
+            _ => reader.sizes::<4>("pads", 0)?,
+        };
+        let given = given.unwrap_or([0; 4]);
         let pads = match reader.text("auto_pad", "NOTSET")? {
             "NOTSET" | "" => given,
             "VALID" => [0; 4],
@@ -48,12 +55,25 @@ impl Window {
     }
 }
 
-/// Height and width of pictures (N, C, H, W).
+/// A list attribute with a size for each of `axes` axes; rows are pictures of height 1.
+pub(super) fn pair(
+    reader: &Reader<'_>,
+    name: &str,
+    axes: usize,
+) -> Result<Option<[usize; 2]>, String> {
+    match axes {
+        1 => Ok(reader.sizes(name, 1)?.map(|[size]| [1, size])),
+        _ => reader.sizes(name, 1),
+    }
+}
+
+/// Height and width of pictures (N, C, H, W), or of rows (N, C, L), whose height is 1.
 pub(super) fn picture(shape: &[usize]) -> Result<[usize; 2], String> {
     match *shape {
         [_, _, h, w] => Ok([h, w]),
+        [_, _, length] => Ok([1, length]),
         _ => Err(format!(
-            "its input has shape {shape:?}; pictures (N, C, H, W) are supported"
+            "its input has shape {shape:?}; pictures (N, C, H, W) and rows (N, C, L) are supported"
         )),
     }
 }

@@ -259,6 +259,20 @@ pub(crate) fn text(name: &str, text: &str) -> pb::AttributeProto {
     }
 }
 
+/// A tensor of one integer.
+pub(crate) fn integer_tensor(name: &str, value: i64) -> pb::AttributeProto {
+    let tensor = pb::TensorProto {
+        dims: vec![1],
+        data_type: DataType::Int64 as i32,
+        int64_data: vec![value],
+        ..Default::default()
+    };
+    pb::AttributeProto {
+        t: Some(tensor),
+        ..attribute(name, AttributeType::Tensor)
+    }
+}
+
 pub(crate) fn tensor(name: &str, shape: &[i64], values: &[f32]) -> pb::AttributeProto {
     let tensor = pb::TensorProto {
         dims: shape.to_vec(),

@@ -1,4 +1,4 @@
-//! ONNX's own operator tests, every one of them: passed, refused by design, or failed.
+//! ONNX's own operator tests, every one of them: passed, refused by design, out of the format's range, or failed.
 
 use crate::data;
 use flate2::read::GzDecoder;
@@ -12,13 +12,22 @@ use std::path::Path;
 use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 use trefoil_nn::defaults::FIRST_OPSET;
-use trefoil_nn::{Clear, Graph, Options, Plan, Problem, ready, run, supported_operators};
+use trefoil_nn::{
+    Clear, Fixed, Graph, Options, Plan, Problem, Ranges, Secure, Weights, ready, run,
+    supported_operators,
+};
+use trefoil_ring::Z64;
+use trefoil_testkit::{World, reconstruct};
 
 const ARCHIVE: &str = "onnx_conformance/onnx_v1.16.0_node_simple_light.tar.gz";
 /// Relative and absolute.
 const TOLERANCE: f64 = 1e-4;
+/// On shares: the errors that protocols state, 2^-14 for the roughest function, and the roundings of sums.
+const PRIVATE_TOLERANCE: f64 = 4.0 / 16_384.0;
 /// Cases that are computed.
 const LEAST_PASSED: usize = 313;
+/// Of these, cases whose numbers fit the default format.
+const LEAST_FITTING: usize = 250;
 
 /// Parts of the messages with which uses of supported operators are refused by design.
 const BY_DESIGN: &[&str] = &[
@@ -41,7 +50,6 @@ const BY_DESIGN: &[&str] = &[
     "only `constant` is supported",
     "only positive steps are supported",
     // Functions that no protocol computes.
-    "only approximate=\"tanh\" is supported",
     "only one exponent for all elements is supported",
 ];
 
@@ -53,35 +61,97 @@ struct Case {
     sets: BTreeMap<String, [BTreeMap<usize, Vec<u8>>; 2]>,
 }
 
+/// Computes a compiled case and compares it with what is expected.
+type Check<'a> = &'a dyn Fn(&Plan, &Weights, &[ArrayD<f64>], &[ArrayD<f64>]) -> Outcome;
+
 #[test]
 fn the_operator_tests_of_onnx() {
     let Some(folder) = data::folder() else { return };
-    let (mut passed, mut failed) = (0, Vec::new());
-    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    for (name, case) in cases(&folder.join(ARCHIVE)) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| case.run()));
-        match outcome.unwrap_or_else(|_| Outcome::Failed("it panics".into())) {
-            Outcome::Passed => passed += 1,
-            Outcome::Refused(why) => refused.entry(why).or_default().push(name),
-            Outcome::Failed(why) => failed.push(format!("{name}: {why}")),
-        }
-    }
-    std::panic::set_hook(hook);
-    for (why, names) in &refused {
-        println!("refused, {why}: {}", names.join(" "));
-    }
-    for line in &failed {
-        println!("FAILED {line}");
-    }
-    let count: usize = refused.values().map(Vec::len).sum();
-    println!(
-        "{passed} passed, {count} refused by design, {} failed",
-        failed.len()
-    );
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let summary = Summary::of(&folder, &in_the_clear, |_| true);
+    summary.print("in the clear");
+    let passed = summary.passed.len();
     assert!(passed >= LEAST_PASSED, "only {passed} cases are computed");
+}
+
+#[test]
+fn the_operator_tests_in_fixed_point() {
+    let Some(folder) = data::folder() else { return };
+    let summary = Summary::of(&folder, &in_fixed_point, |_| true);
+    summary.print("in fixed point");
+    let passed = summary.passed.len();
+    assert!(passed >= LEAST_FITTING, "only {passed} cases are computed");
+}
+
+#[test]
+fn a_sample_of_the_operator_tests_on_three_parties() {
+    let Some(folder) = data::folder() else { return };
+    // Every seventh by name; `-- --ignored` runs all.
+    let summary = Summary::of(&folder, &on_three_parties, |index| index % 7 == 0);
+    summary.print("on three parties");
+}
+
+#[test]
+#[ignore = "takes minutes: every operator test on three parties"]
+fn all_operator_tests_on_three_parties() {
+    let Some(folder) = data::folder() else { return };
+    let summary = Summary::of(&folder, &on_three_parties, |_| true);
+    summary.print("on three parties");
+    let passed = summary.passed.len();
+    assert!(passed >= LEAST_FITTING, "only {passed} cases are computed");
+}
+
+/// How the cases ended, by name.
+#[derive(Default)]
+struct Summary {
+    passed: Vec<String>,
+    /// By reason.
+    refused: BTreeMap<String, Vec<String>>,
+    out_of_range: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Summary {
+    /// Run the cases whose number is chosen.
+    fn of(folder: &Path, check: Check<'_>, chosen: impl Fn(usize) -> bool) -> Self {
+        let mut summary = Self::default();
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        for (index, (name, case)) in cases(&folder.join(ARCHIVE)).into_iter().enumerate() {
+            if !chosen(index) {
+                continue;
+            }
+            let outcome = catch_unwind(AssertUnwindSafe(|| case.run(check)));
+            match outcome.unwrap_or_else(|_| Outcome::Failed("it panics".into())) {
+                Outcome::Passed => summary.passed.push(name),
+                Outcome::Refused(why) => summary.refused.entry(why).or_default().push(name),
+                Outcome::OutOfRange(why) => summary.out_of_range.push(format!("{name}: {why}")),
+                Outcome::Failed(why) => summary.failed.push(format!("{name}: {why}")),
+            }
+        }
+        std::panic::set_hook(hook);
+        summary
+    }
+
+    /// Print all, and fail if a case has failed.
+    fn print(&self, place: &str) {
+        for (why, names) in &self.refused {
+            println!("refused, {why}: {}", names.join(" "));
+        }
+        for line in &self.out_of_range {
+            println!("out of range, {line}");
+        }
+        for line in &self.failed {
+            println!("FAILED {line}");
+        }
+        println!(
+            "{place}: {} passed, {} refused by design, {} out of range, {} failed",
+            self.passed.len(),
+            self.refused.values().map(Vec::len).sum::<usize>(),
+            self.out_of_range.len(),
+            self.failed.len()
+        );
+        assert!(self.failed.is_empty(), "{}", self.failed.join("\n"));
+    }
 }
 
 /// All tests of single operators and small graphs, by name.
@@ -117,11 +187,13 @@ fn cases(archive: &Path) -> BTreeMap<String, Case> {
 enum Outcome {
     Passed,
     Refused(String),
+    /// Its numbers do not fit the ring, as its ranges tell.
+    OutOfRange(String),
     Failed(String),
 }
 
 impl Case {
-    fn run(&self) -> Outcome {
+    fn run(&self, check: Check<'_>) -> Outcome {
         let model = pb::ModelProto::decode(self.model.as_slice()).unwrap();
         for [inputs, outputs] in self.sets.values() {
             let tensors = |files: &BTreeMap<usize, Vec<u8>>| -> Vec<pb::TensorProto> {
@@ -135,8 +207,8 @@ impl Case {
             let (inputs, outputs) = (tensors(inputs), tensors(outputs));
             // Tests give as inputs what models store: shapes, axes, bounds. First only what is no
             // number is stored in the model; where that is refused, all but the first input.
-            let outcome = attempt(&model, &inputs, &outputs, false)
-                .or_else(|_| attempt(&model, &inputs, &outputs, true))
+            let outcome = attempt(&model, &inputs, &outputs, false, check)
+                .or_else(|_| attempt(&model, &inputs, &outputs, true, check))
                 .unwrap_or_else(|refusal| refusal);
             if !matches!(outcome, Outcome::Passed) {
                 return outcome;
@@ -153,6 +225,7 @@ fn attempt(
     inputs: &[pb::TensorProto],
     outputs: &[pb::TensorProto],
     store: bool,
+    check: Check<'_>,
 ) -> Result<Outcome, Outcome> {
     let mut model = model.clone();
     // Models of single operators name the set in which the operator last changed.
@@ -188,24 +261,120 @@ fn attempt(
         Err(error) => return Err(refusal(&operators, &error.problem)),
     };
     plan.check().unwrap();
-    let Ok(results) = ready(run(&plan, &Clear, &weights.to_clear(), given, &mut ()));
-    for (actual, expected) in results.iter().zip(outputs) {
-        let expected = numbers(expected);
+    let expected: Vec<_> = outputs.iter().map(numbers).collect();
+    Ok(check(&plan, &weights, &given, &expected))
+}
+
+fn in_the_clear(
+    plan: &Plan,
+    weights: &Weights,
+    given: &[ArrayD<f64>],
+    expected: &[ArrayD<f64>],
+) -> Outcome {
+    let Ok(results) = ready(run(
+        plan,
+        &Clear,
+        &weights.to_clear(),
+        given.to_vec(),
+        &mut (),
+    ));
+    compare(&results, expected, TOLERANCE)
+}
+
+fn in_fixed_point(
+    plan: &Plan,
+    weights: &Weights,
+    given: &[ArrayD<f64>],
+    expected: &[ArrayD<f64>],
+) -> Outcome {
+    if let Some(why) = out_of_range(plan, weights, given) {
+        return Outcome::OutOfRange(why);
+    }
+    let backend = Fixed::<Z64>::new(plan.format(), *b"operators, onnx.");
+    let weights = weights.encode::<Z64>(plan).unwrap();
+    let inputs = given
+        .iter()
+        .map(|x| backend.encode(x.view()).unwrap())
+        .collect();
+    let Ok(results) = ready(run(plan, &backend, &weights, inputs, &mut ()));
+    let results: Vec<_> = results.iter().map(|y| backend.decode(y.view())).collect();
+    compare(&results, expected, PRIVATE_TOLERANCE)
+}
+
+fn on_three_parties(
+    plan: &Plan,
+    weights: &Weights,
+    given: &[ArrayD<f64>],
+    expected: &[ArrayD<f64>],
+) -> Outcome {
+    if let Some(why) = out_of_range(plan, weights, given) {
+        return Outcome::OutOfRange(why);
+    }
+    let encoded = given
+        .iter()
+        .map(|x| plan.format().encode_all::<Z64>(x.view()).unwrap());
+    let all: Vec<(Vec<usize>, Vec<Z64>)> = weights
+        .encode::<Z64>(plan)
+        .unwrap()
+        .into_iter()
+        .chain(encoded)
+        .map(|tensor| (tensor.shape().to_vec(), tensor.iter().copied().collect()))
+        .collect();
+    let outputs = World::new(1)
+        .run(&all, async |party, shares| {
+            let backend = Secure::<Z64>::new(party.fork(), plan.format());
+            let (weights, inputs) = shares.split_at(plan.weights.len());
+            let outputs = run(plan, &backend, weights, inputs.to_vec(), &mut ()).await;
+            party.merge(&[backend.party()]);
+            outputs
+        })
+        .unwrap();
+    let result = |index: usize| {
+        let shares = [0, 1, 2].map(|party: usize| &outputs[party][index]);
+        let values = reconstruct(shares);
+        let values = values.iter().map(|&v| plan.format().decode(v)).collect();
+        ArrayD::from_shape_vec(shares[0].shape(), values).unwrap()
+    };
+    let results: Vec<_> = (0..plan.outputs.len()).map(result).collect();
+    compare(&results, expected, PRIVATE_TOLERANCE)
+}
+
+/// Where a case's numbers do not fit the plan's format, if somewhere.
+fn out_of_range(plan: &Plan, weights: &Weights, given: &[ArrayD<f64>]) -> Option<String> {
+    let reached = Ranges::of_samples(plan, weights, given.to_vec(), &mut ());
+    let (step, room) = reached.tightest(plan.ring_bits, plan.fraction_bits);
+    if room >= 0.0 {
+        return None;
+    }
+    let place = step.and_then(|index| {
+        let room = reached.headroom(index, plan.ring_bits, plan.fraction_bits)?;
+        let (extent, layer) = (room.extent, plan.steps[index].layer.name());
+        Some(format!(
+            "{layer}, {} from {} to {}",
+            extent.need.name(),
+            extent.low,
+            extent.high
+        ))
+    });
+    Some(place.unwrap_or_else(|| "inputs or weights".into()))
+}
+
+/// Whether results are what is expected, each within `tolerance` of it or of 1.
+fn compare(results: &[ArrayD<f64>], expected: &[ArrayD<f64>], tolerance: f64) -> Outcome {
+    for (actual, expected) in results.iter().zip(expected) {
         if actual.shape() != expected.shape() {
             let (actual, expected) = (actual.shape(), expected.shape());
-            return Ok(Outcome::Failed(format!(
-                "its shape is {actual:?}, not {expected:?}"
-            )));
+            return Outcome::Failed(format!("its shape is {actual:?}, not {expected:?}"));
         }
-        for (a, b) in actual.iter().zip(&expected) {
+        for (a, b) in actual.iter().zip(expected) {
             // Infinities and the like are equal to themselves only.
-            let close = (a - b).abs() <= TOLERANCE * b.abs().max(1.0);
+            let close = (a - b).abs() <= tolerance * b.abs().max(1.0);
             if !close && a.to_bits() != b.to_bits() {
-                return Ok(Outcome::Failed(format!("{a} instead of {b}")));
+                return Outcome::Failed(format!("{a} instead of {b}"));
             }
         }
     }
-    Ok(Outcome::Passed)
+    Outcome::Passed
 }
 
 /// Whether a model that is not compiled is refused by design.

@@ -17,4 +17,5 @@ mod models;
 mod operators;
 mod passes;
 mod plans;
+mod ranges;
 mod secure;

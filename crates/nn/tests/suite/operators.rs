@@ -206,3 +206,27 @@ fn truncation_is_unbiased_and_within_a_unit() {
         y
     );
 }
+
+#[test]
+fn operators_that_users_may_ask_for_are_refused_with_the_reason() {
+    for (operator, reason) in [
+        ("ConvTranspose", "segmentation"),
+        ("LSTM", "unroll"),
+        ("Loop", "must not depend on secret values"),
+    ] {
+        let model = Build::opset(13)
+            .input("x", &[1, 2, 4, 4])
+            .node(operator, &["x"], "up", vec![])
+            .output("up");
+        let refusal = model.refusal();
+        for part in [
+            "node `up`",
+            operator,
+            "operator set 13",
+            reason,
+            "ReduceSum",
+        ] {
+            assert!(refusal.contains(part), "no `{part}` in {refusal}");
+        }
+    }
+}

@@ -182,3 +182,91 @@ fn plans_do_not_depend_on_weights() {
     assert_eq!(hash(0.0), hash(1.0));
     assert_eq!(hash(0.0), hash(-1e3));
 }
+
+#[test]
+fn what_is_there_twice_is_computed_once() {
+    let twice = |second: &str| {
+        picture()
+            .random("v", &[4, 2, 3, 3])
+            .node("Conv", &["x", "w"], "a", vec![])
+            .node("Conv", &["x", second], "b", vec![])
+            .node("Relu", &["a"], "r", vec![])
+            .node("Relu", &["b"], "s", vec![])
+            .node("Add", &["r", "s"], "y", vec![])
+            .output("y")
+    };
+    assert_eq!(plan_of(&twice("w")), (vec!["Conv", "Relu", "Add"], 1));
+    assert_eq!(plan_of(&twice("v")).0.len(), 5);
+    let x = random(&[1, 2, 6, 6], 4);
+    let once = picture()
+        .node("Conv", &["x", "w"], "c", vec![])
+        .node("Relu", &["c"], "y", vec![])
+        .output("y");
+    let doubled = once.clear(std::slice::from_ref(&x)) * 2.0;
+    assert_eq!(twice("w").clear(&[x]), doubled);
+    // Other parameters, other values.
+    let pools = |size: i64| {
+        let window = |size: i64| vec![ints("kernel_shape", &[size, size])];
+        picture()
+            .node("AveragePool", &["x"], "a", window(2))
+            .node("AveragePool", &["x"], "b", window(size))
+            .output("a")
+            .output("b")
+    };
+    assert_eq!(plan_of(&pools(2)).0, ["AveragePool"]);
+    assert_eq!(plan_of(&pools(3)).0.len(), 2);
+    let (plan, _) = pools(2).compile(None).unwrap();
+    assert_eq!(plan.outputs.len(), 2);
+    plan.check().unwrap();
+}
+
+#[test]
+fn orders_of_axes_join_and_vanish() {
+    let transposed = |second: &[i64]| {
+        Build::opset(13)
+            .input("x", &[2, 3, 4, 5])
+            .node("Transpose", &["x"], "a", vec![ints("perm", &[0, 2, 3, 1])])
+            .node("Transpose", &["a"], "b", vec![ints("perm", second)])
+            .node("Relu", &["b"], "y", vec![])
+            .output("y")
+    };
+    assert_eq!(plan_of(&transposed(&[0, 3, 1, 2])).0, ["Relu"]);
+    assert_eq!(plan_of(&transposed(&[0, 3, 2, 1])).0, ["Transpose", "Relu"]);
+    let x = random(&[2, 3, 4, 5], 2);
+    let y = transposed(&[1, 3, 0, 2]).clear(std::slice::from_ref(&x));
+    let by_hand = x
+        .view()
+        .permuted_axes(vec![0, 2, 3, 1])
+        .permuted_axes(vec![1, 3, 0, 2])
+        .mapv(|v| v.max(0.0));
+    assert_eq!(y, by_hand);
+    let shapes = |last: &[i64]| {
+        Build::opset(13)
+            .input("x", &[2, 6])
+            .ints("s", &[3, 4])
+            .ints("t", last)
+            .node("Reshape", &["x", "s"], "a", vec![])
+            .node("Reshape", &["a", "t"], "y", vec![])
+            .output("y")
+    };
+    assert_eq!(plan_of(&shapes(&[4, 3])).0, ["Reshape"]);
+    assert_eq!(plan_of(&shapes(&[2, 6])).0, Vec::<&str>::new());
+}
+
+#[test]
+fn normalisation_of_rows_folds_too() {
+    let model = Build::opset(13)
+        .input("x", &[1, 2, 8])
+        .random("w", &[4, 2, 3])
+        .random("g", &[4])
+        .floats("v", &[4], &[1.0, 2.0, 3.0, 4.0])
+        .node("Conv", &["x", "w"], "c", vec![])
+        .node(
+            "BatchNormalization",
+            &["c", "g", "g", "g", "v"],
+            "y",
+            vec![],
+        )
+        .output("y");
+    assert_eq!(plan_of(&model), (vec!["Conv"], 2));
+}

@@ -1,0 +1,33 @@
+//! The leakage audit: does what a party receives depend on secrets?
+//!
+//! Correct results do not show leaks. The audit runs a protocol many times, records what each party receives at
+//! the interface that links of production implement, and tests whether that depends on the secrets. The shares and
+//! keys of the party are fixed; only what it cannot know varies: the key that the two others share. What each test
+//! finds and what it misses is in `docs/audit.md`.
+//!
+//! This crate also holds protocols that leak, so it must never be linked into serving code: a test checks the
+//! dependencies of `trefoil-serve`.
+
+mod entry;
+mod error;
+mod mutants;
+mod protocols;
+mod random;
+mod recorder;
+mod relations;
+mod report;
+mod sample;
+mod statistics;
+mod view_test;
+mod world;
+
+pub use entry::{Entry, LEVEL, Verdict};
+pub use error::AuditError;
+pub use mutants::{Mutant, mutants};
+pub use protocols::protocols;
+pub use random::Random;
+pub use recorder::{Received, Record, Recorder, Shape};
+pub use report::{Control, Options, Progress, Report, run};
+pub use statistics::detectable;
+pub use view_test::{Finding, Test};
+pub use world::{Inputs, Opened, OpenedShare, Secret, Setup, Vary};

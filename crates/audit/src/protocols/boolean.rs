@@ -1,0 +1,96 @@
+//! Bits, comparisons, choices and maxima.
+
+use super::{LEN, any, low_bits, signed};
+use crate::Entry;
+use trefoil_mpc::{
+    a2b, and, argmax_one_hot, bit_to_arithmetic, less_than, max, msb, multiply_bit, relu, select,
+};
+use trefoil_ring::{Z32, Z64};
+
+const VECTOR: &[&[usize]] = &[&[LEN]];
+const VECTORS: &[&[usize]] = &[&[LEN], &[LEN]];
+const ROWS: &[&[usize]] = &[&[4, LEN]];
+
+pub(super) fn entries() -> Vec<Entry> {
+    vec![
+        Entry::new::<Z64>(
+            "and",
+            &["trefoil_mpc::and"],
+            any(&[&[64], &[64]]),
+            async |p, x| {
+                and(p, &low_bits(&x.shares[0]), &low_bits(&x.shares[1]))
+                    .await
+                    .map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "bit to arithmetic",
+            &["trefoil_mpc::bit_to_arithmetic"],
+            any(VECTOR),
+            async |p, x| {
+                bit_to_arithmetic::<Z64>(p, &low_bits(&x.shares[0]))
+                    .await
+                    .map(drop)
+            },
+        ),
+        Entry::new::<Z64>("a2b", &["trefoil_mpc::a2b"], any(VECTOR), async |p, x| {
+            a2b(p, &x.shares[0]).await.map(drop)
+        }),
+        Entry::new::<Z64>(
+            "msb",
+            &["trefoil_mpc::msb"],
+            signed(VECTOR, 62),
+            async |p, x| msb(p, &x.shares[0], 64).await.map(drop),
+        ),
+        Entry::new::<Z32>(
+            "msb, 32 bits",
+            &["trefoil_mpc::msb"],
+            signed(VECTOR, 30),
+            async |p, x| msb(p, &x.shares[0], 32).await.map(drop),
+        ),
+        Entry::new::<Z64>(
+            "less than",
+            &["trefoil_mpc::less_than"],
+            signed(VECTORS, 60),
+            async |p, x| less_than(p, &x.shares[0], &x.shares[1], 64).await.map(drop),
+        ),
+        Entry::new::<Z64>(
+            "multiply by a bit",
+            &["trefoil_mpc::multiply_bit"],
+            any(VECTORS),
+            async |p, x| {
+                multiply_bit(p, &low_bits(&x.shares[0]), &x.shares[1])
+                    .await
+                    .map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "select",
+            &["trefoil_mpc::select"],
+            any(&[&[LEN], &[LEN], &[LEN]]),
+            async |p, x| {
+                select(p, &low_bits(&x.shares[0]), &x.shares[1], &x.shares[2])
+                    .await
+                    .map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "relu",
+            &["trefoil_mpc::relu"],
+            signed(VECTOR, 62),
+            async |p, x| relu(p, &x.shares[0], 64).await.map(drop),
+        ),
+        Entry::new::<Z64>(
+            "max, groups",
+            &["trefoil_mpc::max"],
+            signed(ROWS, 60),
+            async |p, x| max(p, &x.shares[0], 64).await.map(drop),
+        ),
+        Entry::new::<Z64>(
+            "argmax",
+            &["trefoil_mpc::argmax_one_hot"],
+            signed(ROWS, 60),
+            async |p, x| argmax_one_hot(p, &x.shares[0], 64).await.map(drop),
+        ),
+    ]
+}

@@ -1,0 +1,48 @@
+//! `trefoil guard`: make, tune and apply the guard of a model's answers.
+
+mod apply;
+
+use crate::Failure;
+use clap::{Args, Subcommand};
+use std::path::Path;
+use trefoil_guard::{GuardError, GuardFile};
+use trefoil_nn::Plan;
+
+/// Options of `trefoil guard`.
+#[derive(Debug, Args)]
+pub(crate) struct Guard {
+    #[command(subcommand)]
+    command: GuardCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GuardCommand {
+    /// Turn logits into guarded confidences: in the clear, in fixed point, or on three parties
+    Apply(apply::Apply),
+}
+
+/// Do what was asked.
+pub(crate) fn run(arguments: &Guard, json: bool) -> Result<(), Failure> {
+    match &arguments.command {
+        GuardCommand::Apply(apply) => apply::run(apply, json),
+    }
+}
+
+/// The guard of a file.
+///
+/// # Errors
+/// If it cannot be read, or is no guard.
+pub(crate) fn load(path: &Path) -> Result<GuardFile, Failure> {
+    GuardFile::load(path)
+        .map_err(|error| Failure::new(error).help("make a guard with: trefoil guard train"))
+}
+
+/// The guard in the number format of a plan that it is to guard.
+///
+/// # Errors
+/// If it is for another number of classes, or does not fit the format.
+pub(crate) fn fitted(mut guard: GuardFile, plan: &Plan) -> Result<GuardFile, GuardError> {
+    guard.settings.fraction_bits = plan.fraction_bits;
+    trefoil_serve::check_guard(&guard.settings, plan)?;
+    GuardFile::new(guard.settings, guard.classifier)
+}

@@ -1,0 +1,228 @@
+//! `trefoil infer --verify`: queries in a mix of copies and public samples, answers only if all agree.
+
+use super::Infer;
+use crate::arrays::Destination;
+use crate::model::{self, Model};
+use crate::verify_servers::{Deployed, at_once, read_public, single};
+use crate::{Failure, check, print};
+use clap::Args;
+use ndarray::{Axis, concatenate};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use trefoil_verify::{
+    Comparison, Fingerprint, Mix, MixPlan, Samples, SpentSamples, Verdict, derive_tolerance,
+};
+
+/// Options of `trefoil infer` that verify the answers.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Verification {
+    /// Take answers only if the servers pass this plan of `trefoil verify plan`: exit code 3 if they do not
+    #[arg(
+        long,
+        value_name = "PLAN.toml",
+        requires = "public",
+        conflicts_with = "check"
+    )]
+    pub(super) verify: Option<PathBuf>,
+    /// Samples with known answers to mix in, each used once in a lifetime: an .npz archive of `pictures` and
+    /// `labels`, or a CIFAR-10 binary
+    #[arg(long, value_name = "PUBLIC.npz", requires = "verify")]
+    public: Option<PathBuf>,
+    /// Which public samples are spent is remembered here [default: trefoil/spent.redb in $XDG_DATA_HOME or
+    /// ~/.local/share]
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    spent: Option<PathBuf>,
+    /// Mix the probes of this fingerprint in, too
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    fingerprint: Option<PathBuf>,
+}
+
+/// A verified run, as `--json` shows it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    output: Option<String>,
+    queries: usize,
+    wall_s: f64,
+    setup_s: f64,
+    rounds: u32,
+    bytes_sent_per_party: [u64; 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
+}
+
+/// Ask a mix; write the answers if they are accepted.
+pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
+    let destination = Destination::new(&arguments.output)?;
+    let verification = &arguments.verification;
+    let graph = model::load(&arguments.model)?;
+    let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
+    let mut mix_plan = MixPlan::load(plan)?.for_queries(pictures.len())?;
+    let Some(public_path) = &verification.public else {
+        return Err(Failure::misuse("--verify needs --public"));
+    };
+    let public = read_public::set(public_path, &arguments.preparation, &graph)?;
+    let fingerprint = verification.fingerprint.as_deref();
+    let fingerprint = fingerprint.map(Fingerprint::load).transpose()?;
+    let probes = fingerprint.as_ref().map_or(0, Fingerprint::len);
+    let runs = mix_plan.runs() + probes;
+    let batch = arguments.batch.map(std::num::NonZeroUsize::get);
+    let model = Model::compile(&graph, runs, batch, arguments.format)?;
+    let labels = arguments.labels.as_deref();
+    let labels = labels
+        .map(|path| check::read_labels(path, pictures.len(), &model))
+        .transpose()?;
+    let one = single(&graph, arguments.format)?;
+    mix_plan.check_model(&one.plan)?;
+    if let Some(fingerprint) = &fingerprint {
+        fingerprint.check_model(&one.plan)?;
+    }
+    let known = model::Pictures {
+        values: public.samples().clone(),
+    };
+    model.check_range(&arguments.input, &pictures)?;
+    model.check_range(public_path, &known)?;
+    let tolerance = match mix_plan.tolerance.take() {
+        Some(tolerance) => tolerance,
+        None => {
+            let few = [&pictures.values, &known.values].map(|values| read_public::first(values, 8));
+            let few = concatenate(Axis(0), &few.each_ref().map(|few| few.view()));
+            derive_tolerance(&one.plan, &one.weights, &few.unwrap_or_default())?
+        }
+    };
+    let spent = SpentSamples::open(&store(verification.spent.as_deref())?)?;
+    let deployed = Deployed {
+        backend: arguments.backend,
+        link: arguments.link,
+        network: arguments.network,
+        parties: arguments.parties.clone(),
+        timeout: arguments.timeout,
+    };
+    let mut servers = deployed.deploy(&model)?;
+    // Spent from here on: servers may have seen them, whatever happens.
+    let drawn = spent.draw(&public, mix_plan.public)?;
+    let samples = Samples {
+        queries: &pictures.values,
+        public: &drawn,
+        fingerprint: fingerprint.as_ref(),
+    };
+    let mix = Mix::new(&mix_plan, samples)?;
+    let checked = mix.ask(&mut servers, tolerance, at_once(&model), &mut |_| {})?;
+    let comparison = &checked.comparison;
+    let report = servers.report.clone();
+    drop(servers);
+    if let Some(answers) = checked.answers() {
+        destination.write(answers)?;
+    }
+    let told = Told {
+        comparison,
+        output: checked
+            .answers()
+            .map(|_| arguments.output.display().to_string()),
+        queries: pictures.len(),
+        wall_s: report.wall_s,
+        setup_s: report.setup_s,
+        rounds: report.rounds,
+        bytes_sent_per_party: report.bytes_sent_per_party,
+        accuracy: checked
+            .answers()
+            .zip(labels)
+            .map(|(answers, labels)| check::share(&check::labels(answers), &labels)),
+    };
+    if json {
+        print::json(&told)?;
+    } else {
+        told.print()?;
+    }
+    match comparison.verdict {
+        Verdict::Accepted => Ok(()),
+        verdict => Err(Failure::rejected(format!(
+            "the servers' answers are rejected: {verdict}; {} is not written",
+            arguments.output.display()
+        ))
+        .help(
+            "tell no server that it was caught: what you do next must look as if nothing had happened; \
+             do not repeat these queries to the same servers",
+        )),
+    }
+}
+
+impl Told<'_> {
+    fn print(&self) -> Result<(), Failure> {
+        let numbers = self.comparison;
+        print::line(format!(
+            "{} as {} in {}, after a set-up of {}: {:.2} runs for each query",
+            print::count(self.queries, "query").replace("querys", "queries"),
+            print::count(numbers.runs, "run"),
+            print::time(self.wall_s),
+            print::time(self.setup_s),
+            numbers.runs_per_query
+        ))?;
+        if self.rounds > 0 {
+            let [first, second, third] = self.bytes_sent_per_party.map(print::bytes);
+            print::line(format!(
+                "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
+                print::count(self.rounds as usize, "round")
+            ))?;
+        }
+        print::line(format!(
+            "copies: {} with differing answers; largest difference {:.2e}, tolerance {:.2e}{}",
+            print::count(numbers.disagreeing, "query").replace("querys", "queries"),
+            numbers.largest_difference,
+            numbers.tolerance,
+            if numbers.ties > 0 {
+                format!("; {} within it with two labels", numbers.ties)
+            } else {
+                String::new()
+            }
+        ))?;
+        print::line(format!(
+            "public samples: {} of {} wrong, {} may be",
+            numbers.wrong, numbers.public, numbers.tolerated
+        ))?;
+        if numbers.probes > 0 {
+            print::line(format!(
+                "fingerprint: {} of {} probes differ",
+                numbers.probes_differing, numbers.probes
+            ))?;
+        }
+        if let Some(accuracy) = self.accuracy {
+            print::line(format!(
+                "against the labels: {:.2} % right",
+                100.0 * accuracy
+            ))?;
+        }
+        print::line(format!(
+            "verdict: {} (a cheating server passes at most once in 2^{:.1})",
+            numbers.verdict, numbers.soundness_bits
+        ))?;
+        match &self.output {
+            Some(output) => print::line(format!("answers: {output}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The store's file, its folder made.
+fn store(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(path) = given {
+        return Ok(path.to_owned());
+    }
+    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let data = home("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    let Some(data) = data else {
+        return Err(
+            Failure::new("there is no home folder for the store of spent public samples")
+                .help("name a file after --spent"),
+        );
+    };
+    let folder = data.join("trefoil");
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::new(format!("cannot make {}: {error}", folder.display()))
+            .help("name a file after --spent")
+    })?;
+    Ok(folder.join("spent.redb"))
+}

@@ -1,0 +1,157 @@
+//! `trefoil verify fingerprint`: probes of a model, and whether the deployed one still answers them.
+
+use crate::files::Preparation;
+use crate::model::{self, Model, NumberFormat};
+use crate::progress::Bar;
+use crate::verify_servers::{Deployed, read_public, single, write_text};
+use crate::{Failure, print};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use trefoil_verify::{Ascent, Fingerprint, Mode};
+
+/// Options of `trefoil verify fingerprint make`.
+#[derive(Debug, Args)]
+pub(crate) struct MakeFingerprint {
+    /// The model: an ONNX file of one input and one output
+    #[arg(long, value_name = "M.onnx")]
+    model: PathBuf,
+    /// Natural samples to start from: a file as for `trefoil infer --input`
+    #[arg(long, value_name = "X.npy")]
+    natural: PathBuf,
+    #[command(flatten)]
+    preparation: Preparation,
+    #[command(flatten)]
+    format: NumberFormat,
+    /// Probes to choose
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    probes: usize,
+    /// Natural samples to climb from, of which the probes are chosen
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    candidates: usize,
+    /// What is compared: `confidences` (every score), `top1` (the label), or a number of best labels in order
+    #[arg(long, value_name = "MODE", default_value = "confidences", value_parser = mode)]
+    mode: Mode,
+    /// No value of a probe is farther from its natural sample [default: a tenth of the samples' range]
+    #[arg(long, value_name = "E")]
+    epsilon: Option<f64>,
+    /// Steps of the ascent
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    steps: usize,
+    /// Where to write the fingerprint: JSON, secret from the servers
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Options of `trefoil verify fingerprint check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckFingerprint {
+    /// The model as it is deployed
+    #[arg(long, value_name = "M.onnx")]
+    model: PathBuf,
+    /// The fingerprint of the model that was uploaded
+    #[arg(long, value_name = "FILE")]
+    fingerprint: PathBuf,
+    #[command(flatten)]
+    format: NumberFormat,
+    #[command(flatten)]
+    deployed: Deployed,
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "confidences" => Ok(Mode::Confidences),
+        "top1" => Ok(Mode::Top1),
+        _ => match text.trim_start_matches("top").parse() {
+            Ok(k) if k > 0 => Ok(Mode::TopK(k)),
+            _ => Err("`confidences`, `top1` or `topK` with a number K is expected".into()),
+        },
+    }
+}
+
+/// Search and write probes.
+pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failure> {
+    let graph = model::load(&arguments.model)?;
+    let natural = model::pictures(&arguments.natural, &arguments.preparation, &graph)?;
+    let model = single(&graph, arguments.format)?;
+    model.check_range(&arguments.natural, &natural)?;
+    let natural = read_public::first(&natural.values, arguments.candidates);
+    let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = natural.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut ascent = Ascent {
+        steps: arguments.steps,
+        ..Ascent::within(low, high)
+    };
+    if let Some(epsilon) = arguments.epsilon {
+        if !(epsilon.is_finite() && epsilon >= 0.0) {
+            let message = format!("--epsilon is {epsilon}");
+            return Err(Failure::misuse(message).help("give a distance that is not negative"));
+        }
+        ascent.epsilon = epsilon;
+    }
+    let bar = Bar::new("searching probes");
+    let total = natural.shape()[0];
+    let fingerprint = Fingerprint::make(
+        &model.plan,
+        &model.weights,
+        &natural,
+        arguments.probes,
+        arguments.mode,
+        &ascent,
+        &mut |done| bar.say(format!("searching probes: {done} of {total} samples")),
+    )?;
+    drop(bar);
+    write_text(&arguments.out, &fingerprint.to_json())?;
+    let file = arguments.out.display().to_string();
+    if json {
+        return print::json(&json!({
+            "fingerprint": file,
+            "probes": fingerprint.len(),
+            "mode": fingerprint.mode,
+            "tolerance": fingerprint.tolerance,
+            "sensitivities": fingerprint.sensitivities(),
+        }));
+    }
+    print::line(format!(
+        "{} chosen from {}, within {} of natural ones; scores may move by {:.2e}",
+        print::count(fingerprint.len(), "probe"),
+        print::count(total, "sample"),
+        ascent.epsilon,
+        fingerprint.tolerance
+    ))?;
+    print::line(format!("fingerprint: {file}; keep it from the servers"))
+}
+
+/// Ask and compare.
+pub(crate) fn check(arguments: &CheckFingerprint, json: bool) -> Result<(), Failure> {
+    let fingerprint = Fingerprint::load(&arguments.fingerprint)?;
+    let graph = model::load(&arguments.model)?;
+    let model = Model::compile(&graph, fingerprint.len(), None, arguments.format)?;
+    fingerprint.check_model(&single(&graph, arguments.format)?.plan)?;
+    let mut servers = arguments.deployed.deploy(&model)?;
+    let check = fingerprint.check(&mut servers)?;
+    drop(servers);
+    let verdict = if check.same() {
+        "same model"
+    } else {
+        "model differs"
+    };
+    if json {
+        let mut told = json!(check);
+        told["verdict"] = json!(verdict);
+        print::json(&told)?;
+    } else {
+        print::line(format!(
+            "{} of {} probes differ; largest difference {:.2e}, {:.2e} may be",
+            check.differing, check.probes, check.largest_difference, check.tolerance
+        ))?;
+        print::line(format!("verdict: {verdict}"))?;
+    }
+    if check.same() {
+        return Ok(());
+    }
+    Err(
+        Failure::rejected("the deployed model is not the one that the fingerprint was made of")
+            .help("the probes are known to the servers now; make new ones for the next check"),
+    )
+}

@@ -1,0 +1,189 @@
+//! `trefoil verify plan`: how many copies and public samples a soundness takes.
+
+use crate::files::Preparation;
+use crate::model::{self, NumberFormat};
+use crate::progress::Bar;
+use crate::verify_servers::{read_public, single, write_text};
+use crate::{Failure, print, summary};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use trefoil_verify::{AccuracyTest, Demand, MixPlan, derive_tolerance, pass_probability};
+
+/// Accuracies for which the plan says how often a model passes.
+const ACCURACIES: [f64; 4] = [0.80, 0.85, 0.90, 0.95];
+
+/// Options of `trefoil verify plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanMix {
+    /// Queries asked at once; more of them make verification cheaper
+    #[arg(long, value_name = "R")]
+    queries: usize,
+    /// A server that cheats passes at most once in 2 to this power
+    #[arg(long, value_name = "BITS", default_value_t = 40.0)]
+    soundness: f64,
+    /// Public samples to mix in [default: as many as make it cheapest]
+    #[arg(long, value_name = "T")]
+    public: Option<usize>,
+    /// Copies of each query [default: as many as make it cheapest]
+    #[arg(long, value_name = "B")]
+    copies: Option<usize>,
+    /// Public samples that may be answered wrongly [default: none, or what the accuracy test allows]
+    #[arg(long, value_name = "t")]
+    tolerated: Option<usize>,
+    /// The model's accuracy, as its owner claims it: adds an accuracy test
+    #[arg(long, value_name = "P0", requires = "reject_below")]
+    claimed_accuracy: Option<f64>,
+    /// An accuracy at which a model is to be rejected
+    #[arg(long, value_name = "P1", requires = "claimed_accuracy")]
+    reject_below: Option<f64>,
+    /// Most often that the claimed accuracy is rejected
+    #[arg(long, value_name = "A", default_value_t = 0.01)]
+    alpha: f64,
+    /// Most often that the accuracy to reject is accepted
+    #[arg(long, value_name = "B", default_value_t = 0.01)]
+    beta: f64,
+    /// Bind the plan to this model, and derive how far copies may differ by its arithmetic
+    #[arg(long, value_name = "M.onnx", requires = "samples")]
+    model: Option<PathBuf>,
+    /// Samples to derive that from, with --model: a file as for `trefoil infer --input`
+    #[arg(long, value_name = "X.npy", requires = "model")]
+    samples: Option<PathBuf>,
+    #[command(flatten)]
+    preparation: Preparation,
+    #[command(flatten)]
+    format: NumberFormat,
+    /// Write the plan to this file, for `trefoil infer --verify`
+    #[arg(long, value_name = "PLAN.toml")]
+    out: Option<PathBuf>,
+}
+
+/// Search, write and show the plan.
+pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
+    let accuracy = match (arguments.claimed_accuracy, arguments.reject_below) {
+        (Some(claimed), Some(reject_below)) => Some(AccuracyTest {
+            claimed,
+            reject_below,
+            alpha: arguments.alpha,
+            beta: arguments.beta,
+        }),
+        _ => None,
+    };
+    let demand = Demand {
+        queries: arguments.queries,
+        soundness: arguments.soundness,
+        copies: arguments.copies,
+        public: arguments.public,
+        tolerated: arguments.tolerated,
+        accuracy,
+    };
+    let mut plan = demand.cheapest()?;
+    if let (Some(model), Some(samples)) = (&arguments.model, &arguments.samples) {
+        let graph = model::load(model)?;
+        let samples = model::pictures(samples, &arguments.preparation, &graph)?;
+        let model = single(&graph, arguments.format)?;
+        let bar = Bar::new("deriving the tolerance");
+        let few = read_public::first(&samples.values, 16);
+        plan.tolerance = Some(derive_tolerance(&model.plan, &model.weights, &few)?);
+        plan.model = Some(MixPlan::model_digest(&model.plan));
+        drop(bar);
+    }
+    if let Some(out) = &arguments.out {
+        write_text(out, &plan.to_toml())?;
+    }
+    if json {
+        print_json(arguments, &plan)
+    } else {
+        print_table(arguments, &plan)
+    }
+}
+
+fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
+    let passes = ACCURACIES.map(|accuracy| {
+        json!({
+            "accuracy": accuracy,
+            "passes": pass_probability(accuracy, plan.public, plan.tolerated),
+        })
+    });
+    let rates = plan.accuracy.map(|test| {
+        let pass = |accuracy| pass_probability(accuracy, plan.public, plan.tolerated);
+        json!({ "false_rejection": 1.0 - pass(test.claimed), "false_acceptance": pass(test.reject_below) })
+    });
+    print::json(&json!({
+        "queries": plan.queries,
+        "copies": plan.copies,
+        "public": plan.public,
+        "tolerated": plan.tolerated,
+        "runs": plan.runs(),
+        "runs_per_query": plan.runs_per_query(),
+        "soundness_bits": plan.soundness_bits(),
+        "demanded_bits": plan.soundness,
+        "tolerance": plan.tolerance,
+        "model": plan.model,
+        "accuracy_test": rates,
+        "accuracies": passes,
+        "file": arguments.out.as_ref().map(|out| out.display().to_string()),
+    }))
+}
+
+fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
+    let header = [
+        "queries",
+        "copies",
+        "public",
+        "may be wrong",
+        "runs",
+        "runs per query",
+        "soundness",
+    ];
+    let mut table = summary::table(&header);
+    table.add_row([
+        plan.queries.to_string(),
+        plan.copies.to_string(),
+        plan.public.to_string(),
+        plan.tolerated.to_string(),
+        plan.runs().to_string(),
+        format!("{:.2}", plan.runs_per_query()),
+        format!("{:.2} bits", plan.soundness_bits()),
+    ]);
+    print::line(table.trim_fmt())?;
+    print::line("")?;
+    let percent = |accuracy: f64| {
+        let passes = 100.0 * pass_probability(accuracy, plan.public, plan.tolerated);
+        format!("{passes:.3}")
+    };
+    let [names, shares] = [
+        ACCURACIES
+            .map(|accuracy| format!("{accuracy:.2}"))
+            .join(" / "),
+        ACCURACIES.map(percent).join(" / "),
+    ];
+    print::line(format!(
+        "an honest model of accuracy {names} passes {shares} % of the time"
+    ))?;
+    match plan.accuracy {
+        Some(test) => print::line(format!(
+            "accuracy {} is rejected {} % of the time, accuracy {} accepted {} %",
+            test.claimed,
+            number(100.0 * (1.0 - pass_probability(test.claimed, plan.public, plan.tolerated))),
+            test.reject_below,
+            number(100.0 * pass_probability(test.reject_below, plan.public, plan.tolerated))
+        ))?,
+        None if plan.tolerated == 0 => print::line(
+            "no public sample may be answered wrongly: use samples that the model is known to answer rightly, \
+             or state --claimed-accuracy and --reject-below",
+        )?,
+        None => {}
+    }
+    if let Some(tolerance) = plan.tolerance {
+        print::line(format!("copies may differ by {tolerance:.2e}"))?;
+    }
+    match &arguments.out {
+        Some(out) => print::line(format!("plan: {}", out.display())),
+        None => Ok(()),
+    }
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.3}")
+}

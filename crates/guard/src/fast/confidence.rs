@@ -1,0 +1,228 @@
+//! Confidences under noise, and the weights with which they respond to it.
+
+use super::query::{Anchor, Query, SCORE_SCALE};
+use crate::{Settings, Softmax};
+use trefoil_nn::Ranged;
+
+/// Confidences, and how they move.
+pub(super) struct Confidence<B: Ranged> {
+    /// Rows × classes, of sum 1.
+    pub(super) s: B::Tensor,
+    /// Rows × classes: the gradient's element is the weight times the centred v. For softmax proper these are the other
+    /// classes' parts of what is not the label's, and the label's element follows from the rest; else the confidences.
+    pub(super) weights: B::Tensor,
+    /// Whether the weights are relative to what is not the label's.
+    relative: bool,
+}
+
+impl Softmax {
+    /// Whether the gradient's element at the label is minus the sum of the others.
+    pub(super) fn balances(self) -> bool {
+        self == Self::As19
+    }
+}
+
+impl<B: Ranged> Confidence<B> {
+    /// The weights at a common scale with the label's part of the gradient: relative to all classes where `label` is the
+    /// query's, so that there is no such part; the true ones elsewhere.
+    pub(super) async fn weights_if(
+        &self,
+        backend: &B,
+        query: &Query<B>,
+        label: &B::Bits,
+    ) -> Result<B::Tensor, B::Error> {
+        if !self.relative {
+            return Ok(self.weights.clone());
+        }
+        let (rows, n) = ([query.rows], query.classes);
+        let own = async |backend: &B| -> Result<B::Tensor, B::Error> {
+            Ok(backend.sum(&backend.masked(&query.label, &self.s).await?, 1))
+        };
+        let same = async |backend: &B| backend.and(label, &query.label).await;
+        let (own, same) = backend.join(own, same).await;
+        let changed = backend.not(&backend.parity(&same?));
+        // 1, or what is not the label's: 1 - s'_l.
+        let less = backend.masked(&changed, &own?).await?;
+        let scale = backend.sub(&backend.constant(&rows, 1.0), &less);
+        backend.mul(&self.weights, &backend.repeat(&scale, n)).await
+    }
+}
+
+/// The confidences of `query` under `noise` (rows × classes, in units of beta).
+pub(super) async fn confidence<B: Ranged>(
+    backend: &B,
+    settings: &Settings,
+    query: &Query<B>,
+    noise: &B::Tensor,
+) -> Result<Confidence<B>, B::Error> {
+    let Some(anchor) = &query.anchor else {
+        let logits = backend.add(&query.logits, noise);
+        let beta = ndarray::ArrayD::from_elem(vec![1, 1], settings.steps.beta);
+        let logits = backend.mul_public(&logits, &beta).await?;
+        let s = settings.softmax.apply(backend, &logits).await?;
+        return Ok(Confidence {
+            weights: s.clone(),
+            s,
+            relative: false,
+        });
+    };
+    if settings.anchored() {
+        anchored(backend, settings, query, anchor, noise).await
+    } else {
+        afresh(backend, settings, query, anchor, noise).await
+    }
+}
+
+/// Noise at the label (rows).
+async fn at_label<B: Ranged>(
+    backend: &B,
+    query: &Query<B>,
+    noise: &B::Tensor,
+) -> Result<B::Tensor, B::Error> {
+    Ok(backend.sum(&backend.masked(&query.label, noise).await?, 1))
+}
+
+/// With the query's own maxima: the noise reaches only so far.
+async fn anchored<B: Ranged>(
+    backend: &B,
+    settings: &Settings,
+    query: &Query<B>,
+    anchor: &Anchor<B>,
+    noise: &B::Tensor,
+) -> Result<Confidence<B>, B::Error> {
+    let (reach, depth, beta) = (
+        settings.reach() + 0.1,
+        settings.depth(),
+        settings.steps.beta,
+    );
+    let (n, rows) = (query.classes, [query.rows]);
+    let others = async |backend: &B| {
+        let exponents = backend.add(&anchor.others, noise);
+        let range = -(depth + reach)..=reach;
+        backend.exp_scaled(&exponents, beta, range).await
+    };
+    let label = async |backend: &B| -> Result<B::Tensor, B::Error> {
+        let moved = at_label(backend, query, noise).await?;
+        let scale = SCORE_SCALE.ln();
+        let exponent = backend.add(&moved, &backend.constant(&rows, scale / beta));
+        backend
+            .exp_scaled(&exponent, beta, scale - reach..=scale + reach)
+            .await
+    };
+    let (others, label) = backend.join(others, label).await;
+    let (others, label) = (others?, label?);
+    let Some(weight) = &anchor.weight else {
+        unreachable!("an anchored query has its weight");
+    };
+    let weigh = async |backend: &B| backend.mul(&backend.repeat(weight, n), &others).await;
+    let place = async |backend: &B| {
+        backend
+            .masked(&query.label, &backend.repeat(&label, n))
+            .await
+    };
+    let (weighed, placed) = backend.join(weigh, place).await;
+    let (low, high) = ((-reach).exp(), n as f64 * reach.exp());
+    let range = SCORE_SCALE * low..=SCORE_SCALE * 2.0 * high;
+    let scores = backend.add(&weighed?, &placed?);
+    divided(backend, &scores, range, &others, low..=high).await
+}
+
+/// With a maximum of its own for this noise.
+async fn afresh<B: Ranged>(
+    backend: &B,
+    settings: &Settings,
+    query: &Query<B>,
+    anchor: &Anchor<B>,
+    noise: &B::Tensor,
+) -> Result<Confidence<B>, B::Error> {
+    let (reach, depth, beta) = (settings.reach(), settings.depth(), settings.steps.beta);
+    let n = query.classes;
+    let bound = 4.0 * (depth + reach + crate::LOGIT_LIMIT) / beta;
+    let moved = backend.add(&anchor.others, noise);
+    let top = async |backend: &B| {
+        // The label stays out of the way.
+        let away = backend
+            .scaled_bits(&query.label, 3.0 * reach / beta)
+            .await?;
+        backend.max(&backend.sub(&moved, &away), 1).await
+    };
+    let label = async |backend: &B| {
+        let by_beta = ndarray::ArrayD::from_elem(vec![1], beta.recip());
+        let gap = async |backend: &B| backend.mul_public(&anchor.gap, &by_beta).await;
+        let noise = async |backend: &B| at_label(backend, query, noise).await;
+        let (gap, noise) = backend.join(gap, noise).await;
+        Ok::<_, B::Error>(backend.add(&gap?, &noise?))
+    };
+    let (top, label) = backend.join(top, label).await;
+    let (top, label) = (top?, label?);
+    let others = async |backend: &B| -> Result<B::Tensor, B::Error> {
+        let below = backend.sub(&moved, &backend.repeat(&top, n));
+        let deepest = backend.constant(&[query.rows, n], depth / beta);
+        let (kept, negative) = backend
+            .relu_below(&backend.add(&below, &deepest), bound)
+            .await?;
+        let exponents = backend.sub(&kept, &deepest);
+        let scores = backend
+            .exp_scaled(&exponents, beta, -depth - 0.1..=0.1)
+            .await?;
+        // Beyond the depth, and the label itself, nothing.
+        let counts = backend
+            .and(&backend.not(&negative), &backend.not(&query.label))
+            .await?;
+        backend.masked(&counts, &scores).await
+    };
+    let leads = async |backend: &B| -> Result<(B::Tensor, B::Tensor), B::Error> {
+        let lead = backend.sub(&label, &top);
+        // The larger of the two has exponent 0; the other's is clamped to [-depth, 0].
+        let (positive, _) = backend.relu_below(&lead, bound).await?;
+        let others = backend.neg(&positive);
+        let label = backend.sub(&lead, &positive);
+        let both = backend.concat(&[&others, &label], 0);
+        let deepest = backend.constant(&[2 * query.rows], depth / beta);
+        let (kept, _) = backend
+            .relu_below(&backend.add(&both, &deepest), bound)
+            .await?;
+        let both = backend.sub(&kept, &deepest);
+        let scores = backend.exp_scaled(&both, beta, -depth - 0.1..=0.1).await?;
+        Ok((
+            backend.slice(&scores, 0, 0..query.rows),
+            backend.slice(&scores, 0, query.rows..2 * query.rows),
+        ))
+    };
+    let (others, leads) = backend.join(others, leads).await;
+    let (others, (weight, label)) = (others?, leads?);
+    let weigh = async |backend: &B| backend.mul(&backend.repeat(&weight, n), &others).await;
+    let place = async |backend: &B| {
+        backend
+            .masked(&query.label, &backend.repeat(&label, n))
+            .await
+    };
+    let (weighed, placed) = backend.join(weigh, place).await;
+    let scores = backend.add(&weighed?, &placed?);
+    let range = 0.9..=n as f64 + 1.0;
+    divided(backend, &scores, range.clone(), &others, range).await
+}
+
+/// Scores by their sum, and the other classes' by theirs.
+async fn divided<B: Ranged>(
+    backend: &B,
+    scores: &B::Tensor,
+    range: std::ops::RangeInclusive<f64>,
+    others: &B::Tensor,
+    others_range: std::ops::RangeInclusive<f64>,
+) -> Result<Confidence<B>, B::Error> {
+    let all = async |backend: &B| {
+        let total = backend.sum(scores, 1);
+        backend.share_of(scores, &total, range).await
+    };
+    let rest = async |backend: &B| {
+        let total = backend.sum(others, 1);
+        backend.share_of(others, &total, others_range).await
+    };
+    let (s, weights) = backend.join(all, rest).await;
+    Ok(Confidence {
+        s: s?,
+        weights: weights?,
+        relative: true,
+    })
+}

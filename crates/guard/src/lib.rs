@@ -1,0 +1,49 @@
+//! The output guard: confidence vectors that resist membership inference, with unchanged labels.
+//!
+//! [`memguard`] is the published algorithm (MemGuard, CCS 2019) in the clear, with its data-dependent loops. [`faithful`]
+//! is SIGuard (NDSS 2025) as printed, Protocols 1 to 6, and [`guard`] the same function in far fewer rounds and
+//! bytes: one text each, generic over [`trefoil_nn::Ranged`], so that it runs in the clear, in fixed point and on
+//! three parties.
+//!
+//! # What it protects
+//! The user's view of the answer: membership inference on what is opened. The servers learn neither logits nor noise nor
+//! whether the guard fired: loops, messages and their sizes depend on [`Settings`] alone.
+
+mod classifier;
+mod error;
+mod faithful;
+mod fast;
+mod file;
+mod memguard;
+mod network;
+mod settings;
+mod softmax;
+
+pub use classifier::{Classifier, Dense};
+pub use error::GuardError;
+pub use faithful::faithful;
+pub use fast::guard;
+pub use file::GuardFile;
+pub use memguard::{Found, Optimiser, loss, memguard};
+pub use network::{Network, NetworkShape};
+pub use settings::{LOGIT_LIMIT, Settings, Steps, Variant};
+pub use softmax::Softmax;
+
+/// The guarded confidences (rows × classes) of logits (rows × classes) by the variant that `settings` name.
+///
+/// # Errors
+/// The back end's.
+///
+/// # Panics
+/// If the network's width is not that of the logits.
+pub async fn protect<B: trefoil_nn::Ranged>(
+    backend: &B,
+    settings: &Settings,
+    network: &Network<B>,
+    logits: &B::Tensor,
+) -> Result<B::Tensor, B::Error> {
+    match settings.variant {
+        Variant::Fast => guard(backend, settings, network, logits).await,
+        Variant::Faithful => faithful(backend, settings, network, logits).await,
+    }
+}

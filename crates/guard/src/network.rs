@@ -1,0 +1,231 @@
+//! The membership classifier on a back end: score, and gradient by the confidences.
+
+use crate::{Classifier, GuardError};
+use ndarray::ArrayD;
+use serde::{Deserialize, Serialize};
+use trefoil_nn::Ranged;
+
+/// The layers of a membership classifier: inputs, hidden widths, one output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkShape {
+    /// Classes of the model.
+    pub inputs: usize,
+    /// Neurons of each hidden layer, all with `ReLU`.
+    pub hidden: Vec<usize>,
+}
+
+impl NetworkShape {
+    /// The default: inputs-256-128-64-1.
+    pub fn new(inputs: usize) -> Self {
+        let hidden = vec![256, 128, 64];
+        Self { inputs, hidden }
+    }
+
+    /// (inputs, outputs) of each layer.
+    pub fn layers(&self) -> Vec<(usize, usize)> {
+        let outputs = self.hidden.iter().copied().chain([1]);
+        let inputs = [self.inputs].into_iter().chain(self.hidden.iter().copied());
+        inputs.zip(outputs).collect()
+    }
+
+    /// The shapes of the tensors that an owner shares, in order: weights (inputs × outputs) and bias (1 × outputs) of
+    /// each layer.
+    pub fn tensors(&self) -> Vec<Vec<usize>> {
+        let both = |(inputs, outputs)| [vec![inputs, outputs], vec![1, outputs]];
+        self.layers().into_iter().flat_map(both).collect()
+    }
+
+    /// Check the sizes.
+    ///
+    /// # Errors
+    /// Fewer than two classes, no hidden layer, or more neurons than anyone needs.
+    pub fn check(&self) -> Result<(), GuardError> {
+        let wrong = |value: String, problem: &str| {
+            let (name, problem) = ("classifier", problem.to_owned());
+            Err(GuardError::Setting {
+                name,
+                value,
+                problem,
+            })
+        };
+        if !(2..=1000).contains(&self.inputs) {
+            return wrong(
+                format!("of {} classes", self.inputs),
+                "take 2 to 1000 classes",
+            );
+        }
+        let sizes = format!("of hidden layers {:?}", self.hidden);
+        if self.hidden.is_empty() || self.hidden.len() > 8 {
+            return wrong(sizes, "take 1 to 8 hidden layers");
+        }
+        if self.hidden.iter().any(|n| !(1..=4096).contains(n)) {
+            return wrong(sizes, "take 1 to 4096 neurons a layer");
+        }
+        Ok(())
+    }
+}
+
+/// A classifier's weights on a back end, ready for both directions.
+pub struct Network<B: Ranged> {
+    layers: Vec<Layer<B>>,
+    /// The last layer's weights as a row, times c1 and the gradient's scale: where the way back starts.
+    seed: B::Tensor,
+    classes: usize,
+    activation_bound: f64,
+}
+
+struct Layer<B: Ranged> {
+    weights: B::Tensor,
+    transposed: B::Tensor,
+    bias: B::Tensor,
+}
+
+/// What a pass of the network found.
+pub(crate) struct Pass<B: Ranged> {
+    /// `h < 0`, one bit a row.
+    pub(crate) negative: B::Bits,
+    /// `c1 scale dh/ds` (rows × classes), if it was asked for.
+    pub(crate) gradient: Option<B::Tensor>,
+}
+
+impl<B: Ranged> Network<B> {
+    /// The network of an owner's tensors, in the order of [`NetworkShape::tensors`]. One round, for the scaled last layer.
+    ///
+    /// # Errors
+    /// The back end's.
+    ///
+    /// # Panics
+    /// If the tensors do not have those shapes.
+    pub async fn new(
+        backend: &B,
+        settings: &crate::Settings,
+        tensors: &[B::Tensor],
+    ) -> Result<Self, B::Error> {
+        let shapes = settings.shape.tensors();
+        assert_eq!(tensors.len(), shapes.len(), "tensors of a classifier");
+        for (tensor, shape) in tensors.iter().zip(&shapes) {
+            assert_eq!(backend.shape(tensor), *shape, "a tensor of a classifier");
+        }
+        let layer = |pair: &[B::Tensor]| Layer {
+            weights: pair[0].clone(),
+            transposed: backend.permute(&pair[0], &[1, 0]),
+            bias: pair[1].clone(),
+        };
+        let layers: Vec<Layer<B>> = tensors.chunks_exact(2).map(layer).collect();
+        let factor = settings.weights[0] * settings.gradient_scale();
+        let last = &layers[layers.len() - 1].transposed;
+        let seed = if factor.to_bits() == 1.0_f64.to_bits() {
+            last.clone()
+        } else {
+            let factor = ArrayD::from_elem(vec![1, 1], factor);
+            backend.mul_public(last, &factor).await?
+        };
+        Ok(Self {
+            layers,
+            seed,
+            classes: settings.classes(),
+            activation_bound: settings.activation_bound,
+        })
+    }
+
+    /// A network whose weights everyone knows: for the clear, and for measuring cost.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub async fn public(
+        backend: &B,
+        settings: &crate::Settings,
+        classifier: &Classifier,
+    ) -> Result<Self, B::Error> {
+        let tensors: Vec<B::Tensor> = classifier
+            .tensors()
+            .iter()
+            .map(|t| backend.public(t))
+            .collect();
+        Self::new(backend, settings, &tensors).await
+    }
+
+    /// Classes of the model.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Protocols 5 and 6: the sign of the score of each row of `s` (rows × classes) and, if asked for, its gradient. The
+    /// way back starts when the last hidden layer's signs are known, beside the last product.
+    pub(crate) async fn pass(
+        &self,
+        backend: &B,
+        s: &B::Tensor,
+        gradient: bool,
+    ) -> Result<Pass<B>, B::Error> {
+        let hidden = self.layers.len() - 1;
+        let rows = backend.shape(s)[0];
+        let mut value = s.clone();
+        let mut kept = Vec::with_capacity(hidden);
+        let mut before_last = None;
+        for (index, layer) in self.layers[..hidden].iter().enumerate() {
+            let product = backend.matmul(&value, &layer.weights).await?;
+            let product = backend.add(&product, &layer.bias);
+            let negative = backend
+                .is_negative_below(&product, self.activation_bound)
+                .await?;
+            let positive = backend.not(&negative);
+            if index + 1 < hidden {
+                value = backend.masked(&positive, &product).await?;
+            } else {
+                before_last = Some(product);
+            }
+            kept.push(positive);
+        }
+        let (Some(last), Some(product)) = (kept.last(), before_last) else {
+            unreachable!("a classifier has a hidden layer");
+        };
+        let forward = async |backend: &B| -> Result<B::Bits, B::Error> {
+            let value = backend.masked(last, &product).await?;
+            let layer = &self.layers[hidden];
+            let score = backend.matmul(&value, &layer.weights).await?;
+            let score = backend.reshape(&backend.add(&score, &layer.bias), &[rows]);
+            backend
+                .is_negative_below(&score, self.activation_bound)
+                .await
+        };
+        if !gradient {
+            let negative = forward(backend).await?;
+            return Ok(Pass {
+                negative,
+                gradient: None,
+            });
+        }
+        let back = async |backend: &B| -> Result<B::Tensor, B::Error> {
+            let width = backend.shape(&self.seed)[1];
+            let mut g = backend.broadcast(&self.seed, &[rows, width]);
+            for (positive, layer) in kept.iter().zip(&self.layers[..hidden]).rev() {
+                g = backend.masked(positive, &g).await?;
+                g = backend.matmul(&g, &layer.transposed).await?;
+            }
+            Ok(g)
+        };
+        let (negative, gradient) = backend.join(forward, back).await;
+        Ok(Pass {
+            negative: negative?,
+            gradient: Some(gradient?),
+        })
+    }
+
+    /// The score itself (rows): for checks in the clear.
+    ///
+    /// # Errors
+    /// The back end's.
+    pub async fn score(&self, backend: &B, s: &B::Tensor) -> Result<B::Tensor, B::Error> {
+        let rows = backend.shape(s)[0];
+        let mut value = s.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let product = backend.matmul(&value, &layer.weights).await?;
+            value = backend.add(&product, &layer.bias);
+            if index + 1 < self.layers.len() {
+                value = backend.relu(&value).await?;
+            }
+        }
+        Ok(backend.reshape(&value, &[rows]))
+    }
+}

@@ -1,0 +1,83 @@
+//! Fast, faithful and the float reference give the same answers.
+
+use crate::build::{
+    argmax, classifier, logits, on_clear, on_fixed, on_parties, optimiser, row, settings,
+};
+use trefoil_guard::{Steps, Variant, memguard};
+use trefoil_testkit::Random;
+
+const STEPS: Steps = Steps {
+    outer: 3,
+    inner: 10,
+    beta: 0.5,
+};
+
+/// Answers differ by less than this for the same noise; a wrong verdict or another path shows as more.
+const CLOSE: f64 = 0.02;
+
+#[test]
+fn the_fast_text_in_floats_is_memguard() {
+    let mut random = Random::printed("fast in floats");
+    for classes in [2, 5, 10] {
+        let h = classifier(&mut random, classes, &[16, 8]);
+        let settings = settings(&h, STEPS);
+        let z = logits(&mut random, 200, classes, 6.0);
+        let fast = on_clear(&settings, &h, &z);
+        let (mut same, mut fired) = (0, 0);
+        for index in 0..200 {
+            let z = row(&z, index);
+            let found = memguard(&optimiser(&settings), &h, &z);
+            let distance = (&found.confidences - &fast.row(index)).mapv(f64::abs).sum();
+            same += u32::from(distance < 1e-3);
+            fired += u32::from(found.valid.contains(&true));
+            assert_eq!(argmax(fast.row(index)), argmax(z.view()), "label of {z}");
+        }
+        println!("{classes} classes: {same} of 200 as MemGuard, {fired} with noise");
+        assert!(
+            same >= 198,
+            "{same} of 200 as MemGuard with {classes} classes"
+        );
+        assert!(fired >= 20, "the guard fired {fired} times in 200");
+    }
+}
+
+#[test]
+fn fixed_point_follows_floats() {
+    let mut random = Random::printed("fixed follows floats");
+    let h = classifier(&mut random, 10, &[32, 16]);
+    for variant in [Variant::Fast, Variant::Faithful] {
+        let mut settings = settings(&h, STEPS);
+        settings.variant = variant;
+        let z = logits(&mut random, 300, 10, 8.0);
+        let (clear, fixed) = (on_clear(&settings, &h, &z), on_fixed(&settings, &h, &z));
+        let mut same = 0;
+        for index in 0..300 {
+            let distance = (&clear.row(index) - &fixed.row(index)).mapv(f64::abs).sum();
+            same += u32::from(distance < CLOSE);
+        }
+        println!("{variant:?}: {same} of 300 as in floats");
+        assert!(same >= 294, "{variant:?}: {same} of 300 as in floats");
+    }
+}
+
+#[test]
+fn three_parties_follow_fixed_point() {
+    let mut random = Random::printed("parties follow fixed point");
+    let h = classifier(&mut random, 10, &[32, 16]);
+    let settings = settings(&h, STEPS);
+    let z = logits(&mut random, 100, 10, 8.0);
+    let fixed = on_fixed(&settings, &h, &z);
+    let (parties, _, _) = on_parties(&settings, &h, &z, random.word());
+    let mut same = 0;
+    for index in 0..100 {
+        let distance = (&fixed.row(index) - &parties.row(index))
+            .mapv(f64::abs)
+            .sum();
+        same += u32::from(distance < CLOSE);
+        assert_eq!(argmax(parties.row(index)), argmax(row(&z, index).view()));
+        let sum: f64 = parties.row(index).sum();
+        assert!((sum - 1.0).abs() < 1.0 / 1024.0, "sum {sum}");
+    }
+    println!("{same} of 100 as in fixed point");
+    assert!(same >= 97, "{same} of 100 as in fixed point");
+}

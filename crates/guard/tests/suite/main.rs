@@ -1,0 +1,9 @@
+//! The guard on every back end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod build;
+mod cost;
+mod fidelity;
+mod gradient;
+mod regression;
+mod softmax;

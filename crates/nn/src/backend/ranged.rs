@@ -1,0 +1,97 @@
+//! Operations with public ranges, and on bits, for algorithms that count their rounds.
+
+mod clear;
+mod fixed;
+mod priced;
+mod secure;
+
+use super::Backend;
+use ndarray::ArrayD;
+use std::ops::RangeInclusive;
+
+/// What algorithms beyond a model's layers are written in: a caller that knows a value's range says so, and pays for
+/// that range only; and bits are first-class.
+///
+/// A range is a promise of the caller. [`crate::Clear`] and [`crate::Fixed`] compute the function whatever it is;
+/// on shares a value outside its range gives a wrong result, not an error. In [`crate::Secure`] the divisions and
+/// [`Ranged::unit`] need the 64-bit ring.
+///
+/// # Panics
+/// Shapes that do not fit are a caller's bug.
+#[allow(async_fn_in_trait)] // See `Backend`.
+pub trait Ranged: Backend {
+    /// The shape of bits.
+    fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
+    /// The complement.
+    fn not(&self, bits: &Self::Bits) -> Self::Bits;
+    /// The exclusive or of bits of one shape. Local.
+    fn xor(&self, x: &Self::Bits, y: &Self::Bits) -> Self::Bits;
+    /// Whether an odd number of bits is set along the last axis, which is removed. Local.
+    fn parity(&self, bits: &Self::Bits) -> Self::Bits;
+    /// The bits, repeated along a new last axis of length `n`.
+    fn repeat_bits(&self, bits: &Self::Bits, n: usize) -> Self::Bits;
+    /// The logical and of bits of one shape.
+    async fn and(&self, x: &Self::Bits, y: &Self::Bits) -> Result<Self::Bits, Self::Error>;
+    /// `x` where the bit is set, else 0; both of one shape.
+    async fn masked(
+        &self,
+        bits: &Self::Bits,
+        x: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// `value` where the bit is set, else 0, for a public `value`.
+    async fn scaled_bits(&self, bits: &Self::Bits, value: f64)
+    -> Result<Self::Tensor, Self::Error>;
+    /// `x < 0`, for `|x| < bound`.
+    async fn is_negative_below(
+        &self,
+        x: &Self::Tensor,
+        bound: f64,
+    ) -> Result<Self::Bits, Self::Error>;
+    /// A bit at the first of the maxima along the last axis of `x`, whose elements differ by less than `bound`. Lean:
+    /// bytes grow linearly in the axis' length, rounds with its logarithm.
+    async fn argmax_bits(&self, x: &Self::Tensor, bound: f64) -> Result<Self::Bits, Self::Error>;
+    /// `e^(factor x)`, for `factor x` in `range`.
+    async fn exp_scaled(
+        &self,
+        x: &Self::Tensor,
+        factor: f64,
+        range: RangeInclusive<f64>,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// `x / total`, for `|x| <= total` with `total` in `range`; `total` has `x`'s shape without the last axis.
+    async fn share_of(
+        &self,
+        x: &Self::Tensor,
+        total: &Self::Tensor,
+        range: RangeInclusive<f64>,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// The inner products of `x` and `y` along the last axis, which is removed.
+    async fn dot(&self, x: &Self::Tensor, y: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
+    /// `x / ||x||_2` along the last axis, for norms up to [`Ranged::largest_norm`]; 0 for 0. The square of the norm is
+    /// never rounded, so that short vectors keep their direction down to the last bits of the format.
+    async fn unit(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
+    /// The norms that [`Ranged::unit`] takes.
+    fn largest_norm(&self) -> f64;
+    /// The smallest positive number.
+    fn smallest(&self) -> f64;
+
+    /// `max(x, 0)` for `|x| < bound`, and where `x` was negative.
+    async fn relu_below(
+        &self,
+        x: &Self::Tensor,
+        bound: f64,
+    ) -> Result<(Self::Tensor, Self::Bits), Self::Error> {
+        let negative = self.is_negative_below(x, bound).await?;
+        let kept = self.masked(&self.not(&negative), x).await?;
+        Ok((kept, negative))
+    }
+    /// `x` with a last axis of length `n` along which it is repeated.
+    fn repeat(&self, x: &Self::Tensor, n: usize) -> Self::Tensor {
+        let shape = self.shape(x);
+        let column = self.reshape(x, &[&shape[..], &[1]].concat());
+        self.broadcast(&column, &[&shape[..], &[n]].concat())
+    }
+    /// `value` everywhere.
+    fn constant(&self, shape: &[usize], value: f64) -> Self::Tensor {
+        self.public(&ArrayD::from_elem(shape, value))
+    }
+}

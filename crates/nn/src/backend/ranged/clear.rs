@@ -1,0 +1,101 @@
+//! Ranges in the clear do not matter.
+
+use super::Ranged;
+use crate::backend::{Backend, Clear};
+use ndarray::{ArrayD, Axis, Dimension, IxDyn, Zip};
+use std::convert::Infallible;
+use std::ops::RangeInclusive;
+
+/// The axis that operations along rows run over.
+pub(super) fn last_axis<T>(x: &ArrayD<T>) -> Axis {
+    assert!(x.ndim() > 0, "an operation along the last axis of a scalar");
+    Axis(x.ndim().saturating_sub(1))
+}
+
+pub(super) fn parity(bits: &ArrayD<bool>) -> ArrayD<bool> {
+    bits.fold_axis(last_axis(bits), false, |&odd, &bit| odd ^ bit)
+}
+
+pub(super) fn repeat_bits(bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
+    let shape = [bits.shape(), &[n]].concat();
+    ArrayD::from_shape_fn(IxDyn(&shape), |index| bits[&index.slice()[..bits.ndim()]])
+}
+
+impl Ranged for Clear {
+    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
+        bits.shape().to_vec()
+    }
+    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
+        !bits
+    }
+    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
+        x ^ y
+    }
+    fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
+        parity(bits)
+    }
+    fn repeat_bits(&self, bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
+        repeat_bits(bits, n)
+    }
+    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(x & y)
+    }
+    async fn masked(
+        &self,
+        bits: &ArrayD<bool>,
+        x: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        Ok(Zip::from(bits)
+            .and(x)
+            .map_collect(|&bit, &x| if bit { x } else { 0.0 }))
+    }
+    async fn scaled_bits(
+        &self,
+        bits: &ArrayD<bool>,
+        value: f64,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        Ok(bits.mapv(|bit| if bit { value } else { 0.0 }))
+    }
+    async fn is_negative_below(&self, x: &ArrayD<f64>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+        self.is_negative(x).await
+    }
+    async fn argmax_bits(&self, x: &ArrayD<f64>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+        let hot = self.argmax_one_hot(x, last_axis(x).index()).await?;
+        Ok(hot.mapv(|v| v != 0.0))
+    }
+    async fn exp_scaled(
+        &self,
+        x: &ArrayD<f64>,
+        factor: f64,
+        _: RangeInclusive<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        Ok(x.mapv(|v| (factor * v).exp()))
+    }
+    async fn share_of(
+        &self,
+        x: &ArrayD<f64>,
+        total: &ArrayD<f64>,
+        _: RangeInclusive<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        Ok(x / &total.clone().insert_axis(last_axis(x)))
+    }
+    async fn dot(&self, x: &ArrayD<f64>, y: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
+        Ok((x * y).sum_axis(last_axis(x)))
+    }
+    async fn unit(&self, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
+        let axis = last_axis(x);
+        // The largest element first, so that no square underflows.
+        let largest = x.fold_axis(axis, 0.0, |&a: &f64, &v| a.max(v.abs()));
+        let safe = largest.mapv(|v| if v > 0.0 { v } else { 1.0 });
+        let scaled = x / &safe.insert_axis(axis);
+        let norm = (&scaled * &scaled).sum_axis(axis).mapv(f64::sqrt);
+        let norm = norm.mapv(|v| if v > 0.0 { v } else { 1.0 });
+        Ok(scaled / &norm.insert_axis(axis))
+    }
+    fn largest_norm(&self) -> f64 {
+        f64::MAX.sqrt()
+    }
+    fn smallest(&self) -> f64 {
+        f64::MIN_POSITIVE
+    }
+}

@@ -1,0 +1,80 @@
+//! In the ring in the clear: functions in floats, rounded; sums and comparisons exact.
+
+use super::Ranged;
+use super::clear::{last_axis, parity, repeat_bits};
+use super::secure::largest_norm;
+use crate::backend::{Backend, Clear, Fixed};
+use crate::executor::ready;
+use ndarray::{ArrayD, Zip};
+use std::convert::Infallible;
+use std::ops::RangeInclusive;
+use trefoil_ring::{Ring, power_of_two};
+
+impl<R: Ring> Ranged for Fixed<R> {
+    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
+        bits.shape().to_vec()
+    }
+    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
+        !bits
+    }
+    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
+        x ^ y
+    }
+    fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
+        parity(bits)
+    }
+    fn repeat_bits(&self, bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
+        repeat_bits(bits, n)
+    }
+    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(x & y)
+    }
+    async fn masked(&self, bits: &ArrayD<bool>, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(Zip::from(bits)
+            .and(x)
+            .map_collect(|&bit, &x| if bit { x } else { R::zero() }))
+    }
+    async fn scaled_bits(&self, bits: &ArrayD<bool>, value: f64) -> Result<ArrayD<R>, Infallible> {
+        let value = self.round(value);
+        Ok(bits.mapv(|bit| if bit { value } else { R::zero() }))
+    }
+    async fn is_negative_below(&self, x: &ArrayD<R>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+        self.is_negative(x).await
+    }
+    async fn argmax_bits(&self, x: &ArrayD<R>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+        let hot = self.argmax_one_hot(x, last_axis(x).index()).await?;
+        Ok(hot.mapv(|v| v != R::zero()))
+    }
+    async fn exp_scaled(
+        &self,
+        x: &ArrayD<R>,
+        factor: f64,
+        _: RangeInclusive<f64>,
+    ) -> Result<ArrayD<R>, Infallible> {
+        Ok(self.in_floats(x, |v| (factor * v).exp()))
+    }
+    async fn share_of(
+        &self,
+        x: &ArrayD<R>,
+        total: &ArrayD<R>,
+        range: RangeInclusive<f64>,
+    ) -> Result<ArrayD<R>, Infallible> {
+        let (x, total) = (self.decode(x.view()), self.decode(total.view()));
+        let Ok(quotient) = ready(Clear.share_of(&x, &total, range));
+        Ok(self.public(&quotient))
+    }
+    async fn dot(&self, x: &ArrayD<R>, y: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        let sums = (x * y).sum_axis(last_axis(x));
+        Ok(self.truncate(sums.as_standard_layout().into_owned()))
+    }
+    async fn unit(&self, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        let Ok(unit) = ready(Clear.unit(&self.decode(x.view())));
+        Ok(self.public(&unit))
+    }
+    fn largest_norm(&self) -> f64 {
+        power_of_two(largest_norm::<R>(self.format()))
+    }
+    fn smallest(&self) -> f64 {
+        self.format().ulp()
+    }
+}

@@ -1,0 +1,116 @@
+//! What the operations with ranges cost on shares.
+
+use super::Ranged;
+use super::secure::{Division, exponents, largest_norm, squares, width};
+use crate::backend::Priced;
+use std::convert::Infallible;
+use std::ops::RangeInclusive;
+use trefoil_mpc::{
+    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bilinear_truncated_cost,
+    bit_to_arithmetic_cost, exp_cost, msb_cost, multiply_bit_cost, reciprocal_cost, rsqrt_cost,
+    truncate_cost,
+};
+use trefoil_ring::{Fixed as Format, Ring, power_of_two};
+
+fn elements(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// The shape without its last axis, and that axis' length.
+fn rows(shape: &[usize]) -> (Vec<usize>, usize) {
+    let (last, others) = shape.split_last().unwrap_or((&1, &[]));
+    (others.to_vec(), *last)
+}
+
+impl<R: Ring> Ranged for Priced<R> {
+    fn bits_shape(&self, bits: &Vec<usize>) -> Vec<usize> {
+        bits.clone()
+    }
+    fn not(&self, bits: &Vec<usize>) -> Vec<usize> {
+        bits.clone()
+    }
+    fn xor(&self, x: &Vec<usize>, y: &Vec<usize>) -> Vec<usize> {
+        assert_eq!(x, y, "operands of xor");
+        x.clone()
+    }
+    fn parity(&self, bits: &Vec<usize>) -> Vec<usize> {
+        rows(bits).0
+    }
+    fn repeat_bits(&self, bits: &Vec<usize>, n: usize) -> Vec<usize> {
+        [&bits[..], &[n]].concat()
+    }
+    async fn and(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(x, y, "operands of and");
+        self.add_cost(and_cost(elements(x)));
+        Ok(x.clone())
+    }
+    async fn masked(&self, bits: &Vec<usize>, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(bits, x, "operands of masked");
+        self.add_cost(multiply_bit_cost::<R>(elements(x)));
+        Ok(x.clone())
+    }
+    async fn scaled_bits(&self, bits: &Vec<usize>, _: f64) -> Result<Vec<usize>, Infallible> {
+        self.add_cost(bit_to_arithmetic_cost::<R>(elements(bits)));
+        Ok(bits.clone())
+    }
+    async fn is_negative_below(
+        &self,
+        x: &Vec<usize>,
+        bound: f64,
+    ) -> Result<Vec<usize>, Infallible> {
+        let width = width::<R>(self.format(), bound);
+        self.add_cost(msb_cost(elements(x), width));
+        Ok(x.clone())
+    }
+    async fn argmax_bits(&self, x: &Vec<usize>, bound: f64) -> Result<Vec<usize>, Infallible> {
+        let (others, n) = rows(x);
+        let width = width::<R>(self.format(), bound);
+        self.add_cost(argmax_one_hot_lean_cost::<R>(n, elements(&others), width));
+        Ok(x.clone())
+    }
+    async fn exp_scaled(
+        &self,
+        x: &Vec<usize>,
+        _: f64,
+        range: RangeInclusive<f64>,
+    ) -> Result<Vec<usize>, Infallible> {
+        let (format, range) = (self.format(), exponents(&range));
+        self.add_cost(exp_cost::<R>(elements(x), format, format, range));
+        Ok(x.clone())
+    }
+    async fn share_of(
+        &self,
+        x: &Vec<usize>,
+        total: &Vec<usize>,
+        range: RangeInclusive<f64>,
+    ) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(rows(x).0, *total, "totals of rows");
+        let division = Division::new::<R>(self.format(), &range);
+        let inverse = reciprocal_cost::<R>(elements(total), division.format, division.range);
+        let product = bilinear_truncated_cost::<R>(elements(x), division.inverse_bits);
+        self.add_cost(inverse + product);
+        Ok(x.clone())
+    }
+    async fn dot(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(x, y, "operands of dot");
+        let others = rows(x).0;
+        let count = elements(&others);
+        let bits = self.format().fraction_bits;
+        self.add_cost(bilinear_cost::<R>(count) + truncate_cost::<R>(count, bits));
+        Ok(others)
+    }
+    async fn unit(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        let count = elements(&rows(x).0);
+        let twice = 2 * self.format().fraction_bits;
+        let inverse = rsqrt_cost::<R>(count, Format::new(twice), squares::<R>());
+        let product = bilinear_truncated_cost::<R>(elements(x), twice);
+        self.add_cost(bilinear_cost::<R>(count) + inverse + product);
+        Ok(x.clone())
+    }
+    fn largest_norm(&self) -> f64 {
+        power_of_two(largest_norm::<R>(self.format()))
+    }
+    fn smallest(&self) -> f64 {
+        self.format().ulp()
+    }
+}

@@ -1,0 +1,225 @@
+//! On shares: the range decides which bits are compared, which tables dealt, and how results are scaled.
+
+use super::Ranged;
+use crate::backend::Backend;
+use crate::secure::{Secure, SharedBits};
+use ndarray::{ArrayD, Axis, IxDyn};
+use std::ops::RangeInclusive;
+use trefoil_mpc::{
+    Abort, BitShare, ExpRange, Positive, Share, and, argmax_one_hot_lean, bit_to_arithmetic, dot,
+    exp_scaled, msb, mul_truncated, multiply_bit, reciprocal, rsqrt, truncate,
+};
+use trefoil_ring::{Bits, Fixed as Format, Ring};
+
+/// Bits that a comparison looks at for values below `bound`.
+pub(super) fn width<R: Ring>(format: Format, bound: f64) -> u32 {
+    assert!(bound > 0.0, "values below {bound}");
+    let bits = bound.log2().ceil() + f64::from(format.fraction_bits) + 1.0;
+    (bits.max(2.0) as u32).min(R::BITS)
+}
+
+/// The range of an exponential.
+pub(super) fn exponents(range: &RangeInclusive<f64>) -> ExpRange {
+    let (low, high) = (*range.start(), *range.end());
+    ExpRange { low, high }
+}
+
+/// How a quotient at most 1 is made: the inverse has as many fraction bits as leave room for the product.
+pub(super) struct Division {
+    /// Fraction bits of the inverse.
+    pub(super) inverse_bits: u32,
+    /// The format in which [`reciprocal`] is asked, so that its result has those bits.
+    pub(super) format: Format,
+    /// The denominators, as ring elements.
+    pub(super) range: Positive,
+}
+
+impl Division {
+    pub(super) fn new<R: Ring>(format: Format, range: &RangeInclusive<f64>) -> Self {
+        let fraction = format.fraction_bits;
+        // An even sum of fraction bits, at most four below the ring's.
+        let middle = (R::BITS - 4) / 2;
+        assert!(
+            middle > fraction,
+            "a quotient with {fraction} fraction bits in a ring of {} bits",
+            R::BITS
+        );
+        let exponent = |v: f64| (v.log2() + f64::from(fraction)).max(0.0);
+        Self {
+            inverse_bits: 2 * middle - fraction,
+            format: Format::new(middle),
+            range: Positive {
+                low: exponent(*range.start()).floor() as u32,
+                high: (exponent(*range.end()).ceil() as u32 + 1).min(R::BITS - 4),
+            },
+        }
+    }
+}
+
+/// The squares of norms, at twice the fraction bits.
+pub(super) fn squares<R: Ring>() -> Positive {
+    Positive {
+        low: 0,
+        high: R::BITS - 2,
+    }
+}
+
+/// The exponent of the largest norm whose square, at twice the fraction bits, fits.
+pub(super) fn largest_norm<R: Ring>(format: Format) -> i32 {
+    (R::BITS as i32 - 2) / 2 - format.fraction_bits as i32
+}
+
+impl<R: Ring> Secure<R> {
+    /// `bits` under another order: `arrange` moves the positions of a tensor.
+    fn arrange(bits: &SharedBits, arrange: impl Fn(ArrayD<usize>) -> ArrayD<usize>) -> SharedBits {
+        let count = bits.bits.len();
+        let places = ArrayD::from_shape_vec(IxDyn(&bits.shape), (0..count).collect());
+        let places = arrange(places.unwrap_or_default());
+        let gather = |from: &Bits| {
+            places
+                .iter()
+                .map(|&place| from.get(place))
+                .collect::<Bits>()
+        };
+        SharedBits {
+            shape: places.shape().to_vec(),
+            bits: bits.bits.map(gather),
+        }
+    }
+
+    /// `x` as rows (all other axes at once, last axis).
+    fn rows(x: &Share<R>) -> (Share<R>, Vec<usize>) {
+        let shape = x.shape();
+        assert!(
+            !shape.is_empty(),
+            "an operation along the last axis of a scalar"
+        );
+        let (others, n) = (&shape[..shape.len() - 1], shape[shape.len() - 1]);
+        let matrix = x.clone().reshape(&[others.iter().product(), n]);
+        (matrix, others.to_vec())
+    }
+}
+
+impl<R: Ring> Ranged for Secure<R> {
+    fn bits_shape(&self, bits: &SharedBits) -> Vec<usize> {
+        bits.shape.clone()
+    }
+    fn not(&self, bits: &SharedBits) -> SharedBits {
+        SharedBits {
+            shape: bits.shape.clone(),
+            bits: bits.bits.not(self.party().role()),
+        }
+    }
+    fn xor(&self, x: &SharedBits, y: &SharedBits) -> SharedBits {
+        assert_eq!(x.shape, y.shape, "operands of xor");
+        SharedBits {
+            shape: x.shape.clone(),
+            bits: x.bits.xor(&y.bits),
+        }
+    }
+    fn parity(&self, bits: &SharedBits) -> SharedBits {
+        let n = bits.shape.last().copied().unwrap_or(1);
+        let fold = |from: &Bits| -> Bits {
+            let odd = |row: usize| (0..n).fold(false, |odd, i| odd ^ from.get(row * n + i));
+            (0..from.len() / n.max(1)).map(odd).collect()
+        };
+        SharedBits {
+            shape: bits.shape[..bits.shape.len().saturating_sub(1)].to_vec(),
+            bits: bits.bits.map(fold),
+        }
+    }
+    fn repeat_bits(&self, bits: &SharedBits, n: usize) -> SharedBits {
+        Self::arrange(bits, |places| {
+            let shape = [places.shape(), &[n]].concat();
+            let column = places.clone().insert_axis(Axis(places.ndim()));
+            column
+                .broadcast(shape)
+                .map(|view| view.to_owned())
+                .unwrap_or(places)
+        })
+    }
+    async fn and(&self, x: &SharedBits, y: &SharedBits) -> Result<SharedBits, Abort> {
+        assert_eq!(x.shape, y.shape, "operands of and");
+        Ok(SharedBits {
+            shape: x.shape.clone(),
+            bits: and(self.party(), &x.bits, &y.bits).await?,
+        })
+    }
+    async fn masked(&self, bits: &SharedBits, x: &Share<R>) -> Result<Share<R>, Abort> {
+        assert_eq!(bits.shape, x.shape(), "operands of masked");
+        multiply_bit(self.party(), &bits.bits, x).await
+    }
+    async fn scaled_bits(&self, bits: &SharedBits, value: f64) -> Result<Share<R>, Abort> {
+        let numbers = bit_to_arithmetic::<R>(self.party(), &bits.bits).await?;
+        Ok(numbers
+            .scale(self.format().encode(value))
+            .reshape(&bits.shape))
+    }
+    async fn is_negative_below(&self, x: &Share<R>, bound: f64) -> Result<SharedBits, Abort> {
+        let bits = msb(self.party(), x, width::<R>(self.format(), bound)).await?;
+        Ok(SharedBits {
+            shape: x.shape().to_vec(),
+            bits,
+        })
+    }
+    async fn argmax_bits(&self, x: &Share<R>, bound: f64) -> Result<SharedBits, Abort> {
+        let (rows, others) = Self::rows(x);
+        let (count, n) = (rows.shape()[0], rows.shape()[1]);
+        let slots = self.permute(&rows, &[1, 0]);
+        let width = width::<R>(self.format(), bound);
+        let bits: BitShare = argmax_one_hot_lean(self.party(), &slots, width).await?;
+        let hot = SharedBits {
+            shape: vec![n, count],
+            bits,
+        };
+        let hot = Self::arrange(&hot, |places| {
+            places.reversed_axes().as_standard_layout().into_owned()
+        });
+        Ok(SharedBits {
+            shape: [&others[..], &[n]].concat(),
+            ..hot
+        })
+    }
+    async fn exp_scaled(
+        &self,
+        x: &Share<R>,
+        factor: f64,
+        range: RangeInclusive<f64>,
+    ) -> Result<Share<R>, Abort> {
+        let format = self.format();
+        exp_scaled(self.party(), x, factor, format, format, exponents(&range)).await
+    }
+    async fn share_of(
+        &self,
+        x: &Share<R>,
+        total: &Share<R>,
+        range: RangeInclusive<f64>,
+    ) -> Result<Share<R>, Abort> {
+        let division = Division::new::<R>(self.format(), &range);
+        let inverse = reciprocal(self.party(), total, division.format, division.range).await?;
+        let n = x.shape().last().copied().unwrap_or(1);
+        let inverse = self.repeat(&inverse, n);
+        mul_truncated(self.party(), x, &inverse, division.inverse_bits).await
+    }
+    async fn dot(&self, x: &Share<R>, y: &Share<R>) -> Result<Share<R>, Abort> {
+        let ((x, others), (y, _)) = (Self::rows(x), Self::rows(y));
+        let products = dot(self.party(), &x, &y).await?;
+        let rounded = truncate(self.party(), &products, self.format().fraction_bits).await?;
+        Ok(rounded.reshape(&others))
+    }
+    async fn unit(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
+        let (rows, _) = Self::rows(x);
+        let squared = dot(self.party(), &rows, &rows).await?;
+        let twice = 2 * self.format().fraction_bits;
+        let inverse = rsqrt(self.party(), &squared, Format::new(twice), squares::<R>()).await?;
+        let inverse = self.repeat(&inverse, rows.shape()[1]);
+        let unit = mul_truncated(self.party(), &rows, &inverse, twice).await?;
+        Ok(unit.reshape(x.shape()))
+    }
+    fn largest_norm(&self) -> f64 {
+        trefoil_ring::power_of_two(largest_norm::<R>(self.format()))
+    }
+    fn smallest(&self) -> f64 {
+        self.format().ulp()
+    }
+}

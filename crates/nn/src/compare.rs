@@ -1,0 +1,114 @@
+//! Where precision goes: fixed point beside the definition, layer by layer.
+
+use crate::InputError;
+use crate::backend::{Clear, Fixed};
+use crate::executor::{Observer, ready};
+use crate::plan::{Plan, Weights};
+use crate::walk::Walk;
+use ndarray::ArrayD;
+use std::time::Instant;
+use trefoil_ring::{Ring, Z32, Z64};
+
+/// How far a layer's output in fixed point is from that in 64-bit floats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LayerError {
+    /// The largest difference of an element.
+    pub largest: f64,
+    /// Sum of the differences; [`LayerError::mean`] divides it.
+    total: f64,
+    /// Largest magnitude in 64-bit floats, to judge the differences by.
+    pub magnitude: f64,
+    /// Elements that were compared.
+    elements: u64,
+}
+
+impl LayerError {
+    /// The mean difference of the elements.
+    pub fn mean(&self) -> f64 {
+        self.total / (self.elements.max(1) as f64)
+    }
+
+    /// This and `other` together: of several batches.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            largest: self.largest.max(other.largest),
+            total: self.total + other.total,
+            magnitude: self.magnitude.max(other.magnitude),
+            elements: self.elements + other.elements,
+        }
+    }
+
+    fn of<R: Ring>(exact: &ArrayD<f64>, rounded: &ArrayD<R>, plan: &Plan) -> Self {
+        let format = plan.format();
+        let mut error = Self {
+            elements: exact.len() as u64,
+            ..Self::default()
+        };
+        for (&exact, &rounded) in exact.iter().zip(rounded) {
+            let difference = (exact - format.decode(rounded)).abs();
+            // What is no number in floats differs without bound.
+            let difference = if difference.is_nan() {
+                f64::INFINITY
+            } else {
+                difference
+            };
+            error.largest = error.largest.max(difference);
+            error.total += difference;
+            error.magnitude = error.magnitude.max(exact.abs());
+        }
+        error
+    }
+}
+
+/// The error of each step of a plan for one batch, in the order of [`Plan::steps`].
+///
+/// [`Fixed`] runs in step with [`Clear`], each on its own values, so errors add up as they do in a private run: the
+/// arithmetic of the three parties is that of [`Fixed`], with other coins for the rounding and, for functions such as
+/// the exponential, errors that their protocols state. Nothing of a private run is opened for it.
+///
+/// # Errors
+/// If a weight or an input does not fit the plan's numbers.
+///
+/// # Panics
+/// If the plan is not checked.
+pub fn layer_errors(
+    plan: &Plan,
+    weights: &Weights,
+    inputs: &[ArrayD<f64>],
+    seed: [u8; 16],
+    observer: &mut dyn Observer,
+) -> Result<Vec<LayerError>, InputError> {
+    plan.check_inputs(inputs)?;
+    if plan.ring_bits == 32 {
+        errors_in::<Z32>(plan, weights, inputs, seed, observer)
+    } else {
+        errors_in::<Z64>(plan, weights, inputs, seed, observer)
+    }
+}
+
+fn errors_in<R: Ring>(
+    plan: &Plan,
+    weights: &Weights,
+    inputs: &[ArrayD<f64>],
+    seed: [u8; 16],
+    observer: &mut dyn Observer,
+) -> Result<Vec<LayerError>, InputError> {
+    let format = plan.format();
+    let backend = Fixed::<R>::new(format, seed);
+    let mut exact = Walk::new(plan, &weights.to_clear(), inputs.to_vec());
+    let encoded = inputs
+        .iter()
+        .map(|input| input.mapv(|value| format.encode::<R>(value)));
+    let mut rounded = Walk::new(plan, &weights.encode::<R>(plan)?, encoded.collect());
+    let mut errors = Vec::with_capacity(plan.steps.len());
+    loop {
+        let start = Instant::now();
+        let (Ok(one), Ok(other)) = (ready(exact.step(&Clear)), ready(rounded.step(&backend)));
+        let (Some((index, one)), Some((_, other))) = (one, other) else {
+            return Ok(errors);
+        };
+        errors.push(LayerError::of(&one, &other, plan));
+        observer.step(index, &plan.steps[index].name, start.elapsed());
+    }
+}

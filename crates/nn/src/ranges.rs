@@ -1,0 +1,285 @@
+//! How large the numbers of a plan become, and whether the ring holds them.
+
+use crate::backend::{Bounds, Interval};
+use crate::executor::{Observer, ready};
+use crate::plan::{Plan, Weights, fraction_bit_range};
+use crate::secure::{exp_range, positive};
+use crate::walk::Walk;
+use ndarray::{ArrayD, IxDyn};
+use std::time::Instant;
+use trefoil_ring::{Fixed as Format, Z32, Z64};
+
+/// What an operand is used for, which decides how large it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// A number in the plan's format.
+    Value,
+    /// A product or a sum of products, before it is rounded: at twice the fraction bits.
+    Product,
+    /// The argument of an exponential.
+    Exponent,
+    /// The argument of a reciprocal, a root or a logarithm.
+    Positive,
+    /// How far below the largest one the arguments of a softmax lie.
+    Spread,
+}
+
+impl Need {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Value => "value",
+            Self::Product => "product",
+            Self::Exponent => "exponent",
+            Self::Positive => "positive argument",
+            Self::Spread => "spread of a softmax",
+        }
+    }
+
+    /// The least and the greatest number allowed, in a ring of `ring_bits` bits of which `fraction_bits` are behind
+    /// the binary point.
+    ///
+    /// Values stay below `2^(k-2-f)`, products below `2^(k-2-2f)`: half of what the ring holds, which leaves room for
+    /// rounding and for the differences that comparisons take. Functions take what their protocols state.
+    pub fn allowed(self, ring_bits: u32, fraction_bits: u32) -> [f64; 2] {
+        let (ring, bits) = (f64::from(ring_bits), f64::from(fraction_bits));
+        let format = Format::new(fraction_bits);
+        let (exponent, highest) = if ring_bits == 32 {
+            (exp_range::<Z32>(), positive::<Z32>(format).high)
+        } else {
+            (exp_range::<Z64>(), positive::<Z64>(format).high)
+        };
+        match self {
+            Self::Value => symmetric((ring - 2.0 - bits).exp2()),
+            Self::Product => symmetric((ring - 2.0 - 2.0 * bits).exp2()),
+            Self::Exponent => [exponent.low, exponent.high],
+            Self::Positive => [(-bits).exp2(), (f64::from(highest) - bits).exp2()],
+            Self::Spread => [0.0, -exponent.low],
+        }
+    }
+}
+
+fn symmetric(limit: f64) -> [f64; 2] {
+    [-limit, limit]
+}
+
+/// How far the operands of one kind reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extent {
+    /// What they are used for.
+    pub need: Need,
+    /// The least.
+    pub low: f64,
+    /// The greatest.
+    pub high: f64,
+}
+
+impl Extent {
+    /// Reach as far as `other` too.
+    pub(crate) fn widen(&mut self, other: &Self) {
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
+    }
+
+    /// Factors of two that are left until an operand is too large (of positive arguments: too small); negative where
+    /// one is, infinite where none can be.
+    pub fn headroom(&self, ring_bits: u32, fraction_bits: u32) -> f64 {
+        let [least, greatest] = self.need.allowed(ring_bits, fraction_bits);
+        let above = if self.high > 0.0 {
+            (greatest / self.high).log2()
+        } else {
+            f64::INFINITY
+        };
+        let below = match least.total_cmp(&0.0) {
+            std::cmp::Ordering::Less if self.low < 0.0 => (least / self.low).log2(),
+            std::cmp::Ordering::Greater if self.low > 0.0 => (self.low / least).log2(),
+            std::cmp::Ordering::Greater => f64::NEG_INFINITY,
+            _ => f64::INFINITY,
+        };
+        above.min(below)
+    }
+}
+
+/// What is known of a step of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepRange {
+    /// The least number of its output.
+    pub low: f64,
+    /// The greatest.
+    pub high: f64,
+    /// What it needs on the way.
+    pub extents: Vec<Extent>,
+}
+
+/// The tightest operand of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Headroom {
+    /// Factors of two that are left, see [`Extent::headroom`].
+    pub bits: f64,
+    /// The operand.
+    pub extent: Extent,
+}
+
+/// How far every number of a plan reaches: in the worst case for a range of inputs, or for given samples.
+///
+/// **Secrecy.** Ranges are computed from weights and tell about them. They belong to the model's owner and are part of
+/// no plan and no message; only what the owner declares with [`Plan::declare_ranges`], and the fraction bits, are public.
+#[derive(Clone, PartialEq)]
+pub struct Ranges {
+    /// One for each step of the plan.
+    pub steps: Vec<StepRange>,
+    /// The least and the greatest number of each input.
+    pub inputs: Vec<[f64; 2]>,
+    /// Inputs and weights as values.
+    given: Vec<Extent>,
+    /// Pictures that were looked at; none in the worst case.
+    pub samples: Option<usize>,
+}
+
+impl Ranges {
+    /// Factors of two that should be left above what samples reach: pictures that nobody has seen may reach further.
+    pub const MARGIN: f64 = 1.0;
+
+    /// Bounds for all inputs within `inputs`, one range for each input of the plan: no input in that range goes
+    /// beyond, in exact arithmetic.
+    ///
+    /// They are computed by interval arithmetic, which forgets that one number is used in several places: the deeper a
+    /// network, the wider they are.
+    ///
+    /// # Panics
+    /// If the plan is not checked, the weights are not the plan's, or there is another number of ranges.
+    pub fn worst_case(
+        plan: &Plan,
+        weights: &Weights,
+        inputs: &[[f64; 2]],
+        observer: &mut dyn Observer,
+    ) -> Self {
+        let intervals = plan.inputs.iter().zip(inputs).map(|(port, [low, high])| {
+            let shape = IxDyn(plan.shape(port.value));
+            Interval::between(
+                ArrayD::from_elem(shape.clone(), low.min(*high)),
+                ArrayD::from_elem(shape, high.max(*low)),
+            )
+        });
+        Self::of(plan, weights, intervals.collect(), None, observer)
+    }
+
+    /// What one batch of samples reaches. [`Ranges::and`] joins batches.
+    ///
+    /// # Panics
+    /// If the plan is not checked, or weights or inputs are not the plan's.
+    pub fn of_samples(
+        plan: &Plan,
+        weights: &Weights,
+        inputs: Vec<ArrayD<f64>>,
+        observer: &mut dyn Observer,
+    ) -> Self {
+        let points = inputs.into_iter().map(Interval::point).collect();
+        Self::of(plan, weights, points, Some(plan.batch), observer)
+    }
+
+    fn of(
+        plan: &Plan,
+        weights: &Weights,
+        inputs: Vec<Interval>,
+        samples: Option<usize>,
+        observer: &mut dyn Observer,
+    ) -> Self {
+        let backend = Bounds::new(plan.format().ulp());
+        let weights: Vec<Interval> = weights
+            .to_clear()
+            .into_iter()
+            .map(Interval::point)
+            .collect();
+        for tensor in weights.iter().chain(&inputs) {
+            backend.note(Need::Value, tensor);
+        }
+        let given = backend.take();
+        let reached = inputs.iter().map(Interval::extremes).collect();
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        let mut walk = Walk::new(plan, &weights, inputs);
+        loop {
+            let start = Instant::now();
+            let Ok(step) = ready(walk.step(&backend));
+            let Some((index, output)) = step else { break };
+            let [low, high] = output.extremes();
+            let extents = backend.take();
+            steps.push(StepRange { low, high, extents });
+            observer.step(index, &plan.steps[index].name, start.elapsed());
+        }
+        Self {
+            steps,
+            inputs: reached,
+            given,
+            samples,
+        }
+    }
+
+    /// As far as this or `other` reaches, two ranges of one plan.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        let join = |all: &mut Vec<Extent>, more: &[Extent]| {
+            for extent in more {
+                match all.iter_mut().find(|old| old.need == extent.need) {
+                    Some(old) => old.widen(extent),
+                    None => all.push(*extent),
+                }
+            }
+        };
+        join(&mut self.given, &other.given);
+        for (input, more) in self.inputs.iter_mut().zip(&other.inputs) {
+            *input = [input[0].min(more[0]), input[1].max(more[1])];
+        }
+        for (step, more) in self.steps.iter_mut().zip(&other.steps) {
+            (step.low, step.high) = (step.low.min(more.low), step.high.max(more.high));
+            join(&mut step.extents, &more.extents);
+        }
+        self.samples = self.samples.zip(other.samples).map(|(a, b)| a + b);
+        self
+    }
+
+    /// The tightest operand of step `index`; none if the step computes nothing.
+    ///
+    /// # Panics
+    /// If there is no such step.
+    pub fn headroom(&self, index: usize, ring_bits: u32, fraction_bits: u32) -> Option<Headroom> {
+        tightest(&self.steps[index].extents, ring_bits, fraction_bits)
+    }
+
+    /// The step with the least headroom, or `None` for the inputs and weights themselves, and that headroom.
+    pub fn tightest(&self, ring_bits: u32, fraction_bits: u32) -> (Option<usize>, f64) {
+        let given = tightest(&self.given, ring_bits, fraction_bits);
+        let mut least = (None, given.map_or(f64::INFINITY, |room| room.bits));
+        for index in 0..self.steps.len() {
+            let room = self.headroom(index, ring_bits, fraction_bits);
+            if let Some(room) = room.filter(|room| room.bits < least.1) {
+                least = (Some(index), room.bits);
+            }
+        }
+        least
+    }
+
+    /// The headroom that is wanted: none above proven bounds, [`Ranges::MARGIN`] above samples.
+    pub fn wanted(&self) -> f64 {
+        if self.samples.is_some() {
+            Self::MARGIN
+        } else {
+            0.0
+        }
+    }
+
+    /// The most fraction bits with which everything has the wanted headroom, `limit` at most; `None` if there are none.
+    pub fn fraction_bits(&self, ring_bits: u32, limit: u32) -> Option<u32> {
+        fraction_bit_range(ring_bits)
+            .rev()
+            .find(|&bits| bits <= limit && self.tightest(ring_bits, bits).1 >= self.wanted())
+    }
+}
+
+fn tightest(extents: &[Extent], ring_bits: u32, fraction_bits: u32) -> Option<Headroom> {
+    let rooms = extents.iter().map(|&extent| Headroom {
+        bits: extent.headroom(ring_bits, fraction_bits),
+        extent,
+    });
+    rooms.min_by(|a, b| a.bits.total_cmp(&b.bits))
+}

@@ -1,0 +1,328 @@
+//! Sensitive samples: inputs at which the model's answer moves most when any weight moves.
+//!
+//! The score is `S(x) = ‖∂f(W, x)/∂W‖²`, the squared Frobenius norm of the Jacobian (CVPR 2019; SecureDL, ACSAC 2020).
+//! For signs `v` drawn at random, `E ‖∂(v·f)/∂W‖² = S`, so an ascent needs no Jacobian. Its gradient is a directional
+//! derivative of ordinary gradients: with `u = ∂(v·f)/∂W` held fixed, `∇_x ‖u‖² = 2 d/dε ∇_x (v·f)(W + εu, x)`, taken
+//! as a central difference. The activation pattern of a ReLU network changes at isolated points only.
+
+use crate::VerifyError;
+use crate::gradient::{self, Of, Tape};
+use crate::random::Random;
+use crate::sample::one_of;
+use ndarray::{ArrayD, Axis, Zip, concatenate};
+use trefoil_nn::{Layer, Plan, Weights};
+
+/// How sensitive samples are searched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ascent {
+    /// No value of a sample moves by more than this from its natural one.
+    pub epsilon: f64,
+    /// The least value that an input may have.
+    pub low: f64,
+    /// The largest.
+    pub high: f64,
+    /// Steps of the ascent.
+    pub steps: usize,
+}
+
+impl Ascent {
+    /// An ascent within a tenth of the range `low ..= high`, in 20 steps.
+    pub fn within(low: f64, high: f64) -> Self {
+        Self {
+            epsilon: (high - low) / 10.0,
+            low,
+            high,
+            steps: 20,
+        }
+    }
+}
+
+/// A candidate for a fingerprint.
+pub(crate) struct Candidate {
+    /// The sample, a batch of one.
+    pub(crate) sample: ArrayD<f64>,
+    /// `S` of it.
+    pub(crate) score: f64,
+    /// Which neurons it activates.
+    pub(crate) active: Vec<bool>,
+}
+
+/// `S(x)` of one sample, exactly: one backward pass for each element of the answer.
+pub(crate) fn score(
+    plan: &Plan,
+    weights: &[ArrayD<f64>],
+    sample: &ArrayD<f64>,
+) -> Result<f64, VerifyError> {
+    let tape = Tape::run(plan, weights, sample);
+    let mut score = 0.0;
+    for element in 0..tape.output().len() {
+        let mut seed = ArrayD::zeros(tape.output().raw_dim());
+        if let Some(one) = seed.iter_mut().nth(element) {
+            *one = 1.0;
+        }
+        score += squares(&tape.backward(&seed, Of::Weights)?.weights(plan));
+    }
+    Ok(score)
+}
+
+/// `‖∂(v·f)/∂W‖²` and its gradient with respect to the sample.
+pub(crate) fn slope(
+    plan: &Plan,
+    weights: &[ArrayD<f64>],
+    sample: &ArrayD<f64>,
+    signs: &ArrayD<f64>,
+) -> Result<(f64, ArrayD<f64>), VerifyError> {
+    let direction = Tape::run(plan, weights, sample)
+        .backward(signs, Of::Weights)?
+        .weights(plan);
+    let square = squares(&direction);
+    if square == 0.0 {
+        return Ok((0.0, ArrayD::zeros(sample.raw_dim())));
+    }
+    // Relative to the weights, so that the difference is far from both rounding and curvature.
+    let size = squares(weights).sqrt().max(1e-6);
+    let step = 1e-5 * size / square.sqrt();
+    let at = |by: f64| -> Result<ArrayD<f64>, VerifyError> {
+        let moved: Vec<_> = weights
+            .iter()
+            .zip(&direction)
+            .map(|(weight, part)| weight + &(part * by))
+            .collect();
+        let tape = Tape::run(plan, &moved, sample);
+        Ok(tape.backward(signs, Of::Inputs)?.input(plan))
+    };
+    // 2 · (∇(W + εu) - ∇(W - εu)) / 2ε
+    Ok((square, (at(step)? - at(-step)?) / step))
+}
+
+/// Climb from each natural sample `[n, …]`; what comes out is never less sensitive than what went in.
+///
+/// # Errors
+/// If a layer's gradient is not known, or the operating system gives no randomness.
+pub(crate) fn candidates(
+    plan: &Plan,
+    weights: &Weights,
+    natural: &ArrayD<f64>,
+    ascent: &Ascent,
+    random: &mut Random,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Candidate>, VerifyError> {
+    gradient::check(plan)?;
+    let weights = weights.to_clear();
+    let mut found = Vec::with_capacity(natural.len_of(Axis(0)));
+    for index in 0..natural.len_of(Axis(0)) {
+        let start = one_of(natural, index);
+        let sample = climb(plan, &weights, &start, ascent, random)?;
+        let (before, after) = (
+            score(plan, &weights, &start)?,
+            score(plan, &weights, &sample)?,
+        );
+        let (sample, score) = if after > before {
+            (sample, after)
+        } else {
+            (start, before)
+        };
+        let active = active(plan, &Tape::run(plan, &weights, &sample));
+        found.push(Candidate {
+            sample,
+            score,
+            active,
+        });
+        progress(index + 1);
+    }
+    Ok(found)
+}
+
+/// Projected gradient ascent with steps of constant size in every coordinate.
+fn climb(
+    plan: &Plan,
+    weights: &[ArrayD<f64>],
+    start: &ArrayD<f64>,
+    ascent: &Ascent,
+    random: &mut Random,
+) -> Result<ArrayD<f64>, VerifyError> {
+    let mut sample = start.clone();
+    let shape = plan.shape(plan.outputs[0].value).to_vec();
+    for number in 0..ascent.steps {
+        let mut signs = ArrayD::zeros(shape.clone());
+        for sign in &mut signs {
+            *sign = if random.word()? & 1 == 0 { 1.0 } else { -1.0 };
+        }
+        let (_, gradient) = slope(plan, weights, &sample, &signs)?;
+        // Long steps first; their sum reaches every corner.
+        let rate = 4.0 * ascent.epsilon / ascent.steps as f64
+            * (1.0 - number as f64 / ascent.steps as f64);
+        Zip::from(&mut sample)
+            .and(&gradient)
+            .and(start)
+            .for_each(|x, &g, &x_0| {
+                let up = if g == 0.0 { 0.0 } else { rate * g.signum() };
+                *x = (*x + up)
+                    .clamp(x_0 - ascent.epsilon, x_0 + ascent.epsilon)
+                    .clamp(ascent.low.min(x_0), ascent.high.max(x_0));
+            });
+    }
+    Ok(sample)
+}
+
+/// Which neurons (outputs of activations) are not 0.
+fn active(plan: &Plan, tape: &Tape<'_>) -> Vec<bool> {
+    let activations = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.layer, Layer::Relu(_) | Layer::Clip(_) | Layer::Elu(_)));
+    activations
+        .flat_map(|step| tape.value(step.output).iter().map(|&v| v > 0.0))
+        .collect()
+}
+
+/// Choose `count` candidates: each the one that activates most neurons not yet active, the more sensitive
+/// among equal ones (SecureDL's maximum active-neuron cover, greedily).
+pub(crate) fn cover(candidates: &[Candidate], count: usize) -> Vec<usize> {
+    let neurons = candidates.first().map_or(0, |first| first.active.len());
+    let mut covered = vec![false; neurons];
+    let mut chosen: Vec<usize> = Vec::new();
+    while chosen.len() < count.min(candidates.len()) {
+        let gain = |candidate: &Candidate| {
+            let pairs = candidate.active.iter().zip(&covered);
+            pairs
+                .filter(|(active, covered)| **active && !**covered)
+                .count()
+        };
+        let left = (0..candidates.len()).filter(|index| !chosen.contains(index));
+        let Some(best) = left.max_by(|&a, &b| {
+            let (a, b) = (&candidates[a], &candidates[b]);
+            gain(a).cmp(&gain(b)).then(a.score.total_cmp(&b.score))
+        }) else {
+            break;
+        };
+        for (covered, active) in covered.iter_mut().zip(&candidates[best].active) {
+            *covered |= active;
+        }
+        chosen.push(best);
+    }
+    chosen
+}
+
+/// Samples behind each other.
+pub(crate) fn stacked(samples: &[ArrayD<f64>]) -> ArrayD<f64> {
+    let views: Vec<_> = samples.iter().map(|sample| sample.view()).collect();
+    concatenate(Axis(0), &views).unwrap_or_default()
+}
+
+fn squares(tensors: &[ArrayD<f64>]) -> f64 {
+    tensors
+        .iter()
+        .map(|tensor| tensor.iter().map(|v| v * v).sum::<f64>())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trefoil_nn::{Graph, Options};
+
+    fn model(bytes: &[u8]) -> (Plan, Weights) {
+        let graph = Graph::from_bytes(bytes, "model.onnx").unwrap();
+        let options = Options {
+            batch: Some(1),
+            ..Options::default()
+        };
+        Plan::compile(&graph, &options).unwrap()
+    }
+
+    fn natural(count: usize) -> ArrayD<f64> {
+        let (pictures, _) = trefoil_digits::generate(count, 31);
+        pictures.mapv(f64::from).into_dyn()
+    }
+
+    #[test]
+    fn the_slope_of_the_score_agrees_with_differences() {
+        for bytes in [trefoil_digits::LENET5, trefoil_digits::NORM] {
+            let (plan, weights) = model(bytes);
+            let weights = weights.to_clear();
+            let mut random = Random::seeded(2);
+            let sample = natural(1).mapv(|v| v + 0.1 * random.unit().unwrap());
+            let signs = ArrayD::from_shape_fn(plan.shape(plan.outputs[0].value), |at| {
+                if at[1] % 3 == 0 { 1.0 } else { -1.0 }
+            });
+            let (_, gradient) = slope(&plan, &weights, &sample, &signs).unwrap();
+            let direction = sample.mapv(|_| random.normal().unwrap());
+            let analytic = (&gradient * &direction).sum();
+            let step = 1e-6;
+            let at = |by: f64| {
+                let moved = &sample + &(&direction * by);
+                slope(&plan, &weights, &moved, &signs).unwrap().0
+            };
+            let numeric = (at(step) - at(-step)) / (2.0 * step);
+            assert!(
+                (analytic - numeric).abs() < 1e-3 * numeric.abs(),
+                "{analytic} {numeric}"
+            );
+        }
+    }
+
+    #[test]
+    fn random_signs_estimate_the_score() {
+        let (plan, weights) = model(trefoil_digits::MODEL);
+        let (weights, sample) = (weights.to_clear(), natural(1));
+        let exact = score(&plan, &weights, &sample).unwrap();
+        let mut random = Random::seeded(6);
+        let mut sum = 0.0;
+        for _ in 0..200 {
+            let signs = ArrayD::from_shape_fn(plan.shape(plan.outputs[0].value), |_| {
+                if random.word().unwrap() & 1 == 0 {
+                    1.0
+                } else {
+                    -1.0
+                }
+            });
+            let tape = Tape::run(&plan, &weights, &sample);
+            sum += squares(&tape.backward(&signs, Of::Weights).unwrap().weights(&plan)) / 200.0;
+        }
+        assert!((sum / exact - 1.0).abs() < 0.15, "{sum} {exact}");
+    }
+
+    #[test]
+    fn ascent_raises_the_score_and_stays_near() {
+        let (plan, weights) = model(trefoil_digits::LENET5);
+        let natural = natural(4);
+        let ascent = Ascent {
+            steps: 8,
+            ..Ascent::within(0.0, 1.0)
+        };
+        let mut random = Random::seeded(8);
+        let found =
+            candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
+        for (index, candidate) in found.iter().enumerate() {
+            let start = one_of(&natural, index);
+            let before = score(&plan, &weights.to_clear(), &start).unwrap();
+            assert!(
+                candidate.score > 1.2 * before,
+                "{} {before}",
+                candidate.score
+            );
+            for (x, x_0) in candidate.sample.iter().zip(&start) {
+                assert!((x - x_0).abs() <= 0.1 + 1e-12 && (0.0..=1.0).contains(x));
+            }
+        }
+    }
+
+    #[test]
+    fn the_cover_takes_what_adds_most() {
+        let candidate = |active: [bool; 4], score| Candidate {
+            sample: ArrayD::zeros(vec![1]),
+            score,
+            active: active.to_vec(),
+        };
+        let all = [
+            candidate([true, true, false, false], 9.0),
+            candidate([true, true, true, false], 1.0),
+            candidate([false, false, false, true], 2.0),
+            candidate([false, false, true, true], 1.0),
+        ];
+        // Three neurons, then the one that is left by the more sensitive, then by sensitivity alone.
+        assert_eq!(cover(&all, 3), [1, 2, 0]);
+        assert_eq!(cover(&all, 9).len(), 4);
+    }
+}
