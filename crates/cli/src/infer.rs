@@ -97,17 +97,19 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let batch = arguments.batch.map(NonZeroUsize::get);
-    let (mut model, known) = arguments.ranges.compile(
+    let guard = |model: &mut Model| match &arguments.guard {
+        Some(path) => model.guard(path),
+        None => Ok(()),
+    };
+    let (model, known) = arguments.ranges.compile(
         &graph,
         pictures.len(),
         batch,
         arguments.format,
         &arguments.preparation,
+        guard,
     )?;
     RangeOptions::check(&model, &arguments.input, &pictures)?;
-    if let Some(path) = &arguments.guard {
-        model.guard(path)?;
-    }
     // The file's own copy of the weights.
     drop(graph);
     let labels = arguments.labels.as_deref();

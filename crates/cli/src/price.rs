@@ -76,7 +76,9 @@ impl Subject {
     ) -> Result<(PricedModel, Option<Known>), Failure> {
         let (graph, batch) = (self.load()?, self.batch.get());
         let (model, known) =
-            ranges.compile(&graph, batch, Some(batch), self.format, preparation)?;
+            ranges.compile(&graph, batch, Some(batch), self.format, preparation, |_| {
+                Ok(())
+            })?;
         Ok((self.priced(model), known))
     }
 

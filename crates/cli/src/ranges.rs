@@ -78,7 +78,8 @@ pub(crate) struct StepReport {
 }
 
 impl RangeOptions {
-    /// Compile `graph` for `pictures`, from `batch` at once, with what is known of its ranges.
+    /// Compile `graph` for `pictures`, from `batch` at once, with what is known of its ranges. `adapt` makes of it what
+    /// will run: a guard takes the place of the last softmax.
     ///
     /// # Errors
     /// As [`Model::compile`]; if samples cannot be read; if what they reach does not fit the ring.
@@ -89,8 +90,10 @@ impl RangeOptions {
         batch: Option<usize>,
         format: NumberFormat,
         preparation: &Preparation,
+        adapt: impl Fn(&mut Model) -> Result<(), Failure>,
     ) -> Result<(Model, Option<Known>), Failure> {
         let mut model = Model::compile(graph, pictures, batch, format)?;
+        adapt(&mut model)?;
         if self.calibrate.is_none() && self.input_range.is_none() {
             if self.auto_fraction_bits {
                 let message = "--auto-fraction-bits needs ranges to choose by";
@@ -114,6 +117,7 @@ impl RangeOptions {
                 ..format
             };
             model = Model::compile(graph, pictures, Some(model.plan.batch), format)?;
+            adapt(&mut model)?;
         }
         known.check(&model)?;
         model.plan.declare_ranges(&[known.declared]);

@@ -6,10 +6,10 @@
 
 use trefoil_mpc::{
     Cost, ExpRange, Positive, Spline, a2b_cost, and_cost, argmax_one_hot_cost, bilinear_cost,
-    bilinear_truncated_cost, bit_to_arithmetic_cost, exp_cost, input_cost, lookup_cost, max_cost,
-    msb_cost, multiply_bit_cost, open_bits_cost, open_cost, open_to_cost, reciprocal_cost,
-    relu_cost, rsqrt_cost, select_cost, sigmoid_cost, softmax_cost, spline_cost, tanh_cost,
-    truncate_cost,
+    bilinear_truncated_cost, bit_to_arithmetic_cost, erf_cost, exp_cost, input_cost, log_cost,
+    lookup_cost, max_cost, msb_cost, multiply_bit_cost, open_bits_cost, open_cost, open_to_cost,
+    reciprocal_cost, relu_cost, rsqrt_cost, select_cost, sigmoid_cost, softmax_cost, spline_cost,
+    tanh_cost, truncate_cost,
 };
 use trefoil_net::Role;
 use trefoil_ring::{Fixed, Ring, Z32, Z64};
@@ -135,6 +135,7 @@ fn functions<R: Ring>(fraction: u32) {
     }
     row("sigmoid", MANY, sigmoid_cost::<R>(MANY, format));
     row("tanh", MANY, tanh_cost::<R>(MANY, format));
+    row("erf", MANY, erf_cost::<R>(MANY, format));
     row(
         "reciprocal, whole format",
         MANY,
@@ -144,6 +145,11 @@ fn functions<R: Ring>(fraction: u32) {
         "rsqrt, whole format",
         MANY,
         rsqrt_cost::<R>(MANY, format, positive),
+    );
+    row(
+        "log, whole format",
+        MANY,
+        log_cost::<R>(MANY, format, positive),
     );
     for (n, rows) in [(10, 1), (10, MANY), (100, 1)] {
         row(

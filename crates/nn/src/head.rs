@@ -39,6 +39,7 @@ impl Plan {
         let last_axis = self.shapes[output.value].len().saturating_sub(1);
         let is_softmax = match &self.steps[last].layer {
             Layer::Softmax(softmax) => softmax.axis == last_axis,
+            Layer::LogSoftmax(softmax) => softmax.axis == last_axis,
             _ => false,
         };
         if !is_softmax || self.steps.iter().any(used) {

@@ -2,13 +2,15 @@
 
 use super::Infer;
 use crate::arrays::Destination;
-use crate::model::{self, Model};
+use crate::model::{self, Model, NumberFormat};
+use crate::ranges::RangeOptions;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
 use crate::{Failure, check, print};
 use clap::Args;
 use ndarray::{Axis, concatenate};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use trefoil_nn::Graph;
 use trefoil_verify::{
     Comparison, Fingerprint, Mix, MixPlan, Samples, SpentSamples, Verdict, derive_tolerance,
 };
@@ -52,6 +54,27 @@ struct Told<'a> {
     accuracy: Option<f64>,
 }
 
+/// The model, with its ranges checked, and the format that it has got.
+fn compiled(
+    arguments: &Infer,
+    graph: &Graph,
+    runs: usize,
+) -> Result<(Model, NumberFormat), Failure> {
+    let batch = arguments.batch.map(std::num::NonZeroUsize::get);
+    let (format, preparation) = (arguments.format, &arguments.preparation);
+    let (model, _) = arguments
+        .ranges
+        .compile(graph, runs, batch, format, preparation, |_| Ok(()))?;
+    let fraction_bits = Some(model.plan.fraction_bits);
+    Ok((
+        model,
+        NumberFormat {
+            fraction_bits,
+            ..format
+        },
+    ))
+}
+
 /// Ask a mix; write the answers if they are accepted.
 pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
     let destination = Destination::new(&arguments.output)?;
@@ -67,13 +90,12 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     let fingerprint = fingerprint.map(Fingerprint::load).transpose()?;
     let probes = fingerprint.as_ref().map_or(0, Fingerprint::len);
     let runs = mix_plan.runs() + probes;
-    let batch = arguments.batch.map(std::num::NonZeroUsize::get);
-    let model = Model::compile(&graph, runs, batch, arguments.format)?;
+    let (model, format) = compiled(arguments, &graph, runs)?;
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| check::read_labels(path, pictures.len(), &model))
         .transpose()?;
-    let one = single(&graph, arguments.format)?;
+    let one = single(&graph, format)?;
     mix_plan.check_model(&one.plan)?;
     if let Some(fingerprint) = &fingerprint {
         fingerprint.check_model(&one.plan)?;
@@ -83,6 +105,8 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     };
     model.check_range(&arguments.input, &pictures)?;
     model.check_range(public_path, &known)?;
+    RangeOptions::check(&model, &arguments.input, &pictures)?;
+    RangeOptions::check(&model, public_path, &known)?;
     let tolerance = match mix_plan.tolerance.take() {
         Some(tolerance) => tolerance,
         None => {

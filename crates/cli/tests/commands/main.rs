@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod attack;
+mod audit;
 mod demo;
 mod infer;
 mod loss;

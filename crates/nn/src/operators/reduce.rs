@@ -1,6 +1,6 @@
 //! Reductions of axes: sums, means, extrema and their positions; `GlobalMaxPool`.
 
-use super::{Mul, Reader, Reshape, Scale};
+use super::{Mul, Reader, Relu, Reshape, Scale, Sqrt, Sub};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
 use crate::network::ValueId;
@@ -43,6 +43,27 @@ pub(super) fn sum_square(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String
     reduce(reader, x, |reader, axes| {
         let square = reader.layer(Mul {}, &[x, x])?;
         reader.layer(ReduceSum { axes }, &[square])
+    })
+}
+
+/// Sums of magnitudes.
+pub(super) fn l1(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let x = reader.input(0)?;
+    reduce(reader, x, |reader, axes| {
+        let positive = reader.layer(Relu {}, &[x])?;
+        let negative = reader.layer(Sub {}, &[x, positive])?;
+        let magnitude = reader.layer(Sub {}, &[positive, negative])?;
+        reader.layer(ReduceSum { axes }, &[magnitude])
+    })
+}
+
+/// Roots of sums of squares.
+pub(super) fn l2(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let x = reader.input(0)?;
+    reduce(reader, x, |reader, axes| {
+        let square = reader.layer(Mul {}, &[x, x])?;
+        let total = reader.layer(ReduceSum { axes }, &[square])?;
+        reader.layer(Sqrt {}, &[total])
     })
 }
 

@@ -16,18 +16,16 @@ use trefoil_nn::{
     Clear, Fixed, Graph, Options, Plan, Problem, Ranges, Secure, Weights, ready, run,
     supported_operators,
 };
-use trefoil_ring::Z64;
+use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{World, reconstruct};
 
 const ARCHIVE: &str = "onnx_conformance/onnx_v1.16.0_node_simple_light.tar.gz";
 /// Relative and absolute.
 const TOLERANCE: f64 = 1e-4;
-/// On shares: the errors that protocols state, 2^-14 for the roughest function, and the roundings of sums.
-const PRIVATE_TOLERANCE: f64 = 4.0 / 16_384.0;
 /// Cases that are computed.
-const LEAST_PASSED: usize = 313;
-/// Of these, cases whose numbers fit the default format.
-const LEAST_FITTING: usize = 250;
+const LEAST_PASSED: usize = 362;
+/// Of these, cases whose numbers fit the default formats of 32 and of 64 bits.
+const LEAST_FITTING: [usize; 2] = [300, 362];
 
 /// Parts of the messages with which uses of supported operators are refused by design.
 const BY_DESIGN: &[&str] = &[
@@ -47,6 +45,7 @@ const BY_DESIGN: &[&str] = &[
     "which it does not compute here",
     // Volumes.
     "sizes from 1 are supported",
+    "pictures (N, C, H, W) and rows (N, C, L) are supported",
     "only `constant` is supported",
     "only positive steps are supported",
     // Functions that no protocol computes.
@@ -62,42 +61,60 @@ struct Case {
 }
 
 /// Computes a compiled case and compares it with what is expected.
-type Check<'a> = &'a dyn Fn(&Plan, &Weights, &[ArrayD<f64>], &[ArrayD<f64>]) -> Outcome;
+type Run = fn(&Plan, &Weights, &[ArrayD<f64>], &[ArrayD<f64>]) -> Outcome;
+
+/// What is done with every case.
+#[derive(Clone, Copy)]
+struct Check {
+    /// The ring that cases are compiled for.
+    ring_bits: u32,
+    run: Run,
+}
+
+/// Run all cases, print how they ended, and fail if one fails or fewer than `least` pass.
+fn all(place: &str, ring_bits: u32, run: Run, least: usize) {
+    let Some(folder) = data::folder() else { return };
+    let summary = Summary::of(&folder, Check { ring_bits, run });
+    summary.print(place);
+    let passed = summary.passed.len();
+    assert!(passed >= least, "only {passed} cases are computed");
+}
 
 #[test]
 fn the_operator_tests_of_onnx() {
-    let Some(folder) = data::folder() else { return };
-    let summary = Summary::of(&folder, &in_the_clear, |_| true);
-    summary.print("in the clear");
-    let passed = summary.passed.len();
-    assert!(passed >= LEAST_PASSED, "only {passed} cases are computed");
+    all("in the clear", 64, in_the_clear, LEAST_PASSED);
 }
 
 #[test]
 fn the_operator_tests_in_fixed_point() {
-    let Some(folder) = data::folder() else { return };
-    let summary = Summary::of(&folder, &in_fixed_point, |_| true);
-    summary.print("in fixed point");
-    let passed = summary.passed.len();
-    assert!(passed >= LEAST_FITTING, "only {passed} cases are computed");
+    all(
+        "in fixed point",
+        64,
+        in_fixed_point::<Z64>,
+        LEAST_FITTING[1],
+    );
+    all(
+        "in fixed point, 32 bits",
+        32,
+        in_fixed_point::<Z32>,
+        LEAST_FITTING[0],
+    );
 }
 
 #[test]
-fn a_sample_of_the_operator_tests_on_three_parties() {
-    let Some(folder) = data::folder() else { return };
-    // Every seventh by name; `-- --ignored` runs all.
-    let summary = Summary::of(&folder, &on_three_parties, |index| index % 7 == 0);
-    summary.print("on three parties");
-}
-
-#[test]
-#[ignore = "takes minutes: every operator test on three parties"]
-fn all_operator_tests_on_three_parties() {
-    let Some(folder) = data::folder() else { return };
-    let summary = Summary::of(&folder, &on_three_parties, |_| true);
-    summary.print("on three parties");
-    let passed = summary.passed.len();
-    assert!(passed >= LEAST_FITTING, "only {passed} cases are computed");
+fn the_operator_tests_on_three_parties() {
+    all(
+        "on three parties",
+        64,
+        on_three_parties::<Z64>,
+        LEAST_FITTING[1],
+    );
+    all(
+        "on three parties, 32 bits",
+        32,
+        on_three_parties::<Z32>,
+        LEAST_FITTING[0],
+    );
 }
 
 /// How the cases ended, by name.
@@ -111,15 +128,10 @@ struct Summary {
 }
 
 impl Summary {
-    /// Run the cases whose number is chosen.
-    fn of(folder: &Path, check: Check<'_>, chosen: impl Fn(usize) -> bool) -> Self {
+    /// Run all cases.
+    fn of(folder: &Path, check: Check) -> Self {
         let mut summary = Self::default();
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        for (index, (name, case)) in cases(&folder.join(ARCHIVE)).into_iter().enumerate() {
-            if !chosen(index) {
-                continue;
-            }
+        for (name, case) in cases(&folder.join(ARCHIVE)) {
             let outcome = catch_unwind(AssertUnwindSafe(|| case.run(check)));
             match outcome.unwrap_or_else(|_| Outcome::Failed("it panics".into())) {
                 Outcome::Passed => summary.passed.push(name),
@@ -128,7 +140,6 @@ impl Summary {
                 Outcome::Failed(why) => summary.failed.push(format!("{name}: {why}")),
             }
         }
-        std::panic::set_hook(hook);
         summary
     }
 
@@ -193,7 +204,7 @@ enum Outcome {
 }
 
 impl Case {
-    fn run(&self, check: Check<'_>) -> Outcome {
+    fn run(&self, check: Check) -> Outcome {
         let model = pb::ModelProto::decode(self.model.as_slice()).unwrap();
         for [inputs, outputs] in self.sets.values() {
             let tensors = |files: &BTreeMap<usize, Vec<u8>>| -> Vec<pb::TensorProto> {
@@ -225,7 +236,7 @@ fn attempt(
     inputs: &[pb::TensorProto],
     outputs: &[pb::TensorProto],
     store: bool,
-    check: Check<'_>,
+    check: Check,
 ) -> Result<Outcome, Outcome> {
     let mut model = model.clone();
     // Models of single operators name the set in which the operator last changed.
@@ -255,14 +266,14 @@ fn attempt(
     }
     let operators: Vec<String> = graph.node.iter().map(|node| node.op_type.clone()).collect();
     let read = Graph::from_bytes(&model.encode_to_vec(), "model.onnx");
-    let compiled = read.and_then(|graph| Plan::compile(&graph, &Options::default()));
+    let compiled = read.and_then(|graph| Plan::compile(&graph, &Options::ring(check.ring_bits)));
     let (plan, weights) = match compiled {
         Ok(compiled) => compiled,
         Err(error) => return Err(refusal(&operators, &error.problem)),
     };
     plan.check().unwrap();
     let expected: Vec<_> = outputs.iter().map(numbers).collect();
-    Ok(check(&plan, &weights, &given, &expected))
+    Ok((check.run)(&plan, &weights, &given, &expected))
 }
 
 fn in_the_clear(
@@ -281,7 +292,7 @@ fn in_the_clear(
     compare(&results, expected, TOLERANCE)
 }
 
-fn in_fixed_point(
+fn in_fixed_point<R: Ring>(
     plan: &Plan,
     weights: &Weights,
     given: &[ArrayD<f64>],
@@ -290,18 +301,18 @@ fn in_fixed_point(
     if let Some(why) = out_of_range(plan, weights, given) {
         return Outcome::OutOfRange(why);
     }
-    let backend = Fixed::<Z64>::new(plan.format(), *b"operators, onnx.");
-    let weights = weights.encode::<Z64>(plan).unwrap();
+    let backend = Fixed::<R>::new(plan.format(), *b"operators, onnx.");
+    let weights = weights.encode::<R>(plan).unwrap();
     let inputs = given
         .iter()
         .map(|x| backend.encode(x.view()).unwrap())
         .collect();
     let Ok(results) = ready(run(plan, &backend, &weights, inputs, &mut ()));
     let results: Vec<_> = results.iter().map(|y| backend.decode(y.view())).collect();
-    compare(&results, expected, PRIVATE_TOLERANCE)
+    compare(&results, expected, tolerance::<R>())
 }
 
-fn on_three_parties(
+fn on_three_parties<R: Ring>(
     plan: &Plan,
     weights: &Weights,
     given: &[ArrayD<f64>],
@@ -312,9 +323,9 @@ fn on_three_parties(
     }
     let encoded = given
         .iter()
-        .map(|x| plan.format().encode_all::<Z64>(x.view()).unwrap());
-    let all: Vec<(Vec<usize>, Vec<Z64>)> = weights
-        .encode::<Z64>(plan)
+        .map(|x| plan.format().encode_all::<R>(x.view()).unwrap());
+    let all: Vec<(Vec<usize>, Vec<R>)> = weights
+        .encode::<R>(plan)
         .unwrap()
         .into_iter()
         .chain(encoded)
@@ -322,7 +333,7 @@ fn on_three_parties(
         .collect();
     let outputs = World::new(1)
         .run(&all, async |party, shares| {
-            let backend = Secure::<Z64>::new(party.fork(), plan.format());
+            let backend = Secure::<R>::new(party.fork(), plan.format());
             let (weights, inputs) = shares.split_at(plan.weights.len());
             let outputs = run(plan, &backend, weights, inputs.to_vec(), &mut ()).await;
             party.merge(&[backend.party()]);
@@ -336,7 +347,17 @@ fn on_three_parties(
         ArrayD::from_shape_vec(shares[0].shape(), values).unwrap()
     };
     let results: Vec<_> = (0..plan.outputs.len()).map(result).collect();
-    compare(&results, expected, PRIVATE_TOLERANCE)
+    compare(&results, expected, tolerance::<R>())
+}
+
+/// On shares: the errors that protocols state, 2^-14 for the roughest function (ring of 32 bits: 2^-6), and the
+/// roundings of sums.
+fn tolerance<R: Ring>() -> f64 {
+    if R::BITS == 64 {
+        4.0 / 16_384.0
+    } else {
+        4.0 / 64.0
+    }
 }
 
 /// Where a case's numbers do not fit the plan's format, if somewhere.

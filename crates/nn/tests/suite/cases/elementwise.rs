@@ -56,6 +56,11 @@ pub(super) fn arithmetic() -> Vec<Case> {
 pub(super) fn functions() -> Vec<Case> {
     let function =
         |operator: &str, attributes: Vec<_>| picture().node(operator, &["x"], "y", attributes);
+    let opset = |version: i64, operator: &str| {
+        Build::opset(version)
+            .input("x", &[2, 4, 7, 6])
+            .node(operator, &["x"], "y", vec![])
+    };
     let power = |exponent: f32| {
         picture()
             .floats("e", &[], &[exponent])
@@ -106,6 +111,35 @@ pub(super) fn functions() -> Vec<Case> {
         case("sqrt", positive("Sqrt", &[]), PICTURE),
         case("reciprocal", positive("Reciprocal", &[]), PICTURE),
         case("div by a tensor", positive("Div", &[-0.5]), PICTURE),
+        case("celu", function("Celu", vec![float("alpha", 0.5)]), PICTURE),
+        case("mish", opset(18, "Mish"), PICTURE),
+        case("selu", function("Selu", vec![]), PICTURE),
+        case("softplus", function("Softplus", vec![]), PICTURE),
+        case("softsign", function("Softsign", vec![]), PICTURE),
+        case(
+            "layer normalization",
+            Build::opset(17)
+                .input("x", &[2, 4, 7, 6])
+                .random("scale", &[7, 6])
+                .random("bias", &[7, 6])
+                .node(
+                    "LayerNormalization",
+                    &["x", "scale", "bias"],
+                    "y",
+                    vec![int("axis", 2)],
+                ),
+            PICTURE,
+        ),
+        case(
+            "instance normalization",
+            picture().random("scale", &[4]).random("bias", &[4]).node(
+                "InstanceNormalization",
+                &["x", "scale", "bias"],
+                "y",
+                vec![],
+            ),
+            PICTURE,
+        ),
         case("erf", function("Erf", vec![]), PICTURE),
         case("exp", function("Exp", vec![]), PICTURE),
         case("log", positive("Log", &[]), PICTURE),

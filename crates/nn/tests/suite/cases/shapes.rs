@@ -98,6 +98,7 @@ pub(super) fn pools() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn shapes() -> Vec<Case> {
     let reshape = |shape: &[i64]| {
         picture()
@@ -153,6 +154,39 @@ pub(super) fn shapes() -> Vec<Case> {
             PICTURE,
         ),
         case(
+            "depth to space",
+            picture().node("DepthToSpace", &["x"], "y", vec![int("blocksize", 2)]),
+            PICTURE,
+        ),
+        case(
+            "depth to space by columns",
+            picture().node(
+                "DepthToSpace",
+                &["x"],
+                "y",
+                vec![int("blocksize", 2), text("mode", "CRD")],
+            ),
+            PICTURE,
+        ),
+        case(
+            "space to depth",
+            Build::opset(13).input("x", &[2, 3, 4, 6]).node(
+                "SpaceToDepth",
+                &["x"],
+                "y",
+                vec![int("blocksize", 2)],
+            ),
+            &[&[2, 3, 4, 6]],
+        ),
+        case(
+            "tile",
+            Build::opset(13)
+                .input("x", &[2, 3, 4])
+                .ints("n", &[1, 2, 3])
+                .node("Tile", &["x", "n"], "y", vec![]),
+            &[&[2, 3, 4]],
+        ),
+        case(
             "identity",
             picture()
                 .node("Identity", &["x"], "i", vec![])
@@ -197,6 +231,8 @@ pub(super) fn reductions() -> Vec<Case> {
             reduce("ReduceSumSquare", &[1], 0),
             PICTURE,
         ),
+        case("reduce l1", reduce("ReduceL1", &[1, 2], 1), PICTURE),
+        case("reduce l2", reduce("ReduceL2", &[1], 0), PICTURE),
         case("reduce max", reduce("ReduceMax", &[1, 3], 0), PICTURE),
         case("reduce min", reduce("ReduceMin", &[-2], 1), PICTURE),
         case(
