@@ -179,7 +179,7 @@ fn random(shape: &[usize]) -> Result<ArrayD<f64>, Failure> {
 
 fn table(rows: &[Row]) -> Result<(), Failure> {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
     table.set_header([
         "variant",
         "n",
