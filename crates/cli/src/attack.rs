@@ -10,6 +10,7 @@ use trefoil_lab::attacks::rmia::Population;
 use trefoil_lab::attacks::{Attacker, Evidence, Outputs, References, run_all};
 use trefoil_lab::data::arrays::labels;
 use trefoil_lab::report::{Figure, Histogram, Report, Results, percent, write_whole};
+use trefoil_lab::train::{AttackNetwork, Epoch, MembershipOptions};
 use trefoil_lab::{LabError, Sides};
 
 /// Confidences of secure inference are rarely further outside [0, 1] than this; logits are.
@@ -62,7 +63,10 @@ pub(crate) struct Attack {
     /// What to call the model in tables and pictures
     #[arg(long, default_value = "the model")]
     name: String,
-    /// Draws the bootstrap samples behind the intervals
+    /// Epochs that NN-M's network is trained for on the shadow outputs; 0 leaves NN-M out
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    network_epochs: usize,
+    /// Draws the bootstrap samples behind the intervals, and the network's training
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write a page with tables and pictures
@@ -77,7 +81,26 @@ pub(crate) struct Attack {
 pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     let loaded = Loaded::read(arguments)?;
     let bar = Bar::new("attacking");
-    let battery = run_all(&loaded.evidence(arguments.seed))?;
+    let epochs = arguments.network_epochs;
+    let heard = |epoch: &Epoch| {
+        bar.say(format!(
+            "training NN-M's network, epoch {} of {epochs}",
+            epoch.number
+        ));
+    };
+    let mut options = MembershipOptions::attack(arguments.seed);
+    options.epochs = epochs;
+    // The rate falls to a tenth for the last quarter.
+    options.sgd.drops = vec![epochs * 3 / 4];
+    let network = AttackNetwork {
+        options,
+        heard: &heard,
+    };
+    let mut evidence = loaded.evidence(arguments.seed);
+    if epochs > 0 {
+        evidence.trainer = Some(&network);
+    }
+    let battery = run_all(&evidence)?;
     bar.say("drawing the bootstrap samples".to_owned());
     let attacker = if arguments.adaptive {
         Attacker::Adaptive

@@ -42,7 +42,7 @@ fn world() -> World {
 const TARGET: &str = "attack --members m.npy --nonmembers n.npy";
 const LABELS: &str = "--labels ml.npy nl.npy";
 const SHADOW: &str = "--shadow-members sm.npy --shadow-nonmembers sn.npy";
-const SHADOW_LABELS: &str = "--shadow-labels sml.npy snl.npy";
+const SHADOW_LABELS: &str = "--shadow-labels sml.npy snl.npy --network-epochs 20";
 
 fn json(world: &World, arguments: &str) -> Value {
     let ended = world.run(&format!("--json {arguments}"));
@@ -75,6 +75,7 @@ fn more_evidence_allows_more_attacks() {
     );
     let ran = names(&full, "attacks");
     for attack in [
+        "NN-M",
         "correctness",
         "conf",
         "entr",

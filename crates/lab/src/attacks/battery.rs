@@ -209,7 +209,7 @@ fn network(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabErro
         return Ok(());
     };
     let Some(trainer) = evidence.trainer else {
-        battery.skip(name, "needs a trainer for its network");
+        battery.skip(name, "left out, for it was given no network to train");
         return Ok(());
     };
     let target = evidence.target.as_ref();

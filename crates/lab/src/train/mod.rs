@@ -6,6 +6,7 @@
 
 mod accountant;
 mod architecture;
+mod attacker;
 mod checkpoint;
 mod examples;
 mod fit;
@@ -19,6 +20,7 @@ mod private;
 mod sgd;
 
 pub use accountant::Accountant;
+pub use attacker::AttackNetwork;
 pub use architecture::{Architecture, Initial, Layer, Parameter};
 pub use checkpoint::{Checkpoint, Saving};
 pub use examples::{Examples, accuracy, softmax};
