@@ -20,4 +20,4 @@ pub use config::{
     Config, Data, Defences, Guard, Membership, Model, Private, References, Scale,
 };
 pub use records::{Part, Records};
-pub use run::{Outcome, Parties, Progress, run};
+pub use run::{Outcome, Parties, Progress, run, run_on};

@@ -158,8 +158,9 @@ impl Trainer<'_> {
         Ok((restore(&architecture, kept)?, accountant))
     }
 
-    /// The attacker's reference models: each trained on a random half of the pool. Gives their
-    /// confidences' networks, and which of the rows each was trained on.
+    /// The attacker's reference models, two for each random halving of the pool, one on each half:
+    /// so every record has as many models that know it as models that do not. Gives each with the
+    /// rows it was trained on.
     pub(super) fn references(&self) -> Result<Vec<(Network, Vec<usize>)>, LabError> {
         let (count, pool) = (self.config.references.models, &self.records.pool);
         let size = (pool.len() / 2).min(self.records.split.target_members.len());
@@ -173,8 +174,12 @@ impl Trainer<'_> {
                     return;
                 }
                 let seed = self.config.seed.wrapping_add(1000 + index as u64);
-                let order = Stream::new(seed, "a reference model's records").permutation(pool.len());
-                let rows: Vec<usize> = order[..size].iter().map(|&at| pool[at]).collect();
+                let halving = self.config.seed.wrapping_add(index as u64 / 2);
+                let order =
+                    Stream::new(halving, "halves for reference models").permutation(pool.len());
+                let start = if index % 2 == 0 { 0 } else { size };
+                let half = &order[start..start + size];
+                let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
                 let what = format!("reference model {} of {count}", index + 1);
                 match self.train(&what, &rows, Loss::CrossEntropy, seed) {
                     Ok(trained) => lock(&done).push((index, trained.network, rows)),

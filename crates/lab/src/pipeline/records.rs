@@ -58,6 +58,11 @@ impl Records {
                 Split::seeded(&data.name, data.records(), target, shadow, config.seed)?
             }
         };
+        Ok(Self::of(config, data, split))
+    }
+
+    /// The records of `data`, split like this.
+    pub fn of(config: &Config, data: DataSet, split: Split) -> Self {
         // What is in no part is the attacker's too, as much of it as the target was trained on.
         let mut taken = vec![false; data.records()];
         for (_, part) in split.parts() {
@@ -86,14 +91,14 @@ impl Records {
             end
         });
         let rows = parts.into_iter().flatten().copied().collect();
-        Ok(Self {
+        Self {
             data,
             split,
             rows,
             ends,
             shadow_training,
             pool,
-        })
+        }
     }
 
     /// Where a part's rows lie.

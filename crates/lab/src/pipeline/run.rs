@@ -78,11 +78,24 @@ pub fn run(
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Outcome, LabError> {
     progress(Progress::Stage("reading the records"));
-    let records = Records::load(config, folder)?;
+    run_on(config, &Records::load(config, folder)?, cache, parties, progress)
+}
+
+/// [`run`] on records that are there.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    config: &Config,
+    records: &Records,
+    cache: &Cache,
+    parties: Option<&mut dyn Parties>,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Result<Outcome, LabError> {
     let heard = |what: &str, epoch: &Epoch| progress(Progress::Epoch(what, epoch));
     let trainer = Trainer {
         config,
-        records: &records,
+        records,
         cache,
         heard: &heard,
     };
