@@ -10,6 +10,7 @@ use trefoil_lab::attacks::rmia::Population;
 use trefoil_lab::attacks::{Attacker, Evidence, Outputs, References, run_all};
 use trefoil_lab::data::arrays::labels;
 use trefoil_lab::report::{Figure, Histogram, Report, Results, percent, write_whole};
+use trefoil_lab::train::NnM;
 use trefoil_lab::{LabError, Sides};
 
 /// Confidences of secure inference are rarely further outside [0, 1] than this; logits are.
@@ -167,6 +168,7 @@ impl Loaded {
             references: self.references.as_ref(),
             shadow_references: self.shadow_references.as_ref(),
             population: population.map(|(target, references)| Population { target, references }),
+            trainer: Some(&NnM { epochs: 400 }),
             seed,
             ..Evidence::new(&self.target)
         }

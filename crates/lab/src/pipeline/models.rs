@@ -5,7 +5,7 @@ use crate::LabError;
 use crate::attacks;
 use crate::train::{
     Accountant, Architecture, DenseLayer, Epoch, Examples, Fit, Loss, MembershipClassifier,
-    MembershipOptions, Network, Saving, Sgd, fit, fit_privately, softmax,
+    MembershipOptions, Network, NnM, Saving, fit, fit_privately, softmax,
 };
 use crate::random::Stream;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -260,16 +260,7 @@ impl attacks::Trainer for Trainer<'_> {
             features.select(Axis(0), &rows).mapv(f64::from)
         };
         let epochs = self.config.membership.attack_epochs;
-        let options = MembershipOptions {
-            epochs,
-            sgd: Sgd {
-                rate: 0.01,
-                drops: vec![epochs * 3 / 4],
-                ..Sgd::default()
-            },
-            seed,
-            ..MembershipOptions::default()
-        };
+        let options = NnM { epochs }.options(seed);
         let hidden = MembershipClassifier::ATTACK;
         let (yes, no) = (side(true), side(false));
         let layers =
