@@ -5,7 +5,7 @@ use super::records::Part;
 use crate::attacks::label_only::{self, Noise, Settings};
 use crate::attacks::rmia::Population;
 use crate::attacks::{
-    Attacker, Battery, Evidence, Outputs, References, Thresholds, Verdict, run_all,
+    Attacker, Battery, Evidence, Outputs, References, Verdict, run_all,
 };
 use crate::data::Encoding;
 use crate::train::Network;
@@ -103,14 +103,7 @@ pub(super) fn label_noise(
     let asked = Sides::new(scores(target, Part::Members)?, scores(target, Part::NonMembers)?);
     let own =
         Sides::new(scores(shadow, Part::ShadowMembers)?, scores(shadow, Part::ShadowNonMembers)?);
-    let threshold = Thresholds::global(own.as_ref().map(Vec::as_slice)).of(0);
-    let above = |scores: &Vec<f64>| scores.iter().map(|&score| score >= threshold).collect();
-    let verdict = Verdict {
-        attack: "label noise".to_owned(),
-        decisions: Some(asked.as_ref().map(above)),
-        scores: asked,
-        thresholds: "one, best on the shadow model".to_owned(),
-    };
+    let verdict = Verdict::by_shadow("label noise", asked, Some(own), None);
     Ok(Battery {
         verdicts: vec![verdict],
         skipped: Vec::new(),
