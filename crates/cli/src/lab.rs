@@ -8,7 +8,9 @@ use serde_json::json;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_lab::pipeline::{Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment};
+use trefoil_lab::pipeline::{
+    Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment,
+};
 use trefoil_lab::report::write_whole;
 use trefoil_lab::train::to_onnx;
 use trefoil_serve::{Client, Inference};
@@ -73,14 +75,21 @@ impl Run {
         };
         let config = Config::load(&self.config, scale)?;
         let out = self.out.clone().unwrap_or_else(|| {
-            let name = self.config.file_stem().unwrap_or_default().to_string_lossy();
+            let name = self
+                .config
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy();
             PathBuf::from(format!("lab-{name}"))
         });
         let cache = Cache::new(out.join("cache"))?;
         let teller = Teller::new();
         let mut parties = InMemory;
-        let parties: Option<&mut dyn Parties> =
-            if self.no_parties { None } else { Some(&mut parties) };
+        let parties: Option<&mut dyn Parties> = if self.no_parties {
+            None
+        } else {
+            Some(&mut parties)
+        };
         let tell = |progress: Progress<'_>| teller.tell(progress);
         let data = self.data.clone().unwrap_or_else(|| {
             std::env::var_os("TREFOIL_DATA").map_or_else(|| PathBuf::from("data"), PathBuf::from)
@@ -92,7 +101,10 @@ impl Run {
         outcome.report.fact("scale", scale.name());
         let page = outcome.report.write(&out)?;
         write_whole(&out.join("target.onnx"), &to_onnx(&outcome.target)?)?;
-        outcome.guard.save(&out.join("guard.safetensors")).map_err(Failure::new)?;
+        outcome
+            .guard
+            .save(&out.join("guard.safetensors"))
+            .map_err(Failure::new)?;
         drop(teller);
         tell_result(&outcome, &out, &page, start.elapsed(), json)
     }
@@ -174,8 +186,16 @@ impl Parties for InMemory {
             inputs: std::slice::from_ref(&sample.queries),
             observe: false,
         };
-        let outcome = client.infer(&job, &mut |_| ()).map_err(|error| error.to_string())?;
-        let answers = outcome.outputs.into_iter().next().ok_or("the parties returned no answer")?;
-        answers.into_dimensionality::<Ix2>().map_err(|error| error.to_string())
+        let outcome = client
+            .infer(&job, &mut |_| ())
+            .map_err(|error| error.to_string())?;
+        let answers = outcome
+            .outputs
+            .into_iter()
+            .next()
+            .ok_or("the parties returned no answer")?;
+        answers
+            .into_dimensionality::<Ix2>()
+            .map_err(|error| error.to_string())
     }
 }

@@ -54,13 +54,19 @@ impl Parties for Off {
 fn experiment(config: &Config, folder: &Path) -> (Outcome, Vec<String>) {
     let cache = Cache::new(folder.to_owned()).unwrap();
     let trained = Mutex::new(Vec::new());
-    let outcome = run(config, Path::new("no such folder"), &cache, Some(&mut Off(1e-3)), &|p| {
-        if let Progress::Epoch(what, epoch) = p
-            && epoch.number == epoch.of
-        {
-            trained.lock().unwrap().push(what.to_owned());
-        }
-    });
+    let outcome = run(
+        config,
+        Path::new("no such folder"),
+        &cache,
+        Some(&mut Off(1e-3)),
+        &|p| {
+            if let Progress::Epoch(what, epoch) = p
+                && epoch.number == epoch.of
+            {
+                trained.lock().unwrap().push(what.to_owned());
+            }
+        },
+    );
     let trained = trained.into_inner().unwrap();
     (outcome.unwrap(), trained)
 }
@@ -71,10 +77,24 @@ fn a_second_run_trains_nothing_and_says_the_same() {
     let mut config = Config::parse(CONFIG, Scale::Small).unwrap();
     let (first, trained) = experiment(&config, folder.path());
     assert!(trained.iter().any(|what| what == "target"));
-    assert!(trained.iter().filter(|what| what.starts_with("reference model")).count() == 4);
+    assert!(
+        trained
+            .iter()
+            .filter(|what| what.starts_with("reference model"))
+            .count()
+            == 4
+    );
     assert!((first.difference.unwrap() - 1e-3).abs() < 1e-9);
     let text = first.report.terminal();
-    for part in ["as19 guarded", "adaptive", "HAMP", "DP-SGD", "MemGuard", "Labels changed in all guarded answers: 0", "RMIA"] {
+    for part in [
+        "as19 guarded",
+        "adaptive",
+        "HAMP",
+        "DP-SGD",
+        "MemGuard",
+        "Labels changed in all guarded answers: 0",
+        "RMIA",
+    ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
     let (second, trained) = experiment(&config, folder.path());
@@ -106,7 +126,10 @@ fn nothing_is_chosen_on_the_evaluation() {
     assert_ne!(decisions(&plain), decisions(&judged));
     // The evaluation's records given to the defender: another guard.
     let swapped = experiment(&|split| {
-        std::mem::swap(&mut split.evaluation_nonmembers, &mut split.defence_nonmembers);
+        std::mem::swap(
+            &mut split.evaluation_nonmembers,
+            &mut split.defence_nonmembers,
+        );
     });
     assert_ne!(plain.guard.digest(), swapped.guard.digest());
 }

@@ -38,13 +38,28 @@ fn train(architecture: &Architecture, epochs: usize, saving: Option<&Saving>) ->
     let (inputs, labels) = blobs(40, architecture.inputs(), 1);
     let examples = Examples::new(inputs.view(), &labels, 2).unwrap();
     let mut network = Network::new(architecture, 5).unwrap();
-    fit(&mut network, &examples, &options(epochs), saving, &mut |_| {}).unwrap();
+    fit(
+        &mut network,
+        &examples,
+        &options(epochs),
+        saving,
+        &mut |_| {},
+    )
+    .unwrap();
     network
 }
 
 fn flat(network: &Network) -> Vec<f32> {
-    let parameters = network.numbers().unwrap().into_iter().flat_map(|(_, numbers)| numbers);
-    let running = network.running().unwrap().into_iter().flat_map(|(m, v)| [m, v].concat());
+    let parameters = network
+        .numbers()
+        .unwrap()
+        .into_iter()
+        .flat_map(|(_, numbers)| numbers);
+    let running = network
+        .running()
+        .unwrap()
+        .into_iter()
+        .flat_map(|(m, v)| [m, v].concat());
     parameters.chain(running).collect()
 }
 
@@ -84,7 +99,11 @@ fn exported_networks_say_the_same() {
         settings.batch = Some(5);
         let (plan, weights) = Plan::compile(&graph, &settings).unwrap();
         let shape = [&[5][..], &architecture.input].concat();
-        let rows = inputs.mapv(f64::from).into_dyn().into_shape_with_order(shape).unwrap();
+        let rows = inputs
+            .mapv(f64::from)
+            .into_dyn()
+            .into_shape_with_order(shape)
+            .unwrap();
         let Ok(theirs) = ready(run(&plan, &Clear, weights.clear(), vec![rows], &mut ()));
         assert_eq!(theirs[0].shape(), ours.shape());
         for (ours, theirs) in ours.iter().zip(&theirs[0]) {
@@ -109,21 +128,38 @@ fn interrupted_training_ends_where_uninterrupted_does() {
         let examples = Examples::new(inputs.view(), &labels, 2).unwrap();
         let mut network = Network::new(&architecture, 5).unwrap();
         let mut stop = |epoch: &Epoch| assert!(epoch.number < 4, "interrupted");
-        fit(&mut network, &examples, &options(5), Some(&saving), &mut stop).unwrap();
+        fit(
+            &mut network,
+            &examples,
+            &options(5),
+            Some(&saving),
+            &mut stop,
+        )
+        .unwrap();
     });
     assert!(interrupted.is_err() && saving.path.exists());
     let mut epochs = Vec::new();
     let (inputs, labels) = blobs(40, architecture.inputs(), 1);
     let examples = Examples::new(inputs.view(), &labels, 2).unwrap();
     let mut network = Network::new(&architecture, 99).unwrap();
-    fit(&mut network, &examples, &options(5), Some(&saving), &mut |e| epochs.push(e.number)).unwrap();
+    fit(
+        &mut network,
+        &examples,
+        &options(5),
+        Some(&saving),
+        &mut |e| epochs.push(e.number),
+    )
+    .unwrap();
     assert_eq!(epochs, [4, 5]);
     assert_eq!(flat(&network), flat(&whole));
     // A checkpoint of other options is no checkpoint.
     let mut other = options(5);
     other.seed = 8;
     let mut epochs = 0;
-    fit(&mut network, &examples, &other, Some(&saving), &mut |_| epochs += 1).unwrap();
+    fit(&mut network, &examples, &other, Some(&saving), &mut |_| {
+        epochs += 1
+    })
+    .unwrap();
     assert_eq!(epochs, 5);
 }
 
@@ -143,7 +179,10 @@ fn networks_learn_what_separates_the_classes() {
 #[test]
 fn seeds_decide_everything() {
     let architecture = Architecture::mlp(4, &[8], 2);
-    assert_eq!(flat(&train(&architecture, 2, None)), flat(&train(&architecture, 2, None)));
+    assert_eq!(
+        flat(&train(&architecture, 2, None)),
+        flat(&train(&architecture, 2, None))
+    );
     let first = Network::new(&architecture, 1).unwrap();
     assert_ne!(flat(&first), flat(&Network::new(&architecture, 2).unwrap()));
 }
@@ -155,12 +194,18 @@ fn divergence_and_misfits_are_errors() {
     let mut network = Network::new(&Architecture::mlp(4, &[8], 2), 1).unwrap();
     let mut fast = options(50);
     fast.sgd.rate = 1e30;
-    let error = fit(&mut network, &examples, &fast, None, &mut |_| {}).unwrap_err().to_string();
+    let error = fit(&mut network, &examples, &fast, None, &mut |_| {})
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("lower the rate"), "{error}");
     let mut wide = Network::new(&Architecture::mlp(5, &[8], 2), 1).unwrap();
-    let error = fit(&mut wide, &examples, &options(1), None, &mut |_| {}).unwrap_err().to_string();
+    let error = fit(&mut wide, &examples, &options(1), None, &mut |_| {})
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("4 numbers, but it takes 5"), "{error}");
     let mut narrow = Network::new(&Architecture::mlp(4, &[8], 1), 1).unwrap();
-    let error = fit(&mut narrow, &examples, &options(1), None, &mut |_| {}).unwrap_err().to_string();
+    let error = fit(&mut narrow, &examples, &options(1), None, &mut |_| {})
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("label 1"), "{error}");
 }

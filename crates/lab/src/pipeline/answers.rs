@@ -42,8 +42,7 @@ impl Deployed {
         let graph = Graph::from_bytes(&bytes, "network.onnx").map_err(|e| failed(e.to_string()))?;
         let mut options = Options::ring(64);
         options.batch = Some(BATCH);
-        let (plan, weights) =
-            Plan::compile(&graph, &options).map_err(|e| failed(e.to_string()))?;
+        let (plan, weights) = Plan::compile(&graph, &options).map_err(|e| failed(e.to_string()))?;
         let shape = network.architecture().input.clone();
         Ok(Self {
             plan,
@@ -58,7 +57,11 @@ impl Deployed {
     /// If they have another length.
     pub fn queries(&self, inputs: ArrayView2<'_, f32>) -> Result<ArrayD<f64>, LabError> {
         let shape = [&[inputs.nrows()][..], &self.shape].concat();
-        let rows = inputs.mapv(f64::from).into_dyn().as_standard_layout().into_owned();
+        let rows = inputs
+            .mapv(f64::from)
+            .into_dyn()
+            .as_standard_layout()
+            .into_owned();
         rows.into_shape_with_order(shape)
             .map_err(|error| LabError::input("the queries", error.to_string()))
     }
@@ -70,8 +73,10 @@ impl Deployed {
     pub fn logits(&self, inputs: ArrayView2<'_, f32>, seed: u64) -> Result<Array2<f64>, LabError> {
         let format = self.plan.format();
         let failed = |error: String| LabError::Model(format!("fixed point: {error}"));
-        let weights =
-            self.weights.encode::<Z64>(&self.plan).map_err(|error| failed(error.to_string()))?;
+        let weights = self
+            .weights
+            .encode::<Z64>(&self.plan)
+            .map_err(|error| failed(error.to_string()))?;
         let backend = Fixed::<Z64>::new(format, coins(seed));
         let queries = self.queries(inputs)?;
         let count = inputs.nrows();
@@ -79,9 +84,13 @@ impl Deployed {
         for start in (0..count).step_by(BATCH) {
             // The last batch is filled with the first queries.
             let rows: Vec<usize> = (start..start + BATCH).map(|row| row % count).collect();
-            let batch = queries.select(Axis(0), &rows).mapv(|v| format.encode::<Z64>(v));
+            let batch = queries
+                .select(Axis(0), &rows)
+                .mapv(|v| format.encode::<Z64>(v));
             let Ok(outputs) = ready(run(&self.plan, &backend, &weights, vec![batch], &mut ()));
-            let output = outputs.first().ok_or_else(|| failed("no output".to_owned()))?;
+            let output = outputs
+                .first()
+                .ok_or_else(|| failed("no output".to_owned()))?;
             answers.push(format.decode_all(output.view()));
         }
         let joined = join(&answers)?;
@@ -118,7 +127,11 @@ pub(super) fn guarded(
 ) -> Result<Array2<f64>, LabError> {
     let format = guard.settings.format();
     let backend = Fixed::<Z64>::new(format, coins(seed));
-    let Ok(network) = ready(OnBackend::public(&backend, &guard.settings, &guard.classifier));
+    let Ok(network) = ready(OnBackend::public(
+        &backend,
+        &guard.settings,
+        &guard.classifier,
+    ));
     batches(logits, |batch| {
         let z = batch.mapv(|v| format.encode::<Z64>(v));
         let Ok(s) = ready(protect(&backend, &guard.settings, &network, &z));
@@ -134,7 +147,11 @@ pub(super) fn simulated(
     guard: &GuardFile,
     logits: ArrayView2<'_, f64>,
 ) -> Result<Array2<f64>, LabError> {
-    let Ok(network) = ready(OnBackend::public(&Clear, &guard.settings, &guard.classifier));
+    let Ok(network) = ready(OnBackend::public(
+        &Clear,
+        &guard.settings,
+        &guard.classifier,
+    ));
     batches(logits, |batch| {
         let Ok(s) = ready(protect(&Clear, &guard.settings, &network, &batch));
         s
@@ -170,7 +187,9 @@ fn batches(
         )));
     }
     let chunks = logits.axis_chunks_iter(Axis(0), BATCH);
-    let parts: Vec<ArrayD<f64>> = chunks.map(|chunk| answer(chunk.to_owned().into_dyn())).collect();
+    let parts: Vec<ArrayD<f64>> = chunks
+        .map(|chunk| answer(chunk.to_owned().into_dyn()))
+        .collect();
     join(&parts)
 }
 

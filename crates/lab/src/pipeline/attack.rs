@@ -4,9 +4,7 @@ use super::models::Trainer;
 use super::records::Part;
 use crate::attacks::label_only::{self, Noise, Settings};
 use crate::attacks::rmia::Population;
-use crate::attacks::{
-    Attacker, Battery, Evidence, Outputs, References, Verdict, run_all,
-};
+use crate::attacks::{Attacker, Battery, Evidence, Outputs, References, Verdict, run_all};
 use crate::data::Encoding;
 use crate::train::Network;
 use crate::{LabError, Sides};
@@ -31,7 +29,10 @@ pub(super) fn target_outputs(
     confidences: &Array2<f64>,
 ) -> Result<Sides<Outputs>, LabError> {
     let members = outputs(trainer, confidences, Part::Members)?;
-    Ok(Sides::new(members, outputs(trainer, confidences, Part::NonMembers)?))
+    Ok(Sides::new(
+        members,
+        outputs(trainer, confidences, Part::NonMembers)?,
+    ))
 }
 
 /// Run all attacks.
@@ -49,7 +50,10 @@ pub(super) fn attack(
     let about_population = about(Part::ShadowNonMembers)?;
     let asked = Sides::new(about(Part::Members)?, about(Part::NonMembers)?);
     let asked = both(asked);
-    let own = both(Sides::new(about(Part::ShadowMembers)?, about_population.clone()));
+    let own = both(Sides::new(
+        about(Part::ShadowMembers)?,
+        about_population.clone(),
+    ));
     let population = outputs(trainer, view.target, Part::ShadowNonMembers)?;
     let spare = trainer.records.range(Part::Spare);
     let spare = if spare.is_empty() {
@@ -66,10 +70,9 @@ pub(super) fn attack(
             target: &population,
             references,
         }),
-        shadow_population: spare.as_ref().map(|(target, references)| Population {
-            target,
-            references,
-        }),
+        shadow_population: spare
+            .as_ref()
+            .map(|(target, references)| Population { target, references }),
         trainer: Some(trainer),
         seed: trainer.config.seed,
         ..Evidence::new(&target)
@@ -100,9 +103,14 @@ pub(super) fn label_noise(
             Ok(Outputs::unlabelled("the logits", network.outputs(inputs)?)?.predicted())
         })
     };
-    let asked = Sides::new(scores(target, Part::Members)?, scores(target, Part::NonMembers)?);
-    let own =
-        Sides::new(scores(shadow, Part::ShadowMembers)?, scores(shadow, Part::ShadowNonMembers)?);
+    let asked = Sides::new(
+        scores(target, Part::Members)?,
+        scores(target, Part::NonMembers)?,
+    );
+    let own = Sides::new(
+        scores(shadow, Part::ShadowMembers)?,
+        scores(shadow, Part::ShadowNonMembers)?,
+    );
     let verdict = Verdict::by_shadow("label noise", asked, Some(own), None);
     Ok(Battery {
         verdicts: vec![verdict],
@@ -140,9 +148,12 @@ fn references(
     }
     let range = trainer.records.range(part);
     let rows = &trainer.records.rows[range.clone()];
-    let views: Vec<_> = answers.iter().map(|all| all.slice(ndarray::s![range.clone(), ..])).collect();
-    let confidences: Array3<f64> = ndarray::stack(Axis(0), &views)
-        .map_err(|error| LabError::Model(error.to_string()))?;
+    let views: Vec<_> = answers
+        .iter()
+        .map(|all| all.slice(ndarray::s![range.clone(), ..]))
+        .collect();
+    let confidences: Array3<f64> =
+        ndarray::stack(Axis(0), &views).map_err(|error| LabError::Model(error.to_string()))?;
     let flags = Array2::from_shape_fn((answers.len(), rows.len()), |(model, row)| {
         trained[model].binary_search(&rows[row]).is_ok()
     });

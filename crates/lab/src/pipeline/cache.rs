@@ -21,7 +21,9 @@ impl Key {
     /// Nothing yet.
     pub fn new(stage: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("trefoil lab: stages");
-        hasher.update(env!("CARGO_PKG_VERSION").as_bytes()).update(b"\0");
+        hasher
+            .update(env!("CARGO_PKG_VERSION").as_bytes())
+            .update(b"\0");
         hasher.update(stage.as_bytes()).update(b"\0");
         Self(hasher)
     }

@@ -230,7 +230,9 @@ impl Config {
     pub fn parse(text: &str, scale: Scale) -> Result<Self, String> {
         let mut table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
         if let Some(mut scales) = table.remove("scale") {
-            let chosen = scales.as_table_mut().and_then(|all| all.remove(scale.name()));
+            let chosen = scales
+                .as_table_mut()
+                .and_then(|all| all.remove(scale.name()));
             if let Some(Value::Table(chosen)) = chosen {
                 merge(&mut table, chosen);
             }

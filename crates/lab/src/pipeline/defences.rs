@@ -17,12 +17,16 @@ pub(super) fn top(confidences: &Array2<f64>, count: usize) -> Array2<f64> {
     let mut answers = confidences.clone();
     for mut row in answers.rows_mut() {
         let order = order(row.view());
-        let Some((_, rest)) = order.split_at_checked(count).filter(|(_, rest)| !rest.is_empty())
+        let Some((_, rest)) = order
+            .split_at_checked(count)
+            .filter(|(_, rest)| !rest.is_empty())
         else {
             continue;
         };
         let mean = rest.iter().map(|&class| row[class]).sum::<f64>() / rest.len() as f64;
-        rest.iter().for_each(|&class| row[class] = mean);
+        for &class in rest {
+            row[class] = mean;
+        }
     }
     answers
 }

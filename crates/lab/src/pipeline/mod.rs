@@ -16,8 +16,6 @@ mod tune;
 
 pub use answers::{Deployed, Sample};
 pub use cache::{Cache, Key};
-pub use config::{
-    Config, Data, Defences, Guard, Membership, Model, Private, References, Scale,
-};
+pub use config::{Config, Data, Defences, Guard, Membership, Model, Private, References, Scale};
 pub use records::{Part, Records};
 pub use run::{Outcome, Parties, Progress, run, run_on};

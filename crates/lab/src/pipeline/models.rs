@@ -3,11 +3,11 @@
 use super::{Cache, Config, Key, Records};
 use crate::LabError;
 use crate::attacks;
+use crate::random::Stream;
 use crate::train::{
     Accountant, Architecture, DenseLayer, Epoch, Examples, Fit, Loss, MembershipClassifier,
     MembershipOptions, Network, NnM, Saving, fit, fit_privately, softmax,
 };
-use crate::random::Stream;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -85,7 +85,11 @@ impl Trainer<'_> {
         let architecture = self.architecture()?;
         let inputs = self.records.inputs(rows)?;
         let labels = self.records.data.labels_of(rows);
-        let key = Key::new("network").with(&architecture).with(&options).inputs(&inputs).with(&labels);
+        let key = Key::new("network")
+            .with(&architecture)
+            .with(&options)
+            .inputs(&inputs)
+            .with(&labels);
         let kept = self.cache.get("network", &key, || {
             let start = std::time::Instant::now();
             let network = self.fresh(what, &architecture, &inputs, &labels, &options, &key)?;
@@ -142,12 +146,18 @@ impl Trainer<'_> {
             noise,
             seed,
         };
-        let key = Key::new("private").with(&architecture).with(&private).inputs(&inputs).with(&labels);
+        let key = Key::new("private")
+            .with(&architecture)
+            .with(&private)
+            .inputs(&inputs)
+            .with(&labels);
         let kept = self.cache.get("private", &key, || {
             let start = std::time::Instant::now();
             let examples = Examples::new(inputs.view(), &labels, self.records.data.classes())?;
             let mut network = Network::new(&architecture, seed)?;
-            fit_privately(&mut network, &examples, &private, &mut |epoch| (self.heard)(what, epoch))?;
+            fit_privately(&mut network, &examples, &private, &mut |epoch| {
+                (self.heard)(what, epoch);
+            })?;
             keep(&network, start.elapsed().as_secs_f64())
         })?;
         let accountant = Accountant {
@@ -177,7 +187,7 @@ impl Trainer<'_> {
                 let halving = self.config.seed.wrapping_add(index as u64 / 2);
                 let order =
                     Stream::new(halving, "halves for reference models").permutation(pool.len());
-                let start = if index % 2 == 0 { 0 } else { size };
+                let start = if index.is_multiple_of(2) { 0 } else { size };
                 let half = &order[start..start + size];
                 let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
                 let what = format!("reference model {} of {count}", index + 1);
@@ -197,7 +207,10 @@ impl Trainer<'_> {
         }
         let mut done = std::mem::take(&mut *lock(&done));
         done.sort_by_key(|(index, ..)| *index);
-        Ok(done.into_iter().map(|(_, network, rows)| (network, rows)).collect())
+        Ok(done
+            .into_iter()
+            .map(|(_, network, rows)| (network, rows))
+            .collect())
     }
 
     /// The network `h` that tells `members` from `non_members` (confidences).
@@ -215,7 +228,10 @@ impl Trainer<'_> {
         };
         let hidden = MembershipClassifier::DEFENCE;
         let layers = self.classifier(what, members, non_members, &hidden, &options)?;
-        let layers = layers.into_iter().map(|(weights, bias)| Dense { weights, bias }).collect();
+        let layers = layers
+            .into_iter()
+            .map(|(weights, bias)| Dense { weights, bias })
+            .collect();
         Classifier::new(layers).map_err(|error| LabError::Model(error.to_string()))
     }
 
@@ -256,15 +272,22 @@ impl attacks::Trainer for Trainer<'_> {
         seed: u64,
     ) -> Result<Box<dyn attacks::Membership>, LabError> {
         let side = |wanted: bool| {
-            let rows: Vec<usize> = (0..members.len()).filter(|&row| members[row] == wanted).collect();
+            let rows: Vec<usize> = (0..members.len())
+                .filter(|&row| members[row] == wanted)
+                .collect();
             features.select(Axis(0), &rows).mapv(f64::from)
         };
         let epochs = self.config.membership.attack_epochs;
         let options = NnM { epochs }.options(seed);
         let hidden = MembershipClassifier::ATTACK;
         let (yes, no) = (side(true), side(false));
-        let layers =
-            self.classifier("the attacker's network", yes.view(), no.view(), &hidden, &options)?;
+        let layers = self.classifier(
+            "the attacker's network",
+            yes.view(),
+            no.view(),
+            &hidden,
+            &options,
+        )?;
         Ok(Box::new(Attacker { layers }))
     }
 }
@@ -296,7 +319,11 @@ pub(super) fn confidences(
 
 fn keep(network: &Network, seconds: f64) -> Result<Kept, LabError> {
     Ok(Kept {
-        parameters: network.numbers()?.into_iter().map(|(_, numbers)| numbers).collect(),
+        parameters: network
+            .numbers()?
+            .into_iter()
+            .map(|(_, numbers)| numbers)
+            .collect(),
         statistics: network.running()?,
         seconds,
     })
@@ -311,5 +338,7 @@ fn restore(architecture: &Architecture, kept: Kept) -> Result<Trained, LabError>
 
 /// A lock that a panic elsewhere does not spoil: the panic ends the run anyway.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -51,12 +51,11 @@ impl Records {
             Some(source) => DataSet::load(source, folder)?,
             None => generated::location_like(config.data.records, config.seed)?,
         };
-        let split = match &config.data.permutation {
-            Some(path) => Split::memguard(&folder.join(path))?,
-            None => {
-                let (target, shadow) = (config.data.target, config.data.shadow);
-                Split::seeded(&data.name, data.records(), target, shadow, config.seed)?
-            }
+        let split = if let Some(path) = &config.data.permutation {
+            Split::memguard(&folder.join(path))?
+        } else {
+            let (target, shadow) = (config.data.target, config.data.shadow);
+            Split::seeded(&data.name, data.records(), target, shadow, config.seed)?
         };
         Ok(Self::of(config, data, split))
     }
@@ -66,7 +65,9 @@ impl Records {
         // What is in no part is the attacker's too, as much of it as the target was trained on.
         let mut taken = vec![false; data.records()];
         for (_, part) in split.parts() {
-            part.iter().for_each(|&row| taken[row] = true);
+            for &row in part {
+                taken[row] = true;
+            }
         }
         let order = Stream::new(config.seed, "spare records").permutation(data.records());
         let mut spare: Vec<usize> = order.into_iter().filter(|&row| !taken[row]).collect();
@@ -76,7 +77,12 @@ impl Records {
         let further = spare[..missing.min(lent)].to_vec();
         let shadow_training = [&split.shadow_members[..], &further[..]].concat();
         let spare_left = spare[further.len()..].to_vec();
-        let pool = [&split.shadow_members[..], &split.shadow_nonmembers[..], &spare[..]].concat();
+        let pool = [
+            &split.shadow_members[..],
+            &split.shadow_nonmembers[..],
+            &spare[..],
+        ]
+        .concat();
         let parts = [
             &split.target_members,
             &split.evaluation_nonmembers,

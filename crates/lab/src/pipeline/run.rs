@@ -78,7 +78,13 @@ pub fn run(
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Outcome, LabError> {
     progress(Progress::Stage("reading the records"));
-    run_on(config, &Records::load(config, folder)?, cache, parties, progress)
+    run_on(
+        config,
+        &Records::load(config, folder)?,
+        cache,
+        parties,
+        progress,
+    )
 }
 
 /// [`run`] on records that are there.
@@ -101,26 +107,45 @@ pub fn run_on(
     };
     let seed = config.seed;
     progress(Progress::Stage("training the target"));
-    let target =
-        trainer.train("target", &records.split.target_members, Loss::CrossEntropy, seed)?;
+    let target = trainer.train(
+        "target",
+        &records.split.target_members,
+        Loss::CrossEntropy,
+        seed,
+    )?;
     progress(Progress::Stage("training the shadow model"));
     let shadow_rows = &records.shadow_training;
-    let shadow =
-        trainer.train("shadow model", shadow_rows, Loss::CrossEntropy, seed.wrapping_add(1))?;
+    let shadow = trainer.train(
+        "shadow model",
+        shadow_rows,
+        Loss::CrossEntropy,
+        seed.wrapping_add(1),
+    )?;
     progress(Progress::Stage("training the reference models"));
     let references = trainer.references()?;
     let inputs = records.inputs(&records.rows)?;
     let deployed = Deployed::new(&target.network)?;
     progress(Progress::Stage("answering in fixed point"));
-    let key = Key::new("logits").with(&target.network.architecture()).inputs(&inputs);
-    let key = target.network.numbers()?.iter().fold(key, |key, (_, numbers)| key.inputs(numbers));
-    let logits = cached(cache, "logits", &key, || deployed.logits(inputs.view(), seed))?;
+    let key = Key::new("logits")
+        .with(&target.network.architecture())
+        .inputs(&inputs);
+    let key = target
+        .network
+        .numbers()?
+        .iter()
+        .fold(key, |key, (_, numbers)| key.inputs(numbers));
+    let logits = cached(cache, "logits", &key, || {
+        deployed.logits(inputs.view(), seed)
+    })?;
     let outputs = |network: &Network| network.outputs(inputs.view());
     let stage = Stage {
         progress,
         target: logits,
         shadow: outputs(&shadow.network)?,
-        references: references.iter().map(|(n, _)| outputs(n)).collect::<Result<_, _>>()?,
+        references: references
+            .iter()
+            .map(|(n, _)| outputs(n))
+            .collect::<Result<_, _>>()?,
         trained: references
             .into_iter()
             .map(|(_, mut rows)| {
@@ -157,12 +182,19 @@ impl Stage<'_> {
         let config = self.config();
         let plain = confidences(&target.network, self.inputs.view())?;
         self.say("training the membership classifier");
-        let (yes, no) = (self.part(&plain, Part::Members), self.part(&plain, Part::Defence));
+        let (yes, no) = (
+            self.part(&plain, Part::Members),
+            self.part(&plain, Part::Defence),
+        );
         let h = self.trainer.membership("membership classifier", yes, no)?;
         let own = softmax(self.shadow.view());
-        let (yes, no) =
-            (self.part(&own, Part::ShadowMembers), self.part(&own, Part::ShadowNonMembers));
-        let attackers_h = self.trainer.membership("the attacker's own classifier", yes, no)?;
+        let (yes, no) = (
+            self.part(&own, Part::ShadowMembers),
+            self.part(&own, Part::ShadowNonMembers),
+        );
+        let attackers_h = self
+            .trainer
+            .membership("the attacker's own classifier", yes, no)?;
         self.say("choosing the guard's steps");
         let tuned = tune(&self.trainer, &h, &self.target, &plain)?;
 
@@ -180,8 +212,14 @@ impl Stage<'_> {
             changed += labels;
             battles.push(battle);
         }
-        let mut models = vec![self.model("target", target, &config_text(config), Part::NonMembers)?];
-        models.push(self.model_of("shadow model", shadow, Part::ShadowMembers, Part::ShadowNonMembers)?);
+        let mut models =
+            vec![self.model("target", target, &config_text(config), Part::NonMembers)?];
+        models.push(self.model_of(
+            "shadow model",
+            shadow,
+            Part::ShadowMembers,
+            Part::ShadowNonMembers,
+        )?);
         let (histogram, others) = self.others(&h, &attackers_h, &tuned, &plain, &mut models)?;
         battles.extend(others);
 
@@ -238,7 +276,10 @@ impl Stage<'_> {
         let seed = self.config().seed;
         let target = softmax_of(kind, self.target.view(), seed)?;
         let shadow = softmax_of(kind, self.shadow.view(), seed)?;
-        let references = self.references.iter().map(|z| softmax_of(kind, z.view(), seed));
+        let references = self
+            .references
+            .iter()
+            .map(|z| softmax_of(kind, z.view(), seed));
         let references: Vec<_> = references.collect::<Result<_, _>>()?;
         let view = View {
             target: &target,
@@ -258,12 +299,16 @@ impl Stage<'_> {
     ) -> Result<(Battle, usize), LabError> {
         let config = self.config();
         let guard = guard_of(h, kind, tuned.steps)?;
-        let key = Key::new("guarded").with(&guard.digest()).numbers(&self.target);
+        let key = Key::new("guarded")
+            .with(&guard.digest())
+            .numbers(&self.target);
         let cache = self.trainer.cache;
         let asked = |query: usize| {
             let key = key.clone().with(&query);
             let seed = config.seed.wrapping_add(query as u64);
-            cached(cache, "guarded", &key, || guarded(&guard, self.target.view(), seed))
+            cached(cache, "guarded", &key, || {
+                guarded(&guard, self.target.view(), seed)
+            })
         };
         let answers = asked(0)?;
         let averaged = crate::attacks::adaptive::averaged(config.guard.repeats, asked)?;
@@ -332,7 +377,9 @@ impl Stage<'_> {
             simple(format!("top {count}"), &|s| defences::top(s, count))?;
         }
         if let Some(decimals) = config.defences.decimals {
-            simple(format!("{decimals} decimals"), &|s| defences::rounded(s, decimals))?;
+            simple(format!("{decimals} decimals"), &|s| {
+                defences::rounded(s, decimals)
+            })?;
         }
         if config.defences.memguard {
             self.say("attacking MemGuard");
@@ -344,9 +391,8 @@ impl Stage<'_> {
                 stops: true,
             };
             let (answers, steps) = defences::by_memguard(&optimiser, h, self.target.view());
-            let own = |z: &Array2<f64>| {
-                Ok(defences::by_memguard(&optimiser, attackers_h, z.view()).0)
-            };
+            let own =
+                |z: &Array2<f64>| Ok(defences::by_memguard(&optimiser, attackers_h, z.view()).0);
             let (shadow, references) = (own(&self.shadow)?, self.each(own)?);
             let adaptive = View {
                 target: &answers,
@@ -392,7 +438,9 @@ impl Stage<'_> {
         }
         if let Some(private) = &config.defences.private {
             self.say("training with DP-SGD");
-            let (trained, spent) = self.trainer.train_privately("DP-SGD", members, private, seed)?;
+            let (trained, spent) = self
+                .trainer
+                .train_privately("DP-SGD", members, private, seed)?;
             let (own, _) = self.trainer.train_privately(
                 "DP-SGD's shadow model",
                 &records.shadow_training,
@@ -419,7 +467,10 @@ impl Stage<'_> {
 
     fn iterations(&self, steps: &[u32]) -> Histogram {
         let of = |part: Part| -> Vec<usize> {
-            steps[self.trainer.records.range(part)].iter().map(|&s| s as usize).collect()
+            steps[self.trainer.records.range(part)]
+                .iter()
+                .map(|&s| s as usize)
+                .collect()
         };
         let (members, others) = (of(Part::Members), of(Part::NonMembers));
         Histogram::of_whole_numbers(
@@ -483,7 +534,10 @@ impl Stage<'_> {
     ) -> Result<ModelRow, LabError> {
         let outputs = trained.network.outputs(self.inputs.view())?;
         let right = |part: Part| {
-            accuracy(self.part(&outputs, part), &self.trainer.records.labels(part))
+            accuracy(
+                self.part(&outputs, part),
+                &self.trainer.records.labels(part),
+            )
         };
         Ok(ModelRow {
             name: name.to_owned(),
@@ -542,8 +596,12 @@ impl Stage<'_> {
         }
         let all: Vec<_> = battles.iter().map(|battle| json!(battle.results)).collect();
         report.data.insert("results".to_owned(), json!(all));
-        report.data.insert("labels_changed".to_owned(), json!(changed));
-        report.data.insert("three_parties_difference".to_owned(), json!(difference));
+        report
+            .data
+            .insert("labels_changed".to_owned(), json!(changed));
+        report
+            .data
+            .insert("three_parties_difference".to_owned(), json!(difference));
         report
     }
 }
@@ -557,7 +615,14 @@ struct ModelRow {
 }
 
 fn models_table(models: Vec<ModelRow>) -> Table {
-    let header = ["model", "members %", "others %", "label-only floor %", "trained in s", "how"];
+    let header = [
+        "model",
+        "members %",
+        "others %",
+        "label-only floor %",
+        "trained in s",
+        "how",
+    ];
     let mut table = Table::new("Models: share of right labels", &header);
     for model in models {
         table.row(vec![
@@ -574,8 +639,16 @@ fn models_table(models: Vec<ModelRow>) -> Table {
 
 /// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker.
 fn overview(battles: &[Battle]) -> Table {
-    const ATTACKS: [&str; 8] =
-        ["NN-M", "conf", "entr", "Mentr", "LiRA", "LiRA-fixed", "RMIA", "label noise"];
+    const ATTACKS: [&str; 8] = [
+        "NN-M",
+        "conf",
+        "entr",
+        "Mentr",
+        "LiRA",
+        "LiRA-fixed",
+        "RMIA",
+        "label noise",
+    ];
     let header = [&["answers", "attacker"][..], &ATTACKS, &["floor"]].concat();
     let mut table = Table::new("Attacks, defences and softmaxes", &header);
     for battle in battles {
@@ -615,7 +688,10 @@ fn labels_changed(logits: &Array2<f64>, answers: &Array2<f64>) -> usize {
 
 fn config_text(config: &Config) -> String {
     let model = &config.target;
-    format!("{}, {} epochs, batch {}", model.architecture, model.epochs, model.batch)
+    format!(
+        "{}, {} epochs, batch {}",
+        model.architecture, model.epochs, model.batch
+    )
 }
 
 fn cached(

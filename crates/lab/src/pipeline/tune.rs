@@ -3,8 +3,8 @@
 use super::answers::{guard_of, simulated};
 use super::models::Trainer;
 use super::records::Part;
-use crate::attacks::{self, Outputs, nn};
 use crate::LabError;
+use crate::attacks::{self, Outputs, nn};
 use crate::report::HeatMap;
 use ndarray::{Array2, Axis, concatenate};
 use trefoil_guard::{Classifier, Softmax, Steps};
@@ -34,9 +34,14 @@ pub(super) fn tune(
     let unlabelled = |rows: Array2<f64>| Outputs::unlabelled("the defender's answers", rows);
     let yes = unlabelled(slice(confidences, members.start + count..members.end))?;
     let no = unlabelled(slice(confidences, others.start + count..others.end))?;
-    let features = concatenate(Axis(0), &[nn::features(&yes).view(), nn::features(&no).view()])
-        .map_err(|error| LabError::Model(error.to_string()))?;
-    let flags: Vec<bool> = (0..features.nrows()).map(|row| row < yes.records()).collect();
+    let features = concatenate(
+        Axis(0),
+        &[nn::features(&yes).view(), nn::features(&no).view()],
+    )
+    .map_err(|error| LabError::Model(error.to_string()))?;
+    let flags: Vec<bool> = (0..features.nrows())
+        .map(|row| row < yes.records())
+        .collect();
     let seed = trainer.config.seed.wrapping_add(77);
     let attacker = attacks::Trainer::train(trainer, &features, &flags, seed)?;
     let tried = [

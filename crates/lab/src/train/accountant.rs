@@ -29,7 +29,11 @@ impl Accountant {
     /// If `delta` is not between 0 and 1, or the noise or sampling are no such thing.
     pub fn epsilon(&self, delta: f64) -> f64 {
         assert!(0.0 < delta && delta < 1.0, "delta {delta}");
-        assert!((0.0..=1.0).contains(&self.sampling), "sampling {}", self.sampling);
+        assert!(
+            (0.0..=1.0).contains(&self.sampling),
+            "sampling {}",
+            self.sampling
+        );
         assert!(self.noise >= 0.0, "noise {}", self.noise);
         if self.sampling == 0.0 || self.steps == 0 {
             return 0.0;
@@ -96,8 +100,9 @@ impl Accountant {
         let (low, high) = (-12.0 * self.noise, order + 12.0 * self.noise);
         let step = self.noise.min(1.0) / 16.0;
         let count = ((high - low) / step).ceil() as usize;
-        let logarithms: Vec<f64> =
-            (0..=count).map(|index| logarithm(low + step * index as f64)).collect();
+        let logarithms: Vec<f64> = (0..=count)
+            .map(|index| logarithm(low + step * index as f64))
+            .collect();
         let most = logarithms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = logarithms.iter().map(|value| (value - most).exp()).sum();
         let norm = (std::f64::consts::TAU * variance).sqrt().ln();

@@ -248,7 +248,10 @@ impl Architecture {
     }
 
     fn misfit(&self, place: &str, problem: &str) -> LabError {
-        LabError::input(format!("the architecture {}", self.name), format!("{place}: {problem}"))
+        LabError::input(
+            format!("the architecture {}", self.name),
+            format!("{place}: {problem}"),
+        )
     }
 }
 

@@ -55,7 +55,11 @@ impl Checkpoint {
         let architecture = network.architecture.clone();
         let device = network.device.clone();
         *network = Network::from_numbers(&architecture, self.parameters, self.statistics)?;
-        Ok(self.velocity.into_iter().map(|v| vector(v, &device)).collect())
+        Ok(self
+            .velocity
+            .into_iter()
+            .map(|v| vector(v, &device))
+            .collect())
     }
 }
 
@@ -75,8 +79,8 @@ impl Saving {
 
     /// Save, so that the file is the old or the new one at any time.
     pub(super) fn save(&self, checkpoint: &Checkpoint) -> Result<(), LabError> {
-        let bytes = postcard::to_stdvec(checkpoint)
-            .map_err(|error| LabError::Model(error.to_string()))?;
+        let bytes =
+            postcard::to_stdvec(checkpoint).map_err(|error| LabError::Model(error.to_string()))?;
         write_atomically(&self.path, &bytes)
     }
 }

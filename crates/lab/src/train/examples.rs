@@ -25,11 +25,17 @@ impl<'a> Examples<'a> {
     ) -> Result<Self, LabError> {
         let refuse = |problem: String| Err(LabError::input("the examples", problem));
         if inputs.nrows() == 0 || inputs.nrows() != labels.len() {
-            return refuse(format!("{} examples with {} labels", inputs.nrows(), labels.len()));
+            return refuse(format!(
+                "{} examples with {} labels",
+                inputs.nrows(),
+                labels.len()
+            ));
         }
         if let Some(at) = labels.iter().position(|&label| label >= classes) {
             let label = labels[at];
-            return refuse(format!("example {at} has label {label}, but there are {classes} classes"));
+            return refuse(format!(
+                "example {at} has label {label}, but there are {classes} classes"
+            ));
         }
         if let Some(((row, column), value)) = inputs.indexed_iter().find(|(_, v)| !v.is_finite()) {
             return refuse(format!("number {column} of example {row} is {value}"));
@@ -63,10 +69,17 @@ impl<'a> Examples<'a> {
 /// If there are not as many labels as rows.
 pub fn accuracy(outputs: ArrayView2<'_, f64>, labels: &[usize]) -> f64 {
     assert_eq!(outputs.nrows(), labels.len(), "a label for each row");
-    let right = outputs.rows().into_iter().zip(labels).filter(|(row, label)| {
-        let best = row.iter().enumerate().max_by(|x, y| x.1.total_cmp(y.1).then(y.0.cmp(&x.0)));
-        best.is_some_and(|(index, _)| index == **label)
-    });
+    let right = outputs
+        .rows()
+        .into_iter()
+        .zip(labels)
+        .filter(|(row, label)| {
+            let best = row
+                .iter()
+                .enumerate()
+                .max_by(|x, y| x.1.total_cmp(y.1).then(y.0.cmp(&x.0)));
+            best.is_some_and(|(index, _)| index == **label)
+        });
     right.count() as f64 / labels.len().max(1) as f64
 }
 

@@ -76,7 +76,9 @@ pub fn fit(
     options.check(network, examples)?;
     let mut velocity = Vec::new();
     let mut first = 0;
-    let fingerprint = saving.map(|_| options.fingerprint(network, examples)).unwrap_or_default();
+    let fingerprint = saving
+        .map(|_| options.fingerprint(network, examples))
+        .unwrap_or_default();
     if let Some(checkpoint) = saving.map(|s| s.load(fingerprint)).transpose()?.flatten() {
         first = checkpoint.epochs;
         velocity = checkpoint.restore(network)?;
@@ -123,19 +125,28 @@ impl Fit {
         let refuse = |problem: String| Err(LabError::input("the training", problem));
         let outputs = network.architecture().outputs()?;
         if self.batch == 0 || !(self.sgd.rate > 0.0 && self.sgd.rate.is_finite()) {
-            return refuse(format!("batch {}, rate {}: both must be above 0", self.batch, self.sgd.rate));
+            return refuse(format!(
+                "batch {}, rate {}: both must be above 0",
+                self.batch, self.sgd.rate
+            ));
         }
-        let classes = if self.loss == Loss::Binary { 2 } else { outputs };
+        let classes = if self.loss == Loss::Binary {
+            2
+        } else {
+            outputs
+        };
         if self.loss == Loss::Binary && outputs != 1 {
-            return refuse(format!("a classifier of two kinds has 1 output, not {outputs}"));
+            return refuse(format!(
+                "a classifier of two kinds has 1 output, not {outputs}"
+            ));
         }
         if let Loss::Hamp(hamp) = &self.loss {
             hamp.check()?;
         }
         match examples.labels.iter().max() {
-            Some(&most) if most >= classes => {
-                refuse(format!("label {most}, but the network tells {classes} classes apart"))
-            }
+            Some(&most) if most >= classes => refuse(format!(
+                "label {most}, but the network tells {classes} classes apart"
+            )),
             _ => Ok(()),
         }
     }
@@ -164,7 +175,8 @@ impl Fit {
             .iter()
             .map(|leaf| leaf.grad_remove(&mut gradients).ok_or_else(missing))
             .collect::<Result<_, _>>()?;
-        self.sgd.step(rate, &mut network.parameters, gradients, velocity);
+        self.sgd
+            .step(rate, &mut network.parameters, gradients, velocity);
         for ((mean, variance), (m, v, count)) in network.statistics.iter_mut().zip(seen) {
             // The variance that is kept is the unbiased one.
             let unbias = count as f64 / (count as f64 - 1.0).max(1.0);

@@ -22,10 +22,16 @@ impl Hamp {
     pub(super) fn check(&self) -> Result<(), LabError> {
         let refuse = |what: &str, problem: String| Err(LabError::input(what, problem));
         if !(0.0..1.0).contains(&self.entropy) {
-            return refuse("HAMP's entropy", format!("{} is not in 0 to below 1", self.entropy));
+            return refuse(
+                "HAMP's entropy",
+                format!("{} is not in 0 to below 1", self.entropy),
+            );
         }
         if !(self.entropy_weight >= 0.0 && self.entropy_weight.is_finite()) {
-            return refuse("HAMP's entropy_weight", format!("{} is negative", self.entropy_weight));
+            return refuse(
+                "HAMP's entropy_weight",
+                format!("{} is negative", self.entropy_weight),
+            );
         }
         Ok(())
     }
@@ -88,7 +94,12 @@ pub fn hamp_outputs(
     });
     let random = softmax(network.outputs(random.view())?.view());
     let mut confidences = Array2::zeros(logits.raw_dim());
-    for ((mut row, query), values) in confidences.rows_mut().into_iter().zip(logits.rows()).zip(random.rows()) {
+    for ((mut row, query), values) in confidences
+        .rows_mut()
+        .into_iter()
+        .zip(logits.rows())
+        .zip(random.rows())
+    {
         let mut order: Vec<usize> = (0..query.len()).collect();
         order.sort_by(|&x, &y| query[y].total_cmp(&query[x]));
         let mut values = values.to_vec();

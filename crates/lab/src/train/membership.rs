@@ -118,10 +118,14 @@ impl MembershipClassifier {
     /// If the rows have another width than those it was trained on.
     pub fn scores(&self, confidences: ArrayView2<'_, f64>) -> Result<Vec<f64>, LabError> {
         let inputs = confidences.mapv(|v| v as f32);
-        Ok(self.network.outputs(inputs.view())?.into_raw_vec_and_offset().0)
+        Ok(self
+            .network
+            .outputs(inputs.view())?
+            .into_raw_vec_and_offset()
+            .0)
     }
 
-    /// The linear layers, first to last; ReLU between them.
+    /// The linear layers, first to last; `ReLU` between them.
     ///
     /// # Errors
     /// If the device cannot hand them over.
@@ -171,8 +175,9 @@ impl attacks::Trainer for NnM {
         seed: u64,
     ) -> Result<Box<dyn attacks::Membership>, LabError> {
         let side = |wanted: bool| {
-            let rows: Vec<usize> =
-                (0..members.len()).filter(|&row| members[row] == wanted).collect();
+            let rows: Vec<usize> = (0..members.len())
+                .filter(|&row| members[row] == wanted)
+                .collect();
             features.select(ndarray::Axis(0), &rows).mapv(f64::from)
         };
         let classifier = MembershipClassifier::train(
@@ -189,11 +194,14 @@ impl attacks::Trainer for NnM {
 impl attacks::Membership for MembershipClassifier {
     fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
         let scores = self.network.outputs(features.view())?;
-        Ok(scores.iter().map(|score| 1.0 / (1.0 + (-score).exp())).collect())
+        Ok(scores
+            .iter()
+            .map(|score| 1.0 / (1.0 + (-score).exp()))
+            .collect())
     }
 }
 
-/// Train a membership classifier and give its linear layers, between which is ReLU: weights
+/// Train a membership classifier and give its linear layers, between which is `ReLU`: weights
 /// (in × out) and biases (out). Its one output is above 0 for members. See
 /// [`MembershipClassifier::train`].
 ///
@@ -206,8 +214,14 @@ pub fn train_membership_classifier(
     options: &MembershipOptions,
     progress: &mut dyn FnMut(&Epoch),
 ) -> Result<Vec<DenseLayer>, LabError> {
-    MembershipClassifier::train(members.view(), non_members.view(), hidden, options, progress)?
-        .layers()
+    MembershipClassifier::train(
+        members.view(),
+        non_members.view(),
+        hidden,
+        options,
+        progress,
+    )?
+    .layers()
 }
 
 #[cfg(test)]
@@ -249,10 +263,17 @@ mod tests {
         let (members, non_members) = sides(200, 2);
         let right = |side: &Array2<f64>, member: bool| {
             let scores = classifier.scores(side.view()).unwrap();
-            scores.iter().filter(|&&score| (score > 0.0) == member).count()
+            scores
+                .iter()
+                .filter(|&&score| (score > 0.0) == member)
+                .count()
         };
         assert!(right(&members, true) > 170, "{}", right(&members, true));
-        assert!(right(&non_members, false) > 170, "{}", right(&non_members, false));
+        assert!(
+            right(&non_members, false) > 170,
+            "{}",
+            right(&non_members, false)
+        );
 
         let layers = classifier.layers().unwrap();
         let mut x = members.clone();
@@ -271,10 +292,21 @@ mod tests {
     fn confidences_that_cannot_be_used_are_refused() {
         let (members, non_members) = sides(4, 1);
         let train = |members: &Array2<f64>, non_members: &Array2<f64>| {
-            train_membership_classifier(members, non_members, &[4], &MembershipOptions::default(), &mut |_| {})
+            train_membership_classifier(
+                members,
+                non_members,
+                &[4],
+                &MembershipOptions::default(),
+                &mut |_| {},
+            )
         };
         let narrow = non_members.slice(ndarray::s![.., ..3]).to_owned();
-        assert!(train(&members, &narrow).unwrap_err().to_string().contains("non-members 3"));
+        assert!(
+            train(&members, &narrow)
+                .unwrap_err()
+                .to_string()
+                .contains("non-members 3")
+        );
         let empty = Array2::zeros((0, 5));
         assert!(train(&members, &empty).is_err());
         let mut wrong = members.clone();

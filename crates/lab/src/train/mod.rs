@@ -27,7 +27,7 @@ pub use hamp::{Hamp, hamp_outputs, soft_label};
 pub use membership::{
     DenseLayer, MembershipClassifier, MembershipOptions, NnM, train_membership_classifier,
 };
-pub use network::Network;
+pub use network::{MeanAndVariance, Network};
 pub use onnx::to_onnx;
 pub use private::{Private, fit_privately};
 pub use sgd::Sgd;

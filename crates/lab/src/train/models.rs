@@ -3,7 +3,7 @@
 use super::architecture::{Architecture, Layer};
 
 impl Architecture {
-    /// A multi-layer perceptron with ReLU between its linear layers.
+    /// A multi-layer perceptron with `ReLU` between its linear layers.
     ///
     /// ```
     /// use trefoil_lab::train::Architecture;
@@ -20,8 +20,8 @@ impl Architecture {
         Self::new("mlp", vec![inputs], layers)
     }
 
-    /// LeNet with 20 and 50 channels and 500 hidden units, as in the literature of secure
-    /// inference (LeCun et al. 1998, in the size of Caffe's example).
+    /// `LeNet` with 20 and 50 channels and 500 hidden units, as in the literature of secure
+    /// inference (`LeCun` et al. 1998, in the size of `Caffe`'s example).
     pub fn lenet(input: [usize; 3], classes: usize) -> Self {
         let layers = vec![
             conv(20, 5, 1, 0, true),
@@ -43,7 +43,13 @@ impl Architecture {
     pub fn alexnet(input: [usize; 3], classes: usize) -> Self {
         let pool = Layer::MaxPool { size: 2 };
         let mut layers = Vec::new();
-        for (channels, pooled) in [(64, true), (96, true), (128, false), (128, false), (96, true)] {
+        for (channels, pooled) in [
+            (64, true),
+            (96, true),
+            (128, false),
+            (128, false),
+            (96, true),
+        ] {
             layers.extend([conv(channels, 3, 1, 1, true), Layer::Relu]);
             if pooled {
                 layers.push(pool.clone());
@@ -60,7 +66,11 @@ impl Architecture {
         let mut layers = Vec::new();
         for stage in stages {
             for &channels in stage {
-                layers.extend([conv(channels, 3, 1, 1, false), Layer::BatchNorm, Layer::Relu]);
+                layers.extend([
+                    conv(channels, 3, 1, 1, false),
+                    Layer::BatchNorm,
+                    Layer::Relu,
+                ]);
             }
             layers.push(Layer::MaxPool { size: 2 });
         }
@@ -188,7 +198,10 @@ mod tests {
     fn a_layer_that_does_not_fit_is_named() {
         let error = Architecture::vgg11([3, 16, 16], 10).outputs().unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("vgg11") && text.contains("layer 27"), "{text}");
+        assert!(
+            text.contains("vgg11") && text.contains("layer 27"),
+            "{text}"
+        );
         let mut architecture = Architecture::resnet18([3, 32, 32], 10, 8);
         architecture.layers[3] = Layer::Residual {
             body: vec![conv(4, 3, 1, 1, false)],

@@ -10,6 +10,9 @@ use ndarray::{Array2, ArrayView2};
 /// Examples that go through a network at once when nothing is learnt.
 const EVALUATED_AT_ONCE: usize = 256;
 
+/// A running mean and variance, a number of each for each channel.
+pub type MeanAndVariance = (Vec<f32>, Vec<f32>);
+
 /// A network: an architecture and its numbers.
 ///
 /// Every tensor of parameters is kept as a vector; layers see it in its shape. So the optimiser,
@@ -46,18 +49,24 @@ impl Network {
     pub fn from_numbers(
         architecture: &Architecture,
         parameters: Vec<Vec<f32>>,
-        statistics: Vec<(Vec<f32>, Vec<f32>)>,
+        statistics: Vec<MeanAndVariance>,
     ) -> Result<Self, LabError> {
         architecture.outputs()?;
         let device = Device::flex();
         let specification = architecture.parameters()?;
-        let lengths: Vec<usize> = specification.iter().map(|p| p.shape.iter().product()).collect();
+        let lengths: Vec<usize> = specification
+            .iter()
+            .map(|p| p.shape.iter().product())
+            .collect();
         let actual: Vec<usize> = parameters.iter().map(Vec::len).collect();
         let channels: Vec<_> = architecture.statistics()?.iter().map(|&c| (c, c)).collect();
         let actual_channels: Vec<_> = statistics.iter().map(|(m, v)| (m.len(), v.len())).collect();
         if lengths != actual || channels != actual_channels {
             let problem = format!("{actual:?} numbers, but the architecture has {lengths:?}");
-            return Err(LabError::input(format!("the network {}", architecture.name), problem));
+            return Err(LabError::input(
+                format!("the network {}", architecture.name),
+                problem,
+            ));
         }
         let place = |numbers: Vec<f32>| vector(numbers, &device);
         let parameters = parameters.into_iter().map(place).collect();
@@ -85,16 +94,22 @@ impl Network {
     /// If the device cannot hand them over.
     pub fn numbers(&self) -> Result<Vec<(&Parameter, Vec<f32>)>, LabError> {
         let tensors = self.parameters.iter().map(numbers);
-        self.specification.iter().zip(tensors).map(|(p, n)| Ok((p, n?))).collect()
+        self.specification
+            .iter()
+            .zip(tensors)
+            .map(|(p, n)| Ok((p, n?)))
+            .collect()
     }
 
     /// Running mean and variance of each batch normalisation.
     ///
     /// # Errors
     /// If the device cannot hand them over.
-    pub fn running(&self) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LabError> {
+    pub fn running(&self) -> Result<Vec<MeanAndVariance>, LabError> {
         let pairs = self.statistics.iter();
-        pairs.map(|(mean, variance)| Ok((numbers(mean)?, numbers(variance)?))).collect()
+        pairs
+            .map(|(mean, variance)| Ok((numbers(mean)?, numbers(variance)?)))
+            .collect()
     }
 
     /// What the network says of each row of `inputs` (examples × numbers of one): a row of logits,
@@ -129,14 +144,17 @@ impl Network {
 
     /// Rows as the network's input on `device`.
     pub(super) fn batch(&self, rows: Vec<f32>, count: usize, device: &Device) -> Value {
-        match self.architecture.input[..] {
-            [c, h, w] => {
-                Value::Pictures(Tensor::from_data(TensorData::new(rows, [count, c, h, w]), device))
-            }
-            _ => {
-                let inputs = self.architecture.inputs();
-                Value::Rows(Tensor::from_data(TensorData::new(rows, [count, inputs]), device))
-            }
+        if let [c, h, w] = self.architecture.input[..] {
+            Value::Pictures(Tensor::from_data(
+                TensorData::new(rows, [count, c, h, w]),
+                device,
+            ))
+        } else {
+            let inputs = self.architecture.inputs();
+            Value::Rows(Tensor::from_data(
+                TensorData::new(rows, [count, inputs]),
+                device,
+            ))
         }
     }
 }
@@ -150,7 +168,8 @@ pub(super) fn vector(numbers: Vec<f32>, device: &Device) -> Tensor<1> {
 /// A tensor's numbers.
 pub(super) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, LabError> {
     let data = tensor.to_data();
-    data.try_to_vec().map_err(|error| LabError::Model(format!("{error:?}")))
+    data.try_to_vec()
+        .map_err(|error| LabError::Model(format!("{error:?}")))
 }
 
 /// A parameter's first numbers.

@@ -23,7 +23,11 @@ pub fn to_onnx(network: &Network) -> Result<Vec<u8>, LabError> {
     let architecture = network.architecture();
     let mut writer = Writer {
         network,
-        numbers: network.numbers()?.into_iter().map(|(p, n)| (p.shape.clone(), n)).collect(),
+        numbers: network
+            .numbers()?
+            .into_iter()
+            .map(|(p, n)| (p.shape.clone(), n))
+            .collect(),
         running: network.running()?,
         next_parameter: 0,
         next_running: 0,
@@ -33,11 +37,19 @@ pub fn to_onnx(network: &Network) -> Result<Vec<u8>, LabError> {
     let last = writer.layers(&architecture.layers, "input".to_owned());
     // The last node's output gets the name that users see.
     if let Some(node) = writer.nodes.iter_mut().find(|node| node.output[0] == last) {
-        node.output[0] = "logits".to_owned();
+        "logits".clone_into(&mut node.output[0]);
     }
     let mut input = vec![Dimension::named("batch")];
-    input.extend(architecture.input.iter().map(|&size| Dimension::fixed(size)));
-    let output = vec![Dimension::named("batch"), Dimension::fixed(architecture.outputs()?)];
+    input.extend(
+        architecture
+            .input
+            .iter()
+            .map(|&size| Dimension::fixed(size)),
+    );
+    let output = vec![
+        Dimension::named("batch"),
+        Dimension::fixed(architecture.outputs()?),
+    ];
     let model = Model {
         ir_version: FORMAT,
         producer_name: "trefoil".to_owned(),

@@ -141,7 +141,8 @@ impl<'a> Pass<'a> {
         if self.mode == Mode::Train {
             let [n, _, h, w] = x.dims();
             let out = batch_norm_train(x, scale, shift, EPSILON);
-            self.seen.push((out.mean.inner(), out.variance.inner(), n * h * w));
+            self.seen
+                .push((out.mean.inner(), out.variance.inner(), n * h * w));
             out.output
         } else {
             let (mean, variance) = self.network.statistics[index].clone();

@@ -65,22 +65,30 @@ pub fn fit_privately(
         let rate = options.sgd.rate_at(epoch);
         let (mut sum, mut seen) = (0.0, 0);
         for _ in 0..steps {
-            let chosen: Vec<usize> =
-                (0..examples.len()).filter(|_| draws.unit() < sampling).collect();
+            let chosen: Vec<usize> = (0..examples.len())
+                .filter(|_| draws.unit() < sampling)
+                .collect();
             let (loss, sums) = clipped(network, examples, &chosen, options.clip)?;
             let deviation = options.noise * options.clip;
             let gradients = sums.into_iter().map(|gradient| {
                 let [count] = gradient.dims();
-                let drawn = (0..count).map(|_| (noise.normal() * deviation) as f32).collect();
+                let drawn = (0..count)
+                    .map(|_| (noise.normal() * deviation) as f32)
+                    .collect();
                 (gradient + vector(drawn, &network.device)) / options.batch as f64
             });
             let gradients = gradients.collect();
-            options.sgd.step(rate, &mut network.parameters, gradients, &mut velocity);
+            options
+                .sgd
+                .step(rate, &mut network.parameters, gradients, &mut velocity);
             sum += loss;
             seen += chosen.len();
         }
         if !sum.is_finite() {
-            let problem = format!("the loss became {sum} in epoch {}; lower the rate", epoch + 1);
+            let problem = format!(
+                "the loss became {sum} in epoch {}; lower the rate",
+                epoch + 1
+            );
             return Err(LabError::Model(problem));
         }
         let elapsed = start.elapsed();
@@ -119,9 +127,9 @@ impl Private {
         }
         let outputs = architecture.outputs()?;
         match examples.labels.iter().max() {
-            Some(&most) if most >= outputs => {
-                refuse(format!("label {most}, but the network tells {outputs} classes apart"))
-            }
+            Some(&most) if most >= outputs => refuse(format!(
+                "label {most}, but the network tells {outputs} classes apart"
+            )),
             _ => Ok(()),
         }
     }
@@ -141,7 +149,11 @@ fn clipped(
     }
     let device = network.device.clone().autodiff();
     let input = network.batch(examples.rows(chosen), chosen.len(), &device);
-    let parameters: Vec<_> = network.parameters.iter().map(|p| p.clone().autodiff()).collect();
+    let parameters: Vec<_> = network
+        .parameters
+        .iter()
+        .map(|p| p.clone().autodiff())
+        .collect();
     let mut pass = Pass::new(network, &parameters, Mode::Tap);
     let outputs = pass.run(input);
     let taps = pass.taps;
@@ -161,10 +173,18 @@ fn clipped(
         .collect::<Result<_, LabError>>()?;
     let count = chosen.len();
     let zero = Tensor::<1>::zeros([count], &network.device);
-    let squares = layers.iter().fold(zero, |sum, layer| sum + layer.squared_norms());
+    let squares = layers
+        .iter()
+        .fold(zero, |sum, layer| sum + layer.squared_norms());
     // min(1, clip / norm) for each example.
-    let factors = (squares + LEAST).sqrt().recip().mul_scalar(clip).clamp_max(1.0);
-    let sums = layers.iter().flat_map(|layer| layer.weighted_sums(&factors));
+    let factors = (squares + LEAST)
+        .sqrt()
+        .recip()
+        .mul_scalar(clip)
+        .clamp_max(1.0);
+    let sums = layers
+        .iter()
+        .flat_map(|layer| layer.weighted_sums(&factors));
     Ok((value, sums.collect()))
 }
 
@@ -220,7 +240,11 @@ impl PerExample {
             // ‖a gᵀ‖² = ‖a‖² ‖g‖².
             square(self.input.clone()) * square(self.output.clone())
         } else {
-            square(self.output.clone().matmul(self.input.clone().swap_dims(1, 2)))
+            square(
+                self.output
+                    .clone()
+                    .matmul(self.input.clone().swap_dims(1, 2)),
+            )
         };
         if self.bias {
             weights + square(self.output.clone().sum_dim(2))
@@ -234,10 +258,11 @@ impl PerExample {
         let [n, inputs, places] = self.input.dims();
         let [_, outputs, _] = self.output.dims();
         let weighted = self.output.clone() * factors.clone().reshape([n, 1, 1]);
-        let flat = |x: Tensor<3>, rows: usize| {
-            x.permute([1, 0, 2]).reshape([rows, n * places])
-        };
-        let (g, a) = (flat(weighted.clone(), outputs), flat(self.input.clone(), inputs));
+        let flat = |x: Tensor<3>, rows: usize| x.permute([1, 0, 2]).reshape([rows, n * places]);
+        let (g, a) = (
+            flat(weighted.clone(), outputs),
+            flat(self.input.clone(), inputs),
+        );
         let weights = if self.inputs_first {
             a.matmul(g.transpose())
         } else {
@@ -289,7 +314,11 @@ mod tests {
     }
 
     fn norm(gradient: &[f32]) -> f64 {
-        gradient.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt()
+        gradient
+            .iter()
+            .map(|&v| f64::from(v).powi(2))
+            .sum::<f64>()
+            .sqrt()
     }
 
     #[test]
@@ -297,8 +326,10 @@ mod tests {
         let (network, inputs, labels) = small();
         let examples = Examples::new(inputs.view(), &labels, 4).unwrap();
         let all: Vec<usize> = (0..6).collect();
-        let single: Vec<Vec<f32>> =
-            all.iter().map(|&one| sums(&network, &examples, &[one], 1e9)).collect();
+        let single: Vec<Vec<f32>> = all
+            .iter()
+            .map(|&one| sums(&network, &examples, &[one], 1e9))
+            .collect();
         let norms: Vec<f64> = single.iter().map(|gradient| norm(gradient)).collect();
         let clip = f64::midpoint(
             norms.iter().copied().fold(f64::INFINITY, f64::min),
@@ -311,7 +342,10 @@ mod tests {
                 .zip(&norms)
                 .map(|(gradient, norm)| f64::from(gradient[index]) * (clip / norm).min(1.0))
                 .sum();
-            assert!((f64::from(ours) - theirs).abs() < 1e-4, "{index}: {ours} {theirs}");
+            assert!(
+                (f64::from(ours) - theirs).abs() < 1e-4,
+                "{index}: {ours} {theirs}"
+            );
         }
         // One alone has the norm of the clip, or its own.
         for (one, &own) in norms.iter().enumerate() {
@@ -332,8 +366,10 @@ mod tests {
         let input = network.batch(examples.rows(&all), 6, &device);
         let outputs = Pass::new(&network, &leaves, Mode::Train).run(input);
         let gradients = Loss::CrossEntropy.of(outputs, &examples, &all).backward();
-        let theirs: Vec<f32> =
-            leaves.iter().flat_map(|leaf| numbers(&leaf.grad(&gradients).unwrap()).unwrap()).collect();
+        let theirs: Vec<f32> = leaves
+            .iter()
+            .flat_map(|leaf| numbers(&leaf.grad(&gradients).unwrap()).unwrap())
+            .collect();
         assert_eq!(ours.len(), theirs.len());
         for (ours, theirs) in ours.iter().zip(theirs) {
             assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");

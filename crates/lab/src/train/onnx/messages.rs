@@ -159,7 +159,10 @@ impl Tensor {
             dims: shape.iter().map(|&size| size as i64).collect(),
             data_type: FLOAT,
             name: name.to_owned(),
-            raw_data: numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            raw_data: numbers
+                .iter()
+                .flat_map(|number| number.to_le_bytes())
+                .collect(),
         }
     }
 }
