@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::sync::Mutex;
-use trefoil_lab::pipeline::{Cache, Config, Outcome, Parties, Progress, Sample, Scale, run};
+use trefoil_lab::data::Split;
+use trefoil_lab::pipeline::{
+    Cache, Config, Outcome, Parties, Progress, Records, Sample, Scale, run, run_on,
+};
 
 const CONFIG: &str = r#"
     name = "small"
@@ -19,7 +22,7 @@ const CONFIG: &str = r#"
     batch = 16
     sgd = { rate = 0.1 }
     [references]
-    models = 3
+    models = 4
     parallel = 2
     [membership]
     epochs = 10
@@ -79,7 +82,7 @@ fn a_second_run_trains_nothing_and_says_the_same() {
             .iter()
             .filter(|what| what.starts_with("reference model"))
             .count()
-            == 3
+            == 4
     );
     assert!((first.difference.unwrap() - 1e-3).abs() < 1e-9);
     let text = first.report.terminal();
@@ -90,15 +93,43 @@ fn a_second_run_trains_nothing_and_says_the_same() {
         "DP-SGD",
         "MemGuard",
         "Labels changed in all guarded answers: 0",
+        "RMIA",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
     let (second, trained) = experiment(&config, folder.path());
     assert_eq!(trained, Vec::<String>::new());
     assert_eq!(first.report.data, second.report.data);
-    // Another evaluation split: other records, other numbers.
-    config.seed = 2;
-    let (third, trained) = experiment(&config, folder.path());
-    assert!(!trained.is_empty());
-    assert_ne!(first.report.data, third.report.data);
+}
+
+#[test]
+fn nothing_is_chosen_on_the_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().to_owned()).unwrap();
+    let mut config = Config::parse(CONFIG, Scale::Small).unwrap();
+    config.defences = trefoil_lab::pipeline::Defences::default();
+    let experiment = |change: &dyn Fn(&mut Split)| {
+        let loaded = Records::load(&config, folder.path()).unwrap();
+        let mut split = loaded.split.clone();
+        change(&mut split);
+        let records = Records::of(&config, loaded.data, split);
+        run_on(&config, &records, &cache, None, &|_| ()).unwrap()
+    };
+    let decisions = |outcome: &Outcome| outcome.report.data["results"].to_string();
+    let plain = experiment(&|_| ());
+    // Other non-members to be judged by: the guard stays, what is found changes.
+    let judged = experiment(&|split| {
+        let half = split.evaluation_nonmembers.len() / 2;
+        split.evaluation_nonmembers.truncate(half);
+    });
+    assert_eq!(plain.guard.digest(), judged.guard.digest());
+    assert_ne!(decisions(&plain), decisions(&judged));
+    // The evaluation's records given to the defender: another guard.
+    let swapped = experiment(&|split| {
+        std::mem::swap(
+            &mut split.evaluation_nonmembers,
+            &mut split.defence_nonmembers,
+        );
+    });
+    assert_ne!(plain.guard.digest(), swapped.guard.digest());
 }

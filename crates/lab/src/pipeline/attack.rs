@@ -2,10 +2,16 @@
 
 use super::models::Trainer;
 use super::records::Part;
+use crate::attacks::label_only::{self, Noise, Settings};
 use crate::attacks::rmia::Population;
-use crate::attacks::{Attacker, Battery, Evidence, Outputs, References, run_all};
+use crate::attacks::{Attacker, Battery, Evidence, Outputs, References, Verdict, run_all};
+use crate::data::Encoding;
+use crate::train::Network;
 use crate::{LabError, Sides};
 use ndarray::{Array2, Array3, Axis};
+
+/// Disturbed copies of each record and strength that the label-only attack asks about.
+const NOISY_COPIES: usize = 8;
 
 /// Answers for all rows of the records.
 pub(super) struct View<'a> {
@@ -72,6 +78,44 @@ pub(super) fn attack(
         ..Evidence::new(&target)
     };
     run_all(&evidence)
+}
+
+/// The label-only attack by noise: how much of it a record's label survives. It asks the model
+/// itself for labels alone, so no defence that keeps them changes it.
+pub(super) fn label_noise(
+    trainer: &Trainer<'_>,
+    target: &Network,
+    shadow: &Network,
+) -> Result<Battery, LabError> {
+    let records = trainer.records;
+    let noises = match records.data.encoding {
+        Encoding::Bits => vec![Noise::Flip(0.01), Noise::Flip(0.03), Noise::Flip(0.1)],
+        Encoding::Pixels => [0.02, 0.05, 0.1].map(Noise::Gaussian).to_vec(),
+    };
+    let settings = Settings {
+        noises,
+        copies: NOISY_COPIES,
+        seed: trainer.config.seed,
+    };
+    let scores = |network: &Network, part: Part| {
+        let inputs = records.inputs(&records.rows[records.range(part)])?;
+        label_only::scores(inputs.view(), &records.labels(part), &settings, |inputs| {
+            Ok(Outputs::unlabelled("the logits", network.outputs(inputs)?)?.predicted())
+        })
+    };
+    let asked = Sides::new(
+        scores(target, Part::Members)?,
+        scores(target, Part::NonMembers)?,
+    );
+    let own = Sides::new(
+        scores(shadow, Part::ShadowMembers)?,
+        scores(shadow, Part::ShadowNonMembers)?,
+    );
+    let verdict = Verdict::by_shadow("label noise", asked, Some(own), None);
+    Ok(Battery {
+        verdicts: vec![verdict],
+        skipped: Vec::new(),
+    })
 }
 
 /// What an attacker is called in tables.

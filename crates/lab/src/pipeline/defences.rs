@@ -24,7 +24,9 @@ pub(super) fn top(confidences: &Array2<f64>, count: usize) -> Array2<f64> {
             continue;
         };
         let mean = rest.iter().map(|&class| row[class]).sum::<f64>() / rest.len() as f64;
-        rest.iter().for_each(|&class| row[class] = mean);
+        for &class in rest {
+            row[class] = mean;
+        }
     }
     answers
 }

@@ -6,7 +6,7 @@ use crate::attacks;
 use crate::random::Stream;
 use crate::train::{
     Accountant, Architecture, DenseLayer, Epoch, Examples, Fit, Loss, MembershipClassifier,
-    MembershipOptions, Network, Saving, Sgd, fit, fit_privately, softmax,
+    MembershipOptions, Network, NnM, Saving, fit, fit_privately, softmax,
 };
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ impl Trainer<'_> {
             let examples = Examples::new(inputs.view(), &labels, self.records.data.classes())?;
             let mut network = Network::new(&architecture, seed)?;
             fit_privately(&mut network, &examples, &private, &mut |epoch| {
-                (self.heard)(what, epoch)
+                (self.heard)(what, epoch);
             })?;
             keep(&network, start.elapsed().as_secs_f64())
         })?;
@@ -168,8 +168,9 @@ impl Trainer<'_> {
         Ok((restore(&architecture, kept)?, accountant))
     }
 
-    /// The attacker's reference models: each trained on a random half of the pool. Gives their
-    /// confidences' networks, and which of the rows each was trained on.
+    /// The attacker's reference models, two for each random halving of the pool, one on each half:
+    /// so every record has as many models that know it as models that do not. Gives each with the
+    /// rows it was trained on.
     pub(super) fn references(&self) -> Result<Vec<(Network, Vec<usize>)>, LabError> {
         let (count, pool) = (self.config.references.models, &self.records.pool);
         let size = (pool.len() / 2).min(self.records.split.target_members.len());
@@ -183,9 +184,12 @@ impl Trainer<'_> {
                     return;
                 }
                 let seed = self.config.seed.wrapping_add(1000 + index as u64);
+                let halving = self.config.seed.wrapping_add(index as u64 / 2);
                 let order =
-                    Stream::new(seed, "a reference model's records").permutation(pool.len());
-                let rows: Vec<usize> = order[..size].iter().map(|&at| pool[at]).collect();
+                    Stream::new(halving, "halves for reference models").permutation(pool.len());
+                let start = if index.is_multiple_of(2) { 0 } else { size };
+                let half = &order[start..start + size];
+                let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
                 let what = format!("reference model {} of {count}", index + 1);
                 match self.train(&what, &rows, Loss::CrossEntropy, seed) {
                     Ok(trained) => lock(&done).push((index, trained.network, rows)),
@@ -274,16 +278,7 @@ impl attacks::Trainer for Trainer<'_> {
             features.select(Axis(0), &rows).mapv(f64::from)
         };
         let epochs = self.config.membership.attack_epochs;
-        let options = MembershipOptions {
-            epochs,
-            sgd: Sgd {
-                rate: 0.01,
-                drops: vec![epochs * 3 / 4],
-                ..Sgd::default()
-            },
-            seed,
-            ..MembershipOptions::default()
-        };
+        let options = NnM { epochs }.options(seed);
         let hidden = MembershipClassifier::ATTACK;
         let (yes, no) = (side(true), side(false));
         let layers = self.classifier(

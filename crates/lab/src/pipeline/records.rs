@@ -51,17 +51,23 @@ impl Records {
             Some(source) => DataSet::load(source, folder)?,
             None => generated::location_like(config.data.records, config.seed)?,
         };
-        let split = match &config.data.permutation {
-            Some(path) => Split::memguard(&folder.join(path))?,
-            None => {
-                let (target, shadow) = (config.data.target, config.data.shadow);
-                Split::seeded(&data.name, data.records(), target, shadow, config.seed)?
-            }
+        let split = if let Some(path) = &config.data.permutation {
+            Split::memguard(&folder.join(path))?
+        } else {
+            let (target, shadow) = (config.data.target, config.data.shadow);
+            Split::seeded(&data.name, data.records(), target, shadow, config.seed)?
         };
+        Ok(Self::of(config, data, split))
+    }
+
+    /// The records of `data`, split like this.
+    pub fn of(config: &Config, data: DataSet, split: Split) -> Self {
         // What is in no part is the attacker's too, as much of it as the target was trained on.
         let mut taken = vec![false; data.records()];
         for (_, part) in split.parts() {
-            part.iter().for_each(|&row| taken[row] = true);
+            for &row in part {
+                taken[row] = true;
+            }
         }
         let order = Stream::new(config.seed, "spare records").permutation(data.records());
         let mut spare: Vec<usize> = order.into_iter().filter(|&row| !taken[row]).collect();
@@ -91,14 +97,14 @@ impl Records {
             end
         });
         let rows = parts.into_iter().flatten().copied().collect();
-        Ok(Self {
+        Self {
             data,
             split,
             rows,
             ends,
             shadow_training,
             pool,
-        })
+        }
     }
 
     /// Where a part's rows lie.

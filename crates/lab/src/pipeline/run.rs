@@ -1,7 +1,7 @@
 //! The stages of a run, one after the other.
 
 use super::answers::{Deployed, Sample, guard_of, guarded, simulated, softmax_of};
-use super::attack::{View, attack, name_of, target_outputs};
+use super::attack::{View, attack, label_noise, name_of, target_outputs};
 use super::models::{Trained, Trainer, confidences};
 use super::records::{Part, Records};
 use super::tune::{Tuned, tune};
@@ -78,11 +78,30 @@ pub fn run(
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Outcome, LabError> {
     progress(Progress::Stage("reading the records"));
-    let records = Records::load(config, folder)?;
+    run_on(
+        config,
+        &Records::load(config, folder)?,
+        cache,
+        parties,
+        progress,
+    )
+}
+
+/// [`run`] on records that are there.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(
+    config: &Config,
+    records: &Records,
+    cache: &Cache,
+    parties: Option<&mut dyn Parties>,
+    progress: &(dyn Fn(Progress<'_>) + Sync),
+) -> Result<Outcome, LabError> {
     let heard = |what: &str, epoch: &Epoch| progress(Progress::Epoch(what, epoch));
     let trainer = Trainer {
         config,
-        records: &records,
+        records,
         cache,
         heard: &heard,
     };
@@ -180,6 +199,8 @@ impl Stage<'_> {
         let tuned = tune(&self.trainer, &h, &self.target, &plain)?;
 
         let mut battles = vec![self.battle("plaintext", &plain, None)?];
+        let battery = label_noise(&self.trainer, &target.network, &shadow.network)?;
+        battles[0].results.add(&battery, Attacker::Standard)?;
         for &kind in &config.softmaxes {
             self.say(&format!("attacking {}", kind.name()));
             battles.push(self.unguarded(kind)?);
@@ -618,7 +639,7 @@ fn models_table(models: Vec<ModelRow>) -> Table {
 
 /// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker.
 fn overview(battles: &[Battle]) -> Table {
-    const ATTACKS: [&str; 7] = [
+    const ATTACKS: [&str; 8] = [
         "NN-M",
         "conf",
         "entr",
@@ -626,6 +647,7 @@ fn overview(battles: &[Battle]) -> Table {
         "LiRA",
         "LiRA-fixed",
         "RMIA",
+        "label noise",
     ];
     let header = [&["answers", "attacker"][..], &ATTACKS, &["floor"]].concat();
     let mut table = Table::new("Attacks, defences and softmaxes", &header);

@@ -5,7 +5,7 @@ use super::examples::Examples;
 use super::fit::{Epoch, Fit, Loss, fit};
 use super::network::Network;
 use super::sgd::Sgd;
-use crate::LabError;
+use crate::{LabError, attacks};
 use ndarray::{Array1, Array2, ArrayView2, concatenate};
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,7 @@ impl MembershipClassifier {
             .0)
     }
 
-    /// The linear layers, first to last; ReLU between them.
+    /// The linear layers, first to last; `ReLU` between them.
     ///
     /// # Errors
     /// If the device cannot hand them over.
@@ -143,7 +143,65 @@ impl MembershipClassifier {
     }
 }
 
-/// Train a membership classifier and give its linear layers, between which is ReLU: weights
+/// Trains the network of NN-M (Shokri et al. 2017): 512-256-128-1, see
+/// [`MembershipOptions::attack`].
+#[derive(Debug, Clone, Copy)]
+pub struct NnM {
+    /// Epochs; the rate falls to a tenth at three quarters of them.
+    pub epochs: usize,
+}
+
+impl Default for NnM {
+    fn default() -> Self {
+        Self { epochs: 400 }
+    }
+}
+
+impl NnM {
+    /// How the network is trained.
+    pub fn options(self, seed: u64) -> MembershipOptions {
+        let mut options = MembershipOptions::attack(seed);
+        options.epochs = self.epochs;
+        options.sgd.drops = vec![self.epochs * 3 / 4];
+        options
+    }
+}
+
+impl attacks::Trainer for NnM {
+    fn train(
+        &self,
+        features: &Array2<f32>,
+        members: &[bool],
+        seed: u64,
+    ) -> Result<Box<dyn attacks::Membership>, LabError> {
+        let side = |wanted: bool| {
+            let rows: Vec<usize> = (0..members.len())
+                .filter(|&row| members[row] == wanted)
+                .collect();
+            features.select(ndarray::Axis(0), &rows).mapv(f64::from)
+        };
+        let classifier = MembershipClassifier::train(
+            side(true).view(),
+            side(false).view(),
+            &MembershipClassifier::ATTACK,
+            &self.options(seed),
+            &mut |_| {},
+        )?;
+        Ok(Box::new(classifier))
+    }
+}
+
+impl attacks::Membership for MembershipClassifier {
+    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
+        let scores = self.network.outputs(features.view())?;
+        Ok(scores
+            .iter()
+            .map(|score| 1.0 / (1.0 + (-score).exp()))
+            .collect())
+    }
+}
+
+/// Train a membership classifier and give its linear layers, between which is `ReLU`: weights
 /// (in × out) and biases (out). Its one output is above 0 for members. See
 /// [`MembershipClassifier::train`].
 ///

@@ -27,9 +27,9 @@ pub use examples::{Examples, accuracy, softmax};
 pub use fit::{Epoch, Fit, Loss, fit};
 pub use hamp::{Hamp, hamp_outputs, soft_label};
 pub use membership::{
-    DenseLayer, MembershipClassifier, MembershipOptions, train_membership_classifier,
+    DenseLayer, MembershipClassifier, MembershipOptions, NnM, train_membership_classifier,
 };
-pub use network::Network;
+pub use network::{MeanAndVariance, Network};
 pub use onnx::to_onnx;
 pub use private::{Private, fit_privately};
 pub use sgd::Sgd;

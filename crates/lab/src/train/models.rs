@@ -3,7 +3,7 @@
 use super::architecture::{Architecture, Layer};
 
 impl Architecture {
-    /// A multi-layer perceptron with ReLU between its linear layers.
+    /// A multi-layer perceptron with `ReLU` between its linear layers.
     ///
     /// ```
     /// use trefoil_lab::train::Architecture;
@@ -20,8 +20,8 @@ impl Architecture {
         Self::new("mlp", vec![inputs], layers)
     }
 
-    /// LeNet with 20 and 50 channels and 500 hidden units, as in the literature of secure
-    /// inference (LeCun et al. 1998, in the size of Caffe's example).
+    /// `LeNet` with 20 and 50 channels and 500 hidden units, as in the literature of secure
+    /// inference (`LeCun` et al. 1998, in the size of `Caffe`'s example).
     pub fn lenet(input: [usize; 3], classes: usize) -> Self {
         let layers = vec![
             conv(20, 5, 1, 0, true),

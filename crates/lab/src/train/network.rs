@@ -10,6 +10,9 @@ use ndarray::{Array2, ArrayView2};
 /// Examples that go through a network at once when nothing is learnt.
 const EVALUATED_AT_ONCE: usize = 256;
 
+/// A running mean and variance, a number of each for each channel.
+pub type MeanAndVariance = (Vec<f32>, Vec<f32>);
+
 /// A network: an architecture and its numbers.
 ///
 /// Every tensor of parameters is kept as a vector; layers see it in its shape. So the optimiser,
@@ -46,7 +49,7 @@ impl Network {
     pub fn from_numbers(
         architecture: &Architecture,
         parameters: Vec<Vec<f32>>,
-        statistics: Vec<(Vec<f32>, Vec<f32>)>,
+        statistics: Vec<MeanAndVariance>,
     ) -> Result<Self, LabError> {
         architecture.outputs()?;
         let device = Device::flex();
@@ -102,7 +105,7 @@ impl Network {
     ///
     /// # Errors
     /// If the device cannot hand them over.
-    pub fn running(&self) -> Result<Vec<(Vec<f32>, Vec<f32>)>, LabError> {
+    pub fn running(&self) -> Result<Vec<MeanAndVariance>, LabError> {
         let pairs = self.statistics.iter();
         pairs
             .map(|(mean, variance)| Ok((numbers(mean)?, numbers(variance)?)))
@@ -141,18 +144,17 @@ impl Network {
 
     /// Rows as the network's input on `device`.
     pub(super) fn batch(&self, rows: Vec<f32>, count: usize, device: &Device) -> Value {
-        match self.architecture.input[..] {
-            [c, h, w] => Value::Pictures(Tensor::from_data(
+        if let [c, h, w] = self.architecture.input[..] {
+            Value::Pictures(Tensor::from_data(
                 TensorData::new(rows, [count, c, h, w]),
                 device,
-            )),
-            _ => {
-                let inputs = self.architecture.inputs();
-                Value::Rows(Tensor::from_data(
-                    TensorData::new(rows, [count, inputs]),
-                    device,
-                ))
-            }
+            ))
+        } else {
+            let inputs = self.architecture.inputs();
+            Value::Rows(Tensor::from_data(
+                TensorData::new(rows, [count, inputs]),
+                device,
+            ))
         }
     }
 }

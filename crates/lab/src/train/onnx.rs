@@ -37,7 +37,7 @@ pub fn to_onnx(network: &Network) -> Result<Vec<u8>, LabError> {
     let last = writer.layers(&architecture.layers, "input".to_owned());
     // The last node's output gets the name that users see.
     if let Some(node) = writer.nodes.iter_mut().find(|node| node.output[0] == last) {
-        node.output[0] = "logits".to_owned();
+        "logits".clone_into(&mut node.output[0]);
     }
     let mut input = vec![Dimension::named("batch")];
     input.extend(
