@@ -69,8 +69,8 @@ impl Entry {
     /// A protocol over `R` that opens nothing.
     ///
     /// `secrets` makes the two secrets, valid inputs of the same shapes that are as different as the protocol
-    /// allows. Sizes should be such that packed bits fill whole bytes (multiples of 8): a byte that is filled in
-    /// part is not uniform.
+    /// allows. Sizes should be multiples of 8, so that packed bits fill whole bytes: the bits of a byte that is
+    /// filled in part are tested for linear relations alone.
     pub fn new<R: Ring>(
         name: &'static str,
         covers: &'static [&'static str],

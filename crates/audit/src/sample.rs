@@ -114,6 +114,52 @@ impl Sample {
     }
 }
 
+/// The words of two samples' views, without the padding of packed bits.
+pub(crate) struct Layout {
+    /// Words of whole bytes.
+    pub(crate) words: Vec<Word>,
+    /// Last bytes of messages of packed bits that are filled in part, and how many low bits are used.
+    pub(crate) partial: Vec<(Word, usize)>,
+}
+
+impl Layout {
+    /// Of samples with the same messages. A last byte is filled in part if its high bits are 0 in all runs on both
+    /// secrets while its low bits are not.
+    pub(crate) fn new(samples: &[Sample; 2]) -> Self {
+        let all = &samples[0].layout;
+        let mut layout = Self {
+            words: Vec::with_capacity(all.len()),
+            partial: Vec::new(),
+        };
+        for (i, word) in all.iter().enumerate() {
+            let last = all
+                .get(i + 1)
+                .is_none_or(|next| next.message != word.message);
+            let at = word.start + word.bytes - 1;
+            let views = samples.iter().flat_map(|sample| &sample.views);
+            let used = views.fold(0, |used, view| used | view[at]);
+            let bits = used.count_ones() as usize;
+            if !(word.bits && last && (1..8).contains(&bits) && used == u8::MAX >> (8 - bits)) {
+                layout.words.push(*word);
+                continue;
+            }
+            let byte = Word {
+                start: at,
+                bytes: 1,
+                ..*word
+            };
+            layout.partial.push((byte, bits));
+            if word.bytes > 1 {
+                layout.words.push(Word {
+                    bytes: word.bytes - 1,
+                    ..*word
+                });
+            }
+        }
+        layout
+    }
+}
+
 /// The values that a protocol opens, from its secrets: one vector for each opening, of ring elements or of bits
 /// in words of 64.
 pub(crate) type Ideal<R> = dyn Fn(&Secret<R>) -> Vec<Vec<u64>> + Send + Sync;

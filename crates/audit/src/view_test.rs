@@ -2,7 +2,7 @@
 
 use crate::Random;
 use crate::relations::Columns;
-use crate::sample::{Sample, Word};
+use crate::sample::{Layout, Sample, Word};
 use crate::statistics::{CELLS, Outcome, homogeneous, uniform};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -152,19 +152,20 @@ pub(crate) fn examine(samples: &[Sample; 2], seed: u64) -> Vec<Finding> {
     if !same || samples[0].layout.is_empty() {
         return findings;
     }
-    let layout = &samples[0].layout;
+    let layout = Layout::new(samples);
+    let words_of = &layout.words;
     let mut random = Random::of(seed, "tested positions");
     let paired: Vec<Word> = random
-        .choose(PAIRED_WORDS, layout.len())
+        .choose(PAIRED_WORDS, words_of.len())
         .into_iter()
-        .map(|i| layout[i])
+        .map(|i| words_of[i])
         .collect();
     let (mut words, mut pairs, mut secrets) = (
         Family::new(Test::Words),
         Family::new(Test::Pairs),
         Family::new(Test::Secrets),
     );
-    for word in layout {
+    for word in words_of {
         for high in [false, true] {
             let counts = samples
                 .each_ref()
@@ -189,8 +190,8 @@ pub(crate) fn examine(samples: &[Sample; 2], seed: u64) -> Vec<Finding> {
         }
     }
     findings.extend([words, pairs, secrets].map(|family| family.finding(&samples[0])));
-    findings.push(repeats(samples));
-    findings.push(relations(samples, &mut random));
+    findings.push(repeats(samples, words_of));
+    findings.push(relations(samples, &layout, &mut random));
     findings
 }
 
@@ -251,8 +252,7 @@ fn openings(samples: &[Sample; 2]) -> Finding {
 }
 
 /// Words of four and more bytes whose value, or whose relation to another word, comes again in other runs.
-fn repeats(samples: &[Sample; 2]) -> Finding {
-    let layout = &samples[0].layout;
+fn repeats(samples: &[Sample; 2], layout: &[Word]) -> Finding {
     // (count of events, expected by chance)
     let (mut events, mut expected, mut place) = (0_usize, 0.0, None);
     let mut words = 0;
@@ -306,11 +306,14 @@ fn repeats(samples: &[Sample; 2]) -> Finding {
 
 /// Linear relations among as many bits as the runs allow: of packed bits any, of elements mostly the lowest, which
 /// are linear in sums and differences.
-fn relations(samples: &[Sample; 2], random: &mut Random) -> Finding {
+fn relations(samples: &[Sample; 2], layout: &Layout, random: &mut Random) -> Finding {
     let sample = &samples[0];
     let budget = sample.views.len().saturating_sub(SPARE_RUNS);
     let (mut low, mut others) = (Vec::new(), Vec::new());
-    for word in &sample.layout {
+    for (word, bits) in &layout.partial {
+        low.extend((0..*bits).map(|bit| (*word, bit)));
+    }
+    for word in &layout.words {
         for bit in 0..8 * word.bytes {
             if bit == 0 || word.bits {
                 low.push((*word, bit));

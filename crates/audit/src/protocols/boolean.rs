@@ -49,6 +49,12 @@ pub(super) fn entries() -> Vec<Entry> {
             async |p, x| msb(p, &x.shares[0], 32).await.map(drop),
         ),
         Entry::new::<Z64>(
+            "msb of three",
+            &["trefoil_mpc::msb"],
+            signed(&[&[3]], 62),
+            async |p, x| msb(p, &x.shares[0], 64).await.map(drop),
+        ),
+        Entry::new::<Z64>(
             "less than",
             &["trefoil_mpc::less_than"],
             signed(VECTORS, 60),
