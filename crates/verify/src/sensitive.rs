@@ -79,9 +79,9 @@ pub(crate) fn slope(
     if square == 0.0 {
         return Ok((0.0, ArrayD::zeros(sample.raw_dim())));
     }
-    // Relative to the weights, so that the difference is far from both rounding and curvature.
+    // Relative to the weights, and so small that hardly an activation changes on the way.
     let size = squares(weights).sqrt().max(1e-6);
-    let step = 1e-5 * size / square.sqrt();
+    let step = 1e-8 * size / square.sqrt();
     let at = |by: f64| -> Result<ArrayD<f64>, VerifyError> {
         let moved: Vec<_> = weights
             .iter()
@@ -247,7 +247,7 @@ mod tests {
             let (_, gradient) = slope(&plan, &weights, &sample, &signs).unwrap();
             let direction = sample.mapv(|_| random.normal().unwrap());
             let analytic = (&gradient * &direction).sum();
-            let step = 1e-6;
+            let step = 1e-7;
             let at = |by: f64| {
                 let moved = &sample + &(&direction * by);
                 slope(&plan, &weights, &moved, &signs).unwrap().0

@@ -8,4 +8,5 @@ mod loss;
 mod mistakes;
 mod price;
 mod services;
+mod verify;
 mod world;
