@@ -224,7 +224,12 @@ impl Stage {
         bar: &Bar,
         rows: &mut Vec<Row>,
     ) -> Result<(), Failure> {
-        let plan = Demand::new(20, 20.0).cheapest()?;
+        // Enough public samples to notice that a model is worse, too.
+        let demand = Demand {
+            public: Some(60),
+            ..Demand::new(20, 20.0)
+        };
+        let plan = demand.cheapest()?;
         let runs = plan.runs();
         let experiment = self.experiment(&plan, None)?;
         let trials = arguments.behaviour_trials;

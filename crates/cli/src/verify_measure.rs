@@ -61,10 +61,7 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
     let natural = read_public::first(&samples.values, arguments.candidates);
     let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
     let high = natural.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let ascent = Ascent {
-        steps: arguments.steps,
-        ..Ascent::within(low, high)
-    };
+    let ascent = Ascent::within(low, high).steps(arguments.steps);
     let one = single(&graph, arguments.format)?;
     let lesson = Model::compile(&graph, LESSON, Some(LESSON), arguments.format)?;
     let bar = Bar::new("searching probes");

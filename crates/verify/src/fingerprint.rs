@@ -13,6 +13,10 @@ use trefoil_nn::{Plan, Weights};
 /// Version of the fingerprint's file. Raised with every change of its meaning.
 const VERSION: u32 = 1;
 
+/// Probes of labels keep their two best scores this many tolerances apart, at least: twice what an honest answer may
+/// move them, so that an error in estimating the tolerance raises no alarm.
+const MARGIN: f64 = 4.0;
+
 /// What of an answer is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -120,7 +124,15 @@ impl Fingerprint {
                 "{count} probes from {given} natural samples: give at least one probe, and a natural sample for each"
             )));
         }
-        let found = candidates(plan, weights, natural, ascent, random, progress)?;
+        let mut ascent = *ascent;
+        if mode != Mode::Confidences {
+            // Labels may change places within twice the tolerance; from there on they tell.
+            let few: Vec<usize> = (0..given.min(4)).collect();
+            let few = natural.select(Axis(0), &few);
+            let known = Self::record(plan, weights, &few, vec![0.0; few.len_of(Axis(0))], mode)?;
+            ascent.margin = Some(MARGIN * known.tolerance);
+        }
+        let found = candidates(plan, weights, natural, &ascent, random, progress)?;
         let chosen = cover(&found, count);
         let probes: Vec<_> = chosen.iter().map(|&index| found[index].sample.clone()).collect();
         let sensitivities = chosen.iter().map(|&index| found[index].score).collect();
@@ -367,10 +379,7 @@ mod tests {
         let (plan, weights) = model();
         let (natural, _) = trefoil_digits::generate(6, 4);
         let natural = natural.mapv(f64::from).into_dyn();
-        let ascent = Ascent {
-            steps: 3,
-            ..Ascent::within(0.0, 1.0)
-        };
+        let ascent = Ascent::within(0.0, 1.0).steps(3);
         let made = Fingerprint::make(&plan, &weights, &natural, 4, mode, &ascent, &mut |_| {});
         let made = made.unwrap();
         (plan, weights, made)

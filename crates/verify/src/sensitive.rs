@@ -23,6 +23,9 @@ pub struct Ascent {
     pub high: f64,
     /// Steps of the ascent.
     pub steps: usize,
+    /// Go on to where the two best scores are this close, if labels are compared: a label tells nothing of a
+    /// change that is smaller than their distance.
+    pub(crate) margin: Option<f64>,
 }
 
 impl Ascent {
@@ -33,7 +36,26 @@ impl Ascent {
             low,
             high,
             steps: 20,
+            margin: None,
         }
+    }
+
+    /// The value nearest to `x` that may stand where the natural sample has `x_0`.
+    fn allowed(&self, x: f64, x_0: f64) -> f64 {
+        x.clamp(x_0 - self.epsilon, x_0 + self.epsilon)
+            .clamp(self.low.min(x_0), self.high.max(x_0))
+    }
+
+    /// The same with so many steps.
+    #[must_use]
+    pub fn steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// The same, but no value moves by more than `epsilon`.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
     }
 }
 
@@ -117,15 +139,19 @@ pub(crate) fn candidates(
             score(plan, &weights, &start)?,
             score(plan, &weights, &sample)?,
         );
-        let (sample, score) = if after > before {
+        let (mut sample, mut found_score) = if after > before {
             (sample, after)
         } else {
-            (start, before)
+            (start.clone(), before)
         };
+        if let Some(margin) = ascent.margin {
+            sample = to_boundary(plan, &weights, &sample, &start, ascent, margin)?;
+            found_score = score(plan, &weights, &sample)?;
+        }
         let active = active(plan, &Tape::run(plan, &weights, &sample));
         found.push(Candidate {
             sample,
-            score,
+            score: found_score,
             active,
         });
         progress(index + 1);
@@ -157,12 +183,94 @@ fn climb(
             .and(start)
             .for_each(|x, &g, &x_0| {
                 let up = if g == 0.0 { 0.0 } else { rate * g.signum() };
-                *x = (*x + up)
-                    .clamp(x_0 - ascent.epsilon, x_0 + ascent.epsilon)
-                    .clamp(ascent.low.min(x_0), ascent.high.max(x_0));
+                *x = ascent.allowed(*x + up, x_0);
             });
     }
     Ok(sample)
+}
+
+/// From `sample`, go down the distance of the two best scores until the label changes, then bisect: a sample near
+/// `natural` whose two best scores are between `margin` and four times that apart, or as near to that as found.
+fn to_boundary(
+    plan: &Plan,
+    weights: &[ArrayD<f64>],
+    sample: &ArrayD<f64>,
+    natural: &ArrayD<f64>,
+    ascent: &Ascent,
+    margin: f64,
+) -> Result<ArrayD<f64>, VerifyError> {
+    // In the precision of a fingerprint's file.
+    let rounded = |sample: &ArrayD<f64>| sample.mapv(|v| f64::from(v as f32));
+    let mut here = rounded(sample);
+    let mut best = here.clone();
+    let mut least = f64::INFINITY;
+    let mut consider = |sample: &ArrayD<f64>, gap: f64| {
+        if gap >= margin && gap < least {
+            least = gap;
+            best = sample.clone();
+        }
+        least <= 4.0 * margin
+    };
+    let (label, _, gap) = best_two(Tape::run(plan, weights, &here).output());
+    if consider(&here, gap) {
+        return Ok(best);
+    }
+    let mut beyond = None;
+    for _ in 0..ascent.steps.max(8) {
+        let tape = Tape::run(plan, weights, &here);
+        let (first, second, _) = best_two(tape.output());
+        let mut seed = ArrayD::zeros(tape.output().raw_dim());
+        for (place, score) in seed.iter_mut().enumerate() {
+            *score = f64::from(u8::from(place == first)) - f64::from(u8::from(place == second));
+        }
+        let slope = tape.backward(&seed, Of::Inputs)?.input(plan);
+        let mut next = here.clone();
+        Zip::from(&mut next).and(&slope).and(natural).for_each(|x, &g, &x_0| {
+            let down = if g == 0.0 { 0.0 } else { -ascent.epsilon / 4.0 * g.signum() };
+            *x = ascent.allowed(*x + down, x_0);
+        });
+        let next = rounded(&next);
+        let (there, _, gap) = best_two(Tape::run(plan, weights, &next).output());
+        if there != label {
+            beyond = Some(next);
+            break;
+        }
+        if consider(&next, gap) {
+            return Ok(best);
+        }
+        here = next;
+    }
+    let Some(mut beyond) = beyond else {
+        return Ok(best);
+    };
+    for _ in 0..48 {
+        let middle = rounded(&((&here + &beyond) * 0.5));
+        let (there, _, gap) = best_two(Tape::run(plan, weights, &middle).output());
+        if consider(&middle, gap) {
+            break;
+        }
+        if there == label {
+            here = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    Ok(best)
+}
+
+/// The places of the two largest scores, and their distance.
+fn best_two(scores: &ArrayD<f64>) -> (usize, usize, f64) {
+    let mut first = (0, f64::NEG_INFINITY);
+    let mut second = (0, f64::NEG_INFINITY);
+    for (place, &score) in scores.iter().enumerate() {
+        if score > first.1 {
+            second = first;
+            first = (place, score);
+        } else if score > second.1 {
+            second = (place, score);
+        }
+    }
+    (first.0, second.0, first.1 - second.1)
 }
 
 /// Which neurons (outputs of activations) are not 0.
@@ -278,7 +386,7 @@ mod tests {
     fn ascent_raises_the_score_and_stays_near() {
         let (plan, weights) = model(trefoil_digits::LENET5);
         let natural = natural(4);
-        let ascent = Ascent { steps: 8, ..Ascent::within(0.0, 1.0) };
+        let ascent = Ascent::within(0.0, 1.0).steps(8);
         let mut random = Random::seeded(8);
         let found = candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
         for (index, candidate) in found.iter().enumerate() {
@@ -289,6 +397,25 @@ mod tests {
                 assert!((x - x_0).abs() <= 0.1 + 1e-12 && (0.0..=1.0).contains(x));
             }
         }
+    }
+
+    #[test]
+    fn the_boundary_is_met_at_the_wanted_distance() {
+        let (plan, weights) = model(trefoil_digits::LENET5);
+        let weights = weights.to_clear();
+        let natural = natural(6);
+        let ascent = Ascent::within(0.0, 1.0);
+        let mut met = 0;
+        for index in 0..6 {
+            let start = one_of(&natural, index);
+            let near = to_boundary(&plan, &weights, &start, &start, &ascent, 1e-3).unwrap();
+            let (_, _, gap) = best_two(Tape::run(&plan, &weights, &near).output());
+            met += usize::from((1e-3..=4e-3).contains(&gap));
+            for (x, x_0) in near.iter().zip(&start) {
+                assert!((x - x_0).abs() <= 0.1 + 1e-6 && (-1e-6..=1.0 + 1e-6).contains(x));
+            }
+        }
+        assert!(met >= 4, "{met} of 6");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::tamper::{Tamperer, Tampering};
 use crate::random::Random;
-use crate::sensitive::{candidates, cover, stacked};
 use crate::{Ascent, Fingerprint, InRing, Mode, Servers, VerifyError, clopper_pearson};
 use ndarray::{ArrayD, Axis};
 use serde::Serialize;
@@ -16,8 +15,8 @@ const MODES: [Mode; 3] = [Mode::Top1, Mode::TopK(3), Mode::Confidences];
 pub struct Detection<'a> {
     plan: &'a Plan,
     weights: &'a Weights,
-    sensitive: Vec<Fingerprint>,
-    natural: Vec<Fingerprint>,
+    sensitive: [Fingerprint; 3],
+    natural: [Fingerprint; 3],
     seed: u64,
 }
 
@@ -72,21 +71,25 @@ impl<'a> Detection<'a> {
             )));
         }
         let mut random = Random::seeded(seed);
-        let found = candidates(plan, weights, natural, ascent, &mut random, progress)?;
-        let chosen = cover(&found, probes);
-        let samples: Vec<_> = chosen.iter().map(|&index| found[index].sample.clone()).collect();
-        let scores: Vec<f64> = chosen.iter().map(|&index| found[index].score).collect();
-        let first: Vec<usize> = (0..probes).collect();
-        let record = |probes: &ArrayD<f64>, scores: &[f64]| {
-            let record = Fingerprint::record(plan, weights, probes, scores.to_vec(), Mode::Confidences)?;
-            let in_mode = |mode| record.clone().in_mode(mode);
-            Ok::<_, VerifyError>(MODES.map(in_mode).to_vec())
+        let mut make = |mode| {
+            let mut say = |done| progress(done);
+            Fingerprint::found_by(plan, weights, natural, probes, mode, ascent, &mut random, &mut say)
         };
+        let near = make(Mode::Top1)?;
+        let sensitive = [
+            near.clone(),
+            near.in_mode(MODES[1]),
+            make(Mode::Confidences)?,
+        ];
+        let first: Vec<usize> = (0..probes).collect();
+        let first = natural.select(Axis(0), &first);
+        let baseline =
+            Fingerprint::record(plan, weights, &first, vec![0.0; probes], Mode::Confidences)?;
         Ok(Self {
             plan,
             weights,
-            sensitive: record(&stacked(&samples), &scores)?,
-            natural: record(&natural.select(Axis(0), &first), &vec![0.0; probes])?,
+            sensitive,
+            natural: MODES.map(|mode| baseline.clone().in_mode(mode)),
             seed,
         })
     }
@@ -155,12 +158,9 @@ impl<'a> Detection<'a> {
         moved: f64,
         rows: &mut [Detected],
     ) -> Result<(), VerifyError> {
-        let [sensitive, natural] = [&self.sensitive[0], &self.natural[0]]
-            .map(|fingerprint| self.answers(weights, trial, fingerprint.probes()));
-        let (sensitive, natural) = (sensitive?, natural?);
-        let prints = self.sensitive.iter().map(|print| (print, &sensitive));
-        let prints = prints.chain(self.natural.iter().map(|print| (print, &natural)));
-        for (row, (print, answers)) in rows.iter_mut().zip(prints) {
+        let prints = self.sensitive.iter().chain(&self.natural);
+        for (row, print) in rows.iter_mut().zip(prints) {
+            let answers = self.answers(weights, trial, print.probes())?;
             row.moved += moved;
             let first = answers
                 .outer_iter()
