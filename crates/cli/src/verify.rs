@@ -1,10 +1,10 @@
 //! `trefoil verify`: plans of mixes, fingerprints of models, and what cheats them.
 
+use crate::Failure;
 use crate::verify_attack::{self, AttackDemo};
 use crate::verify_fingerprint::{self, CheckFingerprint, MakeFingerprint};
 use crate::verify_measure::{self, MeasureFingerprint};
 use crate::verify_plan::{self, PlanMix};
-use crate::Failure;
 use clap::{Args, Subcommand};
 
 /// Options of `trefoil verify`.

@@ -11,7 +11,9 @@ use std::time::Duration;
 use trefoil_digits::{MODEL, generate};
 use trefoil_nn::{Graph, Layer, Plan, Weights};
 use trefoil_ring::Z64;
-use trefoil_verify::adversary::{Behaviour, Deviation, Experiment, Parties, Tally, Tamperer, Tampering};
+use trefoil_verify::adversary::{
+    Behaviour, Deviation, Experiment, Parties, Tally, Tamperer, Tampering,
+};
 use trefoil_verify::{
     Ascent, Demand, Fingerprint, InRing, MixPlan, Mode, PublicSet, Servers, derive_tolerance,
     log2_pass_probability_at,
@@ -24,7 +26,12 @@ const COINS: [u8; 16] = *b"trefoil honest 1";
 #[derive(Debug, Args)]
 pub(crate) struct AttackDemo {
     /// Soundness of the mixes that the server of the formula cheats
-    #[arg(long, value_name = "BITS", value_delimiter = ',', default_value = "2,4,8,12")]
+    #[arg(
+        long,
+        value_name = "BITS",
+        value_delimiter = ',',
+        default_value = "2,4,8,12"
+    )]
     bits: Vec<u32>,
     /// Queries of a mix
     #[arg(long, value_name = "R", default_value_t = 5)]
@@ -87,7 +94,11 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
         }
     }
     let formula = rows.len();
-    for deviation in [Deviation::NegateShares, Deviation::FlipMessage(0), Deviation::OneShare] {
+    for deviation in [
+        Deviation::NegateShares,
+        Deviation::FlipMessage(0),
+        Deviation::OneShare,
+    ] {
         rows.push(stage.parties(deviation, arguments, &bar)?);
     }
     let parties = rows.len();
@@ -96,7 +107,9 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
     if json {
         return print::json(&rows);
     }
-    print::line("The server of the formula corrupts the best number of runs; expected and counted passes:")?;
+    print::line(
+        "The server of the formula corrupts the best number of runs; expected and counted passes:",
+    )?;
     print::line("")?;
     print_formula(&rows[..formula])?;
     print::line("")?;
@@ -129,7 +142,9 @@ impl Stage {
         let answers = honest.answer(&pictures).map_err(Failure::new)?;
         let found = crate::check::labels(&answers);
         // Public samples are those that the model is known to answer rightly.
-        let right: Vec<usize> = (100..400).filter(|&index| found[index] == labels[index]).collect();
+        let right: Vec<usize> = (100..400)
+            .filter(|&index| found[index] == labels[index])
+            .collect();
         let public = PublicSet::new(pictures, labels)?;
         let queries = public.select(&(0..100).collect::<Vec<_>>());
         let few = queries.samples().select(Axis(0), &[0, 1, 2, 3, 4, 5, 6, 7]);
@@ -244,13 +259,33 @@ impl Stage {
         let (corrupted, predicted) = best(&plan);
         let list = [
             ("one random run negated", Behaviour::Negate(1), None),
-            ("the best number of runs negated", Behaviour::Negate(corrupted), Some(predicted)),
+            (
+                "the best number of runs negated",
+                Behaviour::Negate(corrupted),
+                Some(predicted),
+            ),
             ("all runs negated", Behaviour::Negate(runs), Some(0.0)),
             ("one label for all runs", Behaviour::Label(3, runs), None),
-            ("a tenth of the runs answered with noise", Behaviour::Noise(0.1), None),
-            ("an error of 1 added in one run", Behaviour::AddError(1, 1.0), None),
-            ("an old answer replayed in one run", Behaviour::Replay(1), None),
-            ("every request delayed by 2 ms", Behaviour::Delay(Duration::from_millis(2)), None),
+            (
+                "a tenth of the runs answered with noise",
+                Behaviour::Noise(0.1),
+                None,
+            ),
+            (
+                "an error of 1 added in one run",
+                Behaviour::AddError(1, 1.0),
+                None,
+            ),
+            (
+                "an old answer replayed in one run",
+                Behaviour::Replay(1),
+                None,
+            ),
+            (
+                "every request delayed by 2 ms",
+                Behaviour::Delay(Duration::from_millis(2)),
+                None,
+            ),
             ("stopped before the end", Behaviour::Stop(runs - 1), None),
         ];
         for (name, behaviour, predicted) in list {
@@ -283,20 +318,30 @@ impl Stage {
             &mut |_| {},
         )?;
         let samples = self.public.samples();
-        let mut tamperer =
-            Tamperer::new(&self.plan, &self.weights, samples, self.public.labels(), self.seed)?;
+        let mut tamperer = Tamperer::new(
+            &self.plan,
+            &self.weights,
+            samples,
+            self.public.labels(),
+            self.seed,
+        )?;
         let (weaker, _) = tamperer.tamper(Tampering::Weaker)?;
         let (pruned, _) = tamperer.tamper(Tampering::Pruning(0.01))?;
         let shallow = without_activations(&self.plan);
         let models = [
-            ("a weaker model (a third of its weights gone)", &self.plan, &weaker),
+            (
+                "a weaker model (a third of its weights gone)",
+                &self.plan,
+                &weaker,
+            ),
             ("activations skipped", &shallow, &self.weights),
             ("1 % of the weights pruned", &self.plan, &pruned),
         ];
         for (name, model, weights) in models {
             for probes in [None, Some(&fingerprint)] {
                 let experiment = self.experiment(plan, probes)?;
-                let mut servers = InRing::<Z64>::new(model, weights, COINS).map_err(Failure::new)?;
+                let mut servers =
+                    InRing::<Z64>::new(model, weights, COINS).map_err(Failure::new)?;
                 let mut recorded = experiment.record(&mut servers)?;
                 let tally = experiment.try_behaviour(
                     &mut recorded,
@@ -343,7 +388,8 @@ impl Row {
 /// The number of runs that a cheating server corrupts best, and its chance.
 fn best(plan: &MixPlan) -> (usize, f64) {
     let chance = |runs: usize| {
-        log2_pass_probability_at(plan.queries, plan.copies, plan.public, plan.tolerated, runs).exp2()
+        log2_pass_probability_at(plan.queries, plan.copies, plan.public, plan.tolerated, runs)
+            .exp2()
     };
     let most = (1..=plan.runs()).max_by(|&a, &b| chance(a).total_cmp(&chance(b)));
     let most = most.unwrap_or(1);
@@ -362,7 +408,18 @@ fn without_activations(plan: &Plan) -> Plan {
 }
 
 fn print_formula(rows: &[Row]) -> Result<(), Failure> {
-    let header = ["server", "R", "B", "T", "t", "expected", "passed", "of", "95 % interval", "agrees"];
+    let header = [
+        "server",
+        "R",
+        "B",
+        "T",
+        "t",
+        "expected",
+        "passed",
+        "of",
+        "95 % interval",
+        "agrees",
+    ];
     let mut table = summary::table(&header);
     for row in rows {
         table.add_row([
@@ -375,7 +432,9 @@ fn print_formula(rows: &[Row]) -> Result<(), Failure> {
             row.tally.harmed.to_string(),
             row.tally.trials.to_string(),
             format!("{} to {}", share(row.low), share(row.high)),
-            row.agrees.map_or("-", |agrees| if agrees { "yes" } else { "NO" }).into(),
+            row.agrees
+                .map_or("-", |agrees| if agrees { "yes" } else { "NO" })
+                .into(),
         ]);
     }
     print::line(table.trim_fmt())
@@ -383,7 +442,13 @@ fn print_formula(rows: &[Row]) -> Result<(), Failure> {
 
 fn print_behaviours(rows: &[Row]) -> Result<(), Failure> {
     let header = [
-        "server", "mixes", "accepted", "of them wrong", "copies disagree", "accuracy too low", "model differs",
+        "server",
+        "mixes",
+        "accepted",
+        "of them wrong",
+        "copies disagree",
+        "accuracy too low",
+        "model differs",
         "no answer",
     ];
     let mut table = summary::table(&header);

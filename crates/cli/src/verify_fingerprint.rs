@@ -128,7 +128,11 @@ pub(crate) fn check(arguments: &CheckFingerprint, json: bool) -> Result<(), Fail
     let mut servers = arguments.deployed.deploy(&model)?;
     let check = fingerprint.check(&mut servers)?;
     drop(servers);
-    let verdict = if check.same() { "same model" } else { "model differs" };
+    let verdict = if check.same() {
+        "same model"
+    } else {
+        "model differs"
+    };
     if json {
         let mut told = json!(check);
         told["verdict"] = json!(verdict);
@@ -143,6 +147,8 @@ pub(crate) fn check(arguments: &CheckFingerprint, json: bool) -> Result<(), Fail
     if check.same() {
         return Ok(());
     }
-    Err(Failure::rejected("the deployed model is not the one that the fingerprint was made of")
-        .help("the probes are known to the servers now; make new ones for the next check"))
+    Err(
+        Failure::rejected("the deployed model is not the one that the fingerprint was made of")
+            .help("the probes are known to the servers now; make new ones for the next check"),
+    )
 }

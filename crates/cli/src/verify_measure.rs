@@ -85,9 +85,14 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
         bar.say(format!("honest runs: {done} of {}", arguments.honest));
     })?;
     for kind in Tampering::ALL {
-        rows.extend(detection.tampered(&mut tamperer, kind, arguments.tamperings, &mut |done| {
-            bar.say(format!("{kind}: {done} of {}", arguments.tamperings));
-        })?);
+        rows.extend(detection.tampered(
+            &mut tamperer,
+            kind,
+            arguments.tamperings,
+            &mut |done| {
+                bar.say(format!("{kind}: {done} of {}", arguments.tamperings));
+            },
+        )?);
     }
     drop(bar);
     if json {
@@ -107,16 +112,31 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
 
 fn print_rows(rows: &[Detected]) -> Result<(), Failure> {
     let mut table = summary::table(&[
-        "tampering", "weights moved", "probes", "compared", "of", "1", "3", "5", "interval at 5", "10",
+        "tampering",
+        "weights moved",
+        "probes",
+        "compared",
+        "of",
+        "1",
+        "3",
+        "5",
+        "interval at 5",
+        "10",
     ]);
     for row in rows {
         let most = row.noticed.len();
         let at = |probes: usize| percent(row.rate(probes.min(most)).0);
         let (low, high) = row.rate(5.min(most)).1;
         table.add_row([
-            row.tampering.map_or_else(|| "none (false alarms)".into(), |kind| kind.to_string()),
+            row.tampering
+                .map_or_else(|| "none (false alarms)".into(), |kind| kind.to_string()),
             format!("{:.2} %", 100.0 * row.moved),
-            if row.sensitive { "sensitive" } else { "natural" }.into(),
+            if row.sensitive {
+                "sensitive"
+            } else {
+                "natural"
+            }
+            .into(),
             match row.mode {
                 Mode::Top1 => "label".into(),
                 Mode::TopK(k) => format!("{k} best labels"),

@@ -127,7 +127,15 @@ fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
 }
 
 fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
-    let header = ["queries", "copies", "public", "may be wrong", "runs", "runs per query", "soundness"];
+    let header = [
+        "queries",
+        "copies",
+        "public",
+        "may be wrong",
+        "runs",
+        "runs per query",
+        "soundness",
+    ];
     let mut table = summary::table(&header);
     table.add_row([
         plan.queries.to_string(),
@@ -145,7 +153,9 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         format!("{passes:.3}")
     };
     let [names, shares] = [
-        ACCURACIES.map(|accuracy| format!("{accuracy:.2}")).join(" / "),
+        ACCURACIES
+            .map(|accuracy| format!("{accuracy:.2}"))
+            .join(" / "),
         ACCURACIES.map(percent).join(" / "),
     ];
     print::line(format!(

@@ -171,8 +171,10 @@ pub(crate) mod read_public {
             .help("labels are the classes' numbers, counted from 0"));
         }
         let labels = labels.iter().map(|&label| label as usize).collect();
-        PublicSet::new(pictures.values, labels)
-            .map_err(|error| Failure::new(format!("{shown}: {error}")).help("numpy.savez(path, pictures=…, labels=…)"))
+        PublicSet::new(pictures.values, labels).map_err(|error| {
+            Failure::new(format!("{shown}: {error}"))
+                .help("numpy.savez(path, pictures=…, labels=…)")
+        })
     }
 
     /// At most the first `count` samples.

@@ -145,10 +145,19 @@ mod tests {
         };
         assert!(good.check().is_ok());
         for bad in [
-            AccuracyTest { claimed: 0.7, ..good },
-            AccuracyTest { claimed: 1.5, ..good },
+            AccuracyTest {
+                claimed: 0.7,
+                ..good
+            },
+            AccuracyTest {
+                claimed: 1.5,
+                ..good
+            },
             AccuracyTest { alpha: 0.0, ..good },
-            AccuracyTest { beta: f64::NAN, ..good },
+            AccuracyTest {
+                beta: f64::NAN,
+                ..good
+            },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

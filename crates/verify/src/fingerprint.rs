@@ -104,10 +104,22 @@ impl Fingerprint {
         ascent: &Ascent,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self, VerifyError> {
-        Self::found_by(plan, weights, natural, count, mode, ascent, &mut Random::system(), progress)
+        Self::found_by(
+            plan,
+            weights,
+            natural,
+            count,
+            mode,
+            ascent,
+            &mut Random::system(),
+            progress,
+        )
     }
 
-    #[allow(clippy::too_many_arguments, reason = "those of `make`, and the generator for experiments")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "those of `make`, and the generator for experiments"
+    )]
     pub(crate) fn found_by(
         plan: &Plan,
         weights: &Weights,
@@ -133,9 +145,20 @@ impl Fingerprint {
             ascent.margin = Some(MARGIN * known.tolerance);
         }
         let found = candidates(plan, weights, natural, &ascent, random, progress)?;
-        let chosen = cover(&found, count);
-        let probes: Vec<_> = chosen.iter().map(|&index| found[index].sample.clone()).collect();
-        let sensitivities = chosen.iter().map(|&index| found[index].score).collect();
+        let mut probes = Vec::new();
+        let mut sensitivities = Vec::new();
+        for index in cover(&found, count) {
+            let candidate = &found[index];
+            for sample in [Some(&candidate.sample), candidate.across.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                probes.push(sample.clone());
+                sensitivities.push(candidate.score);
+            }
+        }
+        probes.truncate(count);
+        sensitivities.truncate(count);
         Self::record(plan, weights, &stacked(&probes), sensitivities, mode)
     }
 
@@ -199,16 +222,18 @@ impl Fingerprint {
         let k = match self.mode {
             Mode::Confidences => {
                 let pairs = recorded.iter().zip(&answer);
-                return pairs.into_iter().all(|(a, b)| (a - b).abs() <= self.tolerance);
+                return pairs
+                    .into_iter()
+                    .all(|(a, b)| (a - b).abs() <= self.tolerance);
             }
             Mode::Top1 => 1,
             Mode::TopK(k) => k,
         };
         let (expected, actual) = (ranking(&recorded), ranking(&answer));
         let pairs = expected.iter().zip(&actual).take(k);
-        pairs.into_iter().all(|(&a, &b)| {
-            a == b || (recorded[a] - recorded[b]).abs() <= 2.0 * self.tolerance
-        })
+        pairs
+            .into_iter()
+            .all(|(&a, &b)| a == b || (recorded[a] - recorded[b]).abs() <= 2.0 * self.tolerance)
     }
 
     /// Ask servers all probes, and compare.
@@ -227,10 +252,16 @@ impl Fingerprint {
             });
         }
         let pairs = answers.outer_iter().enumerate();
-        let differing = pairs.filter(|(index, answer)| !self.matches(*index, answer)).count();
-        let largest = (&answers - &self.answers)
-            .iter()
-            .fold(0.0_f64, |most, d| if d.is_nan() { f64::INFINITY } else { most.max(d.abs()) });
+        let differing = pairs
+            .filter(|(index, answer)| !self.matches(*index, answer))
+            .count();
+        let largest = (&answers - &self.answers).iter().fold(0.0_f64, |most, d| {
+            if d.is_nan() {
+                f64::INFINITY
+            } else {
+                most.max(d.abs())
+            }
+        });
         Ok(Check {
             probes: self.len(),
             differing,
@@ -270,8 +301,18 @@ impl Fingerprint {
     pub fn to_json(&self) -> String {
         let records = (0..self.len()).map(|index| Record {
             sensitivity: self.sensitivities[index],
-            sample: self.probes.index_axis(Axis(0), index).iter().map(|&v| v as f32).collect(),
-            answer: self.answers.index_axis(Axis(0), index).iter().copied().collect(),
+            sample: self
+                .probes
+                .index_axis(Axis(0), index)
+                .iter()
+                .map(|&v| v as f32)
+                .collect(),
+            answer: self
+                .answers
+                .index_axis(Axis(0), index)
+                .iter()
+                .copied()
+                .collect(),
         });
         let file = File {
             version: VERSION,
@@ -298,7 +339,9 @@ impl Fingerprint {
         let text = std::fs::read_to_string(path)
             .map_err(|error| refuse(format!("cannot be read: {error}")))?;
         let file: File = serde_json::from_str(&text).map_err(|error| {
-            refuse(format!("no fingerprint: {error}; make one with `trefoil verify fingerprint make`"))
+            refuse(format!(
+                "no fingerprint: {error}; make one with `trefoil verify fingerprint make`"
+            ))
         })?;
         if file.version != VERSION {
             return Err(refuse(format!(
@@ -310,23 +353,32 @@ impl Fingerprint {
             let shape: Vec<usize> = [&[file.probes.len()], shape].concat();
             let finite = values.iter().all(|value| value.is_finite());
             let array = ArrayD::from_shape_vec(IxDyn(&shape), values);
-            array.ok().filter(|array| finite && !array.is_empty()).ok_or_else(|| {
-                refuse("damaged: its probes or answers do not have the shapes it names".into())
-            })
+            array
+                .ok()
+                .filter(|array| finite && !array.is_empty())
+                .ok_or_else(|| {
+                    refuse("damaged: its probes or answers do not have the shapes it names".into())
+                })
         };
         let samples = file.probes.iter().flat_map(|record| &record.sample);
         let probes = array(&file.shape, samples.map(|&v| f64::from(v)).collect())?;
         let answers = file.probes.iter().flat_map(|record| &record.answer);
         let answers = array(&file.answer_shape, answers.copied().collect())?;
         if !(file.tolerance.is_finite() && file.tolerance >= 0.0) || file.mode == Mode::TopK(0) {
-            return Err(refuse("damaged: a tolerance or mode without meaning".into()));
+            return Err(refuse(
+                "damaged: a tolerance or mode without meaning".into(),
+            ));
         }
         Ok(Self {
             mode: file.mode,
             tolerance: file.tolerance,
             probes,
             answers,
-            sensitivities: file.probes.iter().map(|record| record.sensitivity).collect(),
+            sensitivities: file
+                .probes
+                .iter()
+                .map(|record| record.sensitivity)
+                .collect(),
             model: file.model,
         })
     }
@@ -356,7 +408,9 @@ fn encoding_bias(
             .and_then(|mut servers| servers.answer(probes))
     };
     let difference = in_ring.map_err(refuse)? - clear;
-    Ok(difference.iter().fold(0.0, |most: f64, d| most.max(d.abs())))
+    Ok(difference
+        .iter()
+        .fold(0.0, |most: f64, d| most.max(d.abs())))
 }
 
 #[cfg(test)]
@@ -397,7 +451,10 @@ mod tests {
         let changed = Weights::from_tensors(&plan, tensors).unwrap();
         let mut cheat = InRing::<Z64>::new(&plan, &changed, *b"a cheating serve").unwrap();
         let check = fingerprint.check(&mut cheat).unwrap();
-        assert!(!check.same() && check.largest_difference > check.tolerance, "{check:?}");
+        assert!(
+            !check.same() && check.largest_difference > check.tolerance,
+            "{check:?}"
+        );
     }
 
     #[test]
@@ -412,7 +469,10 @@ mod tests {
         read.check_model(&plan).unwrap();
         let graph = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").unwrap();
         let (other, _) = Plan::compile(&graph, &Options::default()).unwrap();
-        assert!(matches!(read.check_model(&other), Err(VerifyError::OtherModel { .. })));
+        assert!(matches!(
+            read.check_model(&other),
+            Err(VerifyError::OtherModel { .. })
+        ));
         let good = fingerprint.to_json();
         for (from, to) in [
             ("\"version\":1", "\"version\":7"),
@@ -422,7 +482,10 @@ mod tests {
         ] {
             assert!(good.contains(from), "{from}");
             std::fs::write(&path, good.replace(from, to)).unwrap();
-            assert!(matches!(Fingerprint::load(&path), Err(VerifyError::File { .. })), "{to}");
+            assert!(
+                matches!(Fingerprint::load(&path), Err(VerifyError::File { .. })),
+                "{to}"
+            );
         }
     }
 
@@ -430,8 +493,10 @@ mod tests {
     fn rankings_are_compared_up_to_ties() {
         let (_, _, mut fingerprint) = made(Mode::Top1);
         fingerprint.tolerance = 0.05;
-        fingerprint.answers = ArrayD::from_shape_vec(IxDyn(&[1, 4]), vec![1.0, 0.95, 0.2, 0.0]).unwrap();
-        let answer = |scores: [f64; 4]| ArrayD::from_shape_vec(IxDyn(&[4]), scores.to_vec()).unwrap();
+        fingerprint.answers =
+            ArrayD::from_shape_vec(IxDyn(&[1, 4]), vec![1.0, 0.95, 0.2, 0.0]).unwrap();
+        let answer =
+            |scores: [f64; 4]| ArrayD::from_shape_vec(IxDyn(&[4]), scores.to_vec()).unwrap();
         assert!(fingerprint.matches(0, &answer([0.9, 1.0, 0.2, 0.0]).view()));
         assert!(!fingerprint.matches(0, &answer([0.9, 0.2, 1.0, 0.0]).view()));
         assert!(!fingerprint.matches(0, &answer([f64::NAN, 0.2, 0.1, 0.0]).view()));

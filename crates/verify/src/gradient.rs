@@ -60,7 +60,12 @@ impl<'a> Tape<'a> {
             values[port.value] = tensor.clone();
         }
         for port in &plan.inputs {
-            assert_eq!(input.shape(), plan.shape(port.value), "shape of `{}`", port.name);
+            assert_eq!(
+                input.shape(),
+                plan.shape(port.value),
+                "shape of `{}`",
+                port.name
+            );
             values[port.value] = input.clone();
         }
         for step in &plan.steps {

@@ -12,7 +12,8 @@ pub fn clopper_pearson(successes: u64, trials: u64, confidence: f64) -> (f64, f6
     assert!(confidence > 0.0 && confidence < 1.0, "{confidence}");
     let tail = (1.0 - confidence) / 2.0;
     let (k, n) = (successes as f64, trials as f64);
-    let quantile = |a: f64, b: f64, p: f64| Beta::new(a, b).map_or(f64::NAN, |beta| beta.inverse_cdf(p));
+    let quantile =
+        |a: f64, b: f64, p: f64| Beta::new(a, b).map_or(f64::NAN, |beta| beta.inverse_cdf(p));
     let low = if successes == 0 {
         0.0
     } else {
@@ -45,8 +46,14 @@ mod tests {
     #[test]
     fn all_or_nothing_has_one_open_end() {
         let (low, high) = clopper_pearson(0, 1000, 0.95);
-        assert!(low.abs() < 1e-12 && (high - 0.003_682).abs() < 1e-5, "{high}");
+        assert!(
+            low.abs() < 1e-12 && (high - 0.003_682).abs() < 1e-5,
+            "{high}"
+        );
         let (low, high) = clopper_pearson(100, 100, 0.95);
-        assert!((low - 0.963_78).abs() < 1e-4 && (high - 1.0).abs() < 1e-12, "{low}");
+        assert!(
+            (low - 0.963_78).abs() < 1e-4 && (high - 1.0).abs() < 1e-12,
+            "{low}"
+        );
     }
 }

@@ -78,7 +78,10 @@ impl<'a> Mix<'a> {
             }
             Err(VerifyError::Shape {
                 what: what.into(),
-                expected: format!("[N, …] with the axes of the queries, {:?}", &queries.shape()[1..]),
+                expected: format!(
+                    "[N, …] with the axes of the queries, {:?}",
+                    &queries.shape()[1..]
+                ),
                 actual: samples.shape().to_vec(),
             })
         };
@@ -299,3 +302,6 @@ struct Spread {
     labels_differ: bool,
     broken: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,11 +58,16 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for _ in 0..24_000 {
             let permutation = Permutation::shuffled(4, &mut random).unwrap();
-            *counts.entry(permutation.order().collect::<Vec<_>>()).or_insert(0_i64) += 1;
+            *counts
+                .entry(permutation.order().collect::<Vec<_>>())
+                .or_insert(0_i64) += 1;
         }
         // 24 orders, standard deviation 31: seven of them.
         assert_eq!(counts.len(), 24);
-        assert!(counts.values().all(|count| (count - 1000).abs() < 220), "{counts:?}");
+        assert!(
+            counts.values().all(|count| (count - 1000).abs() < 220),
+            "{counts:?}"
+        );
     }
 
     #[test]

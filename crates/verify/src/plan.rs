@@ -176,7 +176,11 @@ impl MixPlan {
             tell(format!("{:?}", model.shape(port.value)));
         }
         for port in model.inputs.iter().chain(&model.outputs) {
-            tell(format!("{} {:?}", port.value, model.shape(port.value).get(1..)));
+            tell(format!(
+                "{} {:?}",
+                port.value,
+                model.shape(port.value).get(1..)
+            ));
         }
         for step in &model.steps {
             // Targets of reshapes name the batch; the layers around them fix what is left.

@@ -59,7 +59,9 @@ impl Demand {
                 break;
             }
             let public = match self.public {
-                Some(public) => self.sound(copies, public, &mut thresholds).then_some(public),
+                Some(public) => self
+                    .sound(copies, public, &mut thresholds)
+                    .then_some(public),
                 None => self.fewest_public(copies, most - own, &mut thresholds),
             };
             if let Some(public) = public {
@@ -77,11 +79,15 @@ impl Demand {
         let wrong = |problem: String| Err(VerifyError::Demand(problem));
         if self.queries == 0 || self.queries > MOST_QUERIES {
             let queries = self.queries;
-            return wrong(format!("{queries} queries; plans are for 1 to {MOST_QUERIES}"));
+            return wrong(format!(
+                "{queries} queries; plans are for 1 to {MOST_QUERIES}"
+            ));
         }
         if !(self.soundness > 0.0 && self.soundness <= 256.0) {
             let bits = self.soundness;
-            return wrong(format!("a soundness of {bits} bits; give a number above 0, at most 256"));
+            return wrong(format!(
+                "a soundness of {bits} bits; give a number above 0, at most 256"
+            ));
         }
         if self.copies == Some(0) {
             return wrong("0 copies of each query; give at least 1".into());
@@ -94,7 +100,9 @@ impl Demand {
                 );
             }
             Some(public) if public > MOST_RUNS => {
-                return wrong(format!("{public} public samples; plans have at most {MOST_RUNS} runs"));
+                return wrong(format!(
+                    "{public} public samples; plans have at most {MOST_RUNS} runs"
+                ));
             }
             _ => {}
         }
@@ -153,7 +161,9 @@ impl Demand {
         if let (Some(test), Some(public)) = (self.accuracy, self.public)
             && thresholds.tolerated(public).is_none()
         {
-            let enough = thresholds.first(MOST_RUNS).map(|first| first.max(public + 1));
+            let enough = thresholds
+                .first(MOST_RUNS)
+                .map(|first| first.max(public + 1));
             let enough = enough.and_then(|from| {
                 (from..from + 10_000).find(|&more| thresholds.tolerated(more).is_some())
             });
@@ -274,11 +284,17 @@ mod tests {
         for (queries, copies) in [(1, 9), (10, 8), (100, 6), (1000, 5), (5000, 4), (10_000, 4)] {
             assert_eq!(plan(queries, Some(100)).copies, copies, "R = {queries}");
         }
-        for (queries, copies, public, runs) in
-            [(1, 19, 25, 44), (10, 10, 9, 109), (100, 6, 58, 658), (1000, 5, 4, 5004)]
-        {
+        for (queries, copies, public, runs) in [
+            (1, 19, 25, 44),
+            (10, 10, 9, 109),
+            (100, 6, 58, 658),
+            (1000, 5, 4, 5004),
+        ] {
             let plan = plan(queries, None);
-            assert_eq!((plan.copies, plan.public, plan.runs()), (copies, public, runs));
+            assert_eq!(
+                (plan.copies, plan.public, plan.runs()),
+                (copies, public, runs)
+            );
             assert!(plan.soundness_bits() >= 40.0);
         }
     }
@@ -303,9 +319,20 @@ mod tests {
     fn a_million_runs_are_planned_quickly() {
         let start = std::time::Instant::now();
         let plan = plan(250_000, None);
-        assert!(plan.runs() >= 750_000 && plan.soundness_bits() >= 40.0, "{plan:?}");
-        let test = AccuracyTest { claimed: 0.95, reject_below: 0.9, alpha: 0.01, beta: 0.01 };
-        let tested = Demand { accuracy: Some(test), ..Demand::new(100_000, 40.0) };
+        assert!(
+            plan.runs() >= 750_000 && plan.soundness_bits() >= 40.0,
+            "{plan:?}"
+        );
+        let test = AccuracyTest {
+            claimed: 0.95,
+            reject_below: 0.9,
+            alpha: 0.01,
+            beta: 0.01,
+        };
+        let tested = Demand {
+            accuracy: Some(test),
+            ..Demand::new(100_000, 40.0)
+        };
         let tested = tested.cheapest().unwrap();
         assert!(tested.tolerated > 0 && tested.public > 100, "{tested:?}");
         assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
@@ -313,24 +340,79 @@ mod tests {
 
     #[test]
     fn an_accuracy_test_holds_its_rates() {
-        let test = AccuracyTest { claimed: 0.95, reject_below: 0.8, alpha: 0.01, beta: 0.01 };
-        let demand = Demand { accuracy: Some(test), ..Demand::new(100, 40.0) };
+        let test = AccuracyTest {
+            claimed: 0.95,
+            reject_below: 0.8,
+            alpha: 0.01,
+            beta: 0.01,
+        };
+        let demand = Demand {
+            accuracy: Some(test),
+            ..Demand::new(100, 40.0)
+        };
         let plan = demand.cheapest().unwrap();
         assert!(test.holds(plan.public, plan.tolerated));
-        let few = Demand { public: Some(20), ..demand }.cheapest().unwrap_err().to_string();
-        assert!(few.contains("20 public samples cannot tell") && few.contains(" can"), "{few}");
+        let few = Demand {
+            public: Some(20),
+            ..demand
+        }
+        .cheapest()
+        .unwrap_err()
+        .to_string();
+        assert!(
+            few.contains("20 public samples cannot tell") && few.contains(" can"),
+            "{few}"
+        );
     }
 
     #[test]
     fn what_cannot_be_is_said_with_what_would_do() {
         let say = |demand: Demand| demand.cheapest().unwrap_err().to_string();
         let demand = Demand::new(100, 40.0);
-        assert!(say(Demand { copies: Some(1), ..demand }).contains("at least 2 copies"));
-        let weak = say(Demand { copies: Some(2), public: Some(5), ..demand });
-        assert!(weak.contains("6 copies with 58 public samples would do"), "{weak}");
-        assert!(say(Demand { public: Some(0), ..demand }).contains("at least 1"));
-        assert!(say(Demand { queries: 0, ..demand }).contains("0 queries"));
-        assert!(say(Demand { soundness: f64::NAN, ..demand }).contains("NaN"));
-        assert!(say(Demand { public: Some(5), tolerated: Some(5), ..demand }).contains("anything"));
+        assert!(
+            say(Demand {
+                copies: Some(1),
+                ..demand
+            })
+            .contains("at least 2 copies")
+        );
+        let weak = say(Demand {
+            copies: Some(2),
+            public: Some(5),
+            ..demand
+        });
+        assert!(
+            weak.contains("6 copies with 58 public samples would do"),
+            "{weak}"
+        );
+        assert!(
+            say(Demand {
+                public: Some(0),
+                ..demand
+            })
+            .contains("at least 1")
+        );
+        assert!(
+            say(Demand {
+                queries: 0,
+                ..demand
+            })
+            .contains("0 queries")
+        );
+        assert!(
+            say(Demand {
+                soundness: f64::NAN,
+                ..demand
+            })
+            .contains("NaN")
+        );
+        assert!(
+            say(Demand {
+                public: Some(5),
+                tolerated: Some(5),
+                ..demand
+            })
+            .contains("anything")
+        );
     }
 }

@@ -100,7 +100,10 @@ mod tests {
                 counts[random.below(6).unwrap()] += 1;
             }
             // Standard deviation 91: eight of them.
-            assert!(counts.iter().all(|count| (count - 10_000).abs() < 730), "{counts:?}");
+            assert!(
+                counts.iter().all(|count| (count - 10_000).abs() < 730),
+                "{counts:?}"
+            );
         }
     }
 
@@ -110,6 +113,9 @@ mod tests {
         let numbers: Vec<f64> = (0..40_000).map(|_| random.normal().unwrap()).collect();
         let mean = numbers.iter().sum::<f64>() / 40_000.0;
         let variance = numbers.iter().map(|x| x * x).sum::<f64>() / 40_000.0;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
+            "{mean} {variance}"
+        );
     }
 }

@@ -67,6 +67,9 @@ pub(crate) struct Candidate {
     pub(crate) score: f64,
     /// Which neurons it activates.
     pub(crate) active: Vec<bool>,
+    /// Its neighbour on the other side of the border between two labels, if that was looked for and met: a change of
+    /// the scores moves the border over one of the two.
+    pub(crate) across: Option<ArrayD<f64>>,
 }
 
 /// `S(x)` of one sample, exactly: one backward pass for each element of the answer.
@@ -144,8 +147,9 @@ pub(crate) fn candidates(
         } else {
             (start.clone(), before)
         };
+        let mut across = None;
         if let Some(margin) = ascent.margin {
-            sample = to_boundary(plan, &weights, &sample, &start, ascent, margin)?;
+            (sample, across) = to_boundary(plan, &weights, &sample, &start, ascent, margin)?;
             found_score = score(plan, &weights, &sample)?;
         }
         let active = active(plan, &Tape::run(plan, &weights, &sample));
@@ -153,6 +157,7 @@ pub(crate) fn candidates(
             sample,
             score: found_score,
             active,
+            across,
         });
         progress(index + 1);
     }
@@ -189,8 +194,9 @@ fn climb(
     Ok(sample)
 }
 
-/// From `sample`, go down the distance of the two best scores until the label changes, then bisect: a sample near
-/// `natural` whose two best scores are between `margin` and four times that apart, or as near to that as found.
+/// From `sample`, go down the distance of the two best scores until the label changes, then bisect: two samples near
+/// `natural`, one on each side of the border, whose two best scores are at least `margin` apart and at most four times
+/// that. The second is missing if the border is not met; the first is then as near to it as found.
 fn to_boundary(
     plan: &Plan,
     weights: &[ArrayD<f64>],
@@ -198,25 +204,15 @@ fn to_boundary(
     natural: &ArrayD<f64>,
     ascent: &Ascent,
     margin: f64,
-) -> Result<ArrayD<f64>, VerifyError> {
+) -> Result<(ArrayD<f64>, Option<ArrayD<f64>>), VerifyError> {
     // In the precision of a fingerprint's file.
     let rounded = |sample: &ArrayD<f64>| sample.mapv(|v| f64::from(v as f32));
+    let judge = |sample: &ArrayD<f64>| best_two(Tape::run(plan, weights, sample).output());
+    let near = margin..=4.0 * margin;
     let mut here = rounded(sample);
-    let mut best = here.clone();
-    let mut least = f64::INFINITY;
-    let mut consider = |sample: &ArrayD<f64>, gap: f64| {
-        if gap >= margin && gap < least {
-            least = gap;
-            best = sample.clone();
-        }
-        least <= 4.0 * margin
-    };
-    let (label, _, gap) = best_two(Tape::run(plan, weights, &here).output());
-    if consider(&here, gap) {
-        return Ok(best);
-    }
+    let (label, _, _) = judge(&here);
     let mut beyond = None;
-    for _ in 0..ascent.steps.max(8) {
+    for _ in 0..ascent.steps.max(12) {
         let tape = Tape::run(plan, weights, &here);
         let (first, second, _) = best_two(tape.output());
         let mut seed = ArrayD::zeros(tape.output().raw_dim());
@@ -225,37 +221,53 @@ fn to_boundary(
         }
         let slope = tape.backward(&seed, Of::Inputs)?.input(plan);
         let mut next = here.clone();
-        Zip::from(&mut next).and(&slope).and(natural).for_each(|x, &g, &x_0| {
-            let down = if g == 0.0 { 0.0 } else { -ascent.epsilon / 4.0 * g.signum() };
-            *x = ascent.allowed(*x + down, x_0);
-        });
+        Zip::from(&mut next)
+            .and(&slope)
+            .and(natural)
+            .for_each(|x, &g, &x_0| {
+                let down = if g == 0.0 {
+                    0.0
+                } else {
+                    -ascent.epsilon / 4.0 * g.signum()
+                };
+                *x = ascent.allowed(*x + down, x_0);
+            });
         let next = rounded(&next);
-        let (there, _, gap) = best_two(Tape::run(plan, weights, &next).output());
-        if there != label {
+        if judge(&next).0 != label {
             beyond = Some(next);
             break;
         }
-        if consider(&next, gap) {
-            return Ok(best);
-        }
         here = next;
     }
-    let Some(mut beyond) = beyond else {
-        return Ok(best);
+    let Some(beyond) = beyond else {
+        return Ok((here, None));
     };
-    for _ in 0..48 {
-        let middle = rounded(&((&here + &beyond) * 0.5));
-        let (there, _, gap) = best_two(Tape::run(plan, weights, &middle).output());
-        if consider(&middle, gap) {
-            break;
+    // From one side towards the other, to where the distance is as wanted.
+    let approach = |from: &ArrayD<f64>, to: &ArrayD<f64>| {
+        let (own, _, gap) = judge(from);
+        let (mut far, mut past) = (from.clone(), to.clone());
+        if near.contains(&gap) {
+            return Some(far);
         }
-        if there == label {
-            here = middle;
-        } else {
-            beyond = middle;
+        for _ in 0..60 {
+            let middle = rounded(&((&far + &past) * 0.5));
+            let (there, _, gap) = judge(&middle);
+            if there == own && near.contains(&gap) {
+                return Some(middle);
+            }
+            if there == own && gap > margin {
+                far = middle;
+            } else {
+                past = middle;
+            }
         }
+        None
+    };
+    match (approach(&here, &beyond), approach(&beyond, &here)) {
+        (Some(this), across) => Ok((this, across)),
+        (None, Some(across)) => Ok((across, None)),
+        (None, None) => Ok((here, None)),
     }
-    Ok(best)
 }
 
 /// The places of the two largest scores, and their distance.
@@ -290,15 +302,25 @@ pub(crate) fn cover(candidates: &[Candidate], count: usize) -> Vec<usize> {
     let neurons = candidates.first().map_or(0, |first| first.active.len());
     let mut covered = vec![false; neurons];
     let mut chosen: Vec<usize> = Vec::new();
+    // Samples at a border tell more than others, where borders were looked for.
+    let met = candidates
+        .iter()
+        .any(|candidate| candidate.across.is_some());
+    let worth = |index: usize| candidates[index].across.is_some() || !met;
     while chosen.len() < count.min(candidates.len()) {
         let gain = |candidate: &Candidate| {
             let pairs = candidate.active.iter().zip(&covered);
-            pairs.filter(|(active, covered)| **active && !**covered).count()
+            pairs
+                .filter(|(active, covered)| **active && !**covered)
+                .count()
         };
         let left = (0..candidates.len()).filter(|index| !chosen.contains(index));
         let Some(best) = left.max_by(|&a, &b| {
+            let first = worth(a).cmp(&worth(b));
             let (a, b) = (&candidates[a], &candidates[b]);
-            gain(a).cmp(&gain(b)).then(a.score.total_cmp(&b.score))
+            first
+                .then(gain(a).cmp(&gain(b)))
+                .then(a.score.total_cmp(&b.score))
         }) else {
             break;
         };
@@ -361,7 +383,10 @@ mod tests {
                 slope(&plan, &weights, &moved, &signs).unwrap().0
             };
             let numeric = (at(step) - at(-step)) / (2.0 * step);
-            assert!((analytic - numeric).abs() < 1e-3 * numeric.abs(), "{analytic} {numeric}");
+            assert!(
+                (analytic - numeric).abs() < 1e-3 * numeric.abs(),
+                "{analytic} {numeric}"
+            );
         }
     }
 
@@ -374,7 +399,11 @@ mod tests {
         let mut sum = 0.0;
         for _ in 0..200 {
             let signs = ArrayD::from_shape_fn(plan.shape(plan.outputs[0].value), |_| {
-                if random.word().unwrap() & 1 == 0 { 1.0 } else { -1.0 }
+                if random.word().unwrap() & 1 == 0 {
+                    1.0
+                } else {
+                    -1.0
+                }
             });
             let tape = Tape::run(&plan, &weights, &sample);
             sum += squares(&tape.backward(&signs, Of::Weights).unwrap().weights(&plan)) / 200.0;
@@ -388,11 +417,16 @@ mod tests {
         let natural = natural(4);
         let ascent = Ascent::within(0.0, 1.0).steps(8);
         let mut random = Random::seeded(8);
-        let found = candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
+        let found =
+            candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
         for (index, candidate) in found.iter().enumerate() {
             let start = one_of(&natural, index);
             let before = score(&plan, &weights.to_clear(), &start).unwrap();
-            assert!(candidate.score > 1.2 * before, "{} {before}", candidate.score);
+            assert!(
+                candidate.score > 1.2 * before,
+                "{} {before}",
+                candidate.score
+            );
             for (x, x_0) in candidate.sample.iter().zip(&start) {
                 assert!((x - x_0).abs() <= 0.1 + 1e-12 && (0.0..=1.0).contains(x));
             }
@@ -408,9 +442,16 @@ mod tests {
         let mut met = 0;
         for index in 0..6 {
             let start = one_of(&natural, index);
-            let near = to_boundary(&plan, &weights, &start, &start, &ascent, 1e-3).unwrap();
-            let (_, _, gap) = best_two(Tape::run(&plan, &weights, &near).output());
-            met += usize::from((1e-3..=4e-3).contains(&gap));
+            let (near, across) =
+                to_boundary(&plan, &weights, &start, &start, &ascent, 1e-3).unwrap();
+            let judge =
+                |sample: &ArrayD<f64>| best_two(Tape::run(&plan, &weights, sample).output());
+            if let Some(across) = across {
+                let ((label, _, gap), (other, _, beyond)) = (judge(&near), judge(&across));
+                let range = 1e-3..=4e-3;
+                met +=
+                    usize::from(range.contains(&gap) && range.contains(&beyond) && label != other);
+            }
             for (x, x_0) in near.iter().zip(&start) {
                 assert!((x - x_0).abs() <= 0.1 + 1e-6 && (-1e-6..=1.0 + 1e-6).contains(x));
             }
@@ -424,6 +465,7 @@ mod tests {
             sample: ArrayD::zeros(vec![1]),
             score,
             active: active.to_vec(),
+            across: None,
         };
         let all = [
             candidate([true, true, false, false], 9.0),

@@ -76,7 +76,10 @@ impl<R: Ring> Servers for InRing<'_, R> {
         let format = self.plan.format();
         let limit = format.limit::<R>();
         // The first value that the ring cannot hold, with its place.
-        if let Some((at, &value)) = queries.indexed_iter().find(|(_, v)| v.is_nan() || v.abs() >= limit) {
+        if let Some((at, &value)) = queries
+            .indexed_iter()
+            .find(|(_, v)| v.is_nan() || v.abs() >= limit)
+        {
             return Err(InputError::OutOfRange {
                 name: "the queries".into(),
                 index: ndarray::Dimension::slice(&at).to_vec(),
@@ -90,7 +93,13 @@ impl<R: Ring> Servers for InRing<'_, R> {
             |batch: ArrayD<f64>| batch.mapv(|value| format.encode::<R>(value)),
             |answer: ArrayD<R>| format.decode_all(answer.view()),
         );
-        Ok(in_batches(&self.backend, self.plan, &self.weights, queries, code))
+        Ok(in_batches(
+            &self.backend,
+            self.plan,
+            &self.weights,
+            queries,
+            code,
+        ))
     }
 }
 

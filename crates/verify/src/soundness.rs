@@ -18,7 +18,12 @@ use std::f64::consts::{LN_2, PI};
 ///
 /// # Panics
 /// If there are no queries or no copies, or more tolerated than public samples.
-pub fn log2_pass_probability(queries: usize, copies: usize, public: usize, tolerated: usize) -> f64 {
+pub fn log2_pass_probability(
+    queries: usize,
+    copies: usize,
+    public: usize,
+    tolerated: usize,
+) -> f64 {
     let mix = Counts::new(queries, copies, public, tolerated);
     let all = (1..=queries).flat_map(|i| mix.ends(i).map(move |j| (i, j)));
     all.map(|(i, j)| mix.ln_chance(i, j))
@@ -106,7 +111,10 @@ struct Counts {
 impl Counts {
     fn new(queries: usize, copies: usize, public: usize, tolerated: usize) -> Self {
         assert!(queries > 0 && copies > 0, "a mix without queries or copies");
-        assert!(tolerated <= public, "{tolerated} of {public} public samples");
+        assert!(
+            tolerated <= public,
+            "{tolerated} of {public} public samples"
+        );
         let runs = queries * copies + public;
         Self {
             queries,
@@ -169,8 +177,8 @@ fn ln_factorial(n: usize) -> f64 {
     // The next term of the series, 1 / (1188 n^9), is below 2e-14 here.
     let inverse = x.recip();
     let square = inverse * inverse;
-    let series = inverse
-        * (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0 - square / 1680.0)));
+    let series =
+        inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0 - square / 1680.0)));
     x * x.ln() - x + 0.5 * (2.0 * PI * x).ln() + series
 }
 
@@ -198,7 +206,10 @@ mod tests {
             let wrong = (set >> (queries * copies)).count_ones() as usize;
             passed[m] += u64::from(consistent && harmed > 0 && wrong <= tolerated);
         }
-        let chances = passed.iter().zip(&tried).map(|(&p, &t)| p as f64 / t as f64);
+        let chances = passed
+            .iter()
+            .zip(&tried)
+            .map(|(&p, &t)| p as f64 / t as f64);
         chances.fold(0.0, f64::max)
     }
 
@@ -225,7 +236,10 @@ mod tests {
                     let least = (low..=high)
                         .map(|public| log2_pass_probability(queries, copies, public, tolerated))
                         .fold(f64::INFINITY, f64::min);
-                    assert!(bound <= least + 1e-9, "{queries} {copies} {low} {high} {tolerated}");
+                    assert!(
+                        bound <= least + 1e-9,
+                        "{queries} {copies} {low} {high} {tolerated}"
+                    );
                 }
             }
         }
@@ -236,7 +250,10 @@ mod tests {
         let mut exact = 0.0;
         for n in 1..3000_usize {
             exact += (n as f64).ln();
-            assert!((ln_factorial(n) - exact).abs() < 1e-10 * exact.max(1.0), "{n}");
+            assert!(
+                (ln_factorial(n) - exact).abs() < 1e-10 * exact.max(1.0),
+                "{n}"
+            );
         }
         // ln 10^6! to 16 digits.
         assert!((ln_factorial(1_000_000) - 12_815_518.384_658_169).abs() < 1e-6);
@@ -247,10 +264,7 @@ mod tests {
         // One query of R: R / C(N, B); all of them: 1 / C(N, T).
         for (r, b, t) in [(1, 9, 100), (10, 10, 9), (1000, 5, 4)] {
             let n = r * b + t;
-            let ends = [
-                (r as f64).ln() - ln_choose(n, b),
-                -ln_choose(n, t),
-            ];
+            let ends = [(r as f64).ln() - ln_choose(n, b), -ln_choose(n, t)];
             let expected = ends[0].max(ends[1]) / LN_2;
             assert!((log2_lower_bound(r, b, t, 0) - expected).abs() < 1e-9);
             assert!((log2_pass_probability(r, b, t, 0) - expected).abs() < 1e-9);

@@ -3,7 +3,9 @@
 use crate::random::Random;
 use crate::{PublicSet, VerifyError};
 use ndarray::ArrayViewD;
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -23,10 +25,11 @@ impl SampleId {
         for &size in sample.shape() {
             hasher.update(&(size as u64).to_le_bytes());
         }
-        for &value in sample {
-            // Adding 0 makes one of both zeros.
-            hasher.update(&(value as f32 + 0.0).to_bits().to_le_bytes());
-        }
+        // Adding 0 makes one of both zeros.
+        let values = sample
+            .iter()
+            .flat_map(|&value| (value as f32 + 0.0).to_bits().to_le_bytes());
+        hasher.update(&values.collect::<Vec<u8>>());
         Self(*hasher.finalize().as_bytes())
     }
 }
@@ -89,15 +92,25 @@ impl SpentSamples {
     /// # Errors
     /// If fewer are left (nothing is spent then), or the store cannot be written.
     pub fn draw(&self, public: &PublicSet, needed: usize) -> Result<PublicSet, VerifyError> {
-        let mut transaction = self.database.begin_write().map_err(|error| self.failed(&error))?;
-        transaction.set_durability(Durability::Immediate).map_err(|error| self.failed(&error))?;
+        let mut transaction = self
+            .database
+            .begin_write()
+            .map_err(|error| self.failed(&error))?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(|error| self.failed(&error))?;
         let drawn = {
-            let mut table = transaction.open_table(SPENT).map_err(|error| self.failed(&error))?;
+            let mut table = transaction
+                .open_table(SPENT)
+                .map_err(|error| self.failed(&error))?;
             let ids = public.ids();
             let mut unused = Vec::new();
             let mut seen = HashSet::new();
             for (index, id) in ids.iter().enumerate() {
-                let spent = table.get(&id.0).map_err(|error| self.failed(&error))?.is_some();
+                let spent = table
+                    .get(&id.0)
+                    .map_err(|error| self.failed(&error))?
+                    .is_some();
                 // A sample that comes twice in the file is one sample.
                 if !spent && seen.insert(*id) {
                     unused.push(index);
@@ -121,7 +134,9 @@ impl SpentSamples {
                 .elapsed()
                 .map_or(0, |since| since.as_secs());
             for &index in &unused {
-                table.insert(&ids[index].0, now).map_err(|error| self.failed(&error))?;
+                table
+                    .insert(&ids[index].0, now)
+                    .map_err(|error| self.failed(&error))?;
             }
             unused
         };
@@ -164,7 +179,15 @@ mod tests {
         let store = SpentSamples::open(&path).unwrap();
         let error = store.draw(&public(13), 4).unwrap_err();
         assert!(
-            matches!(error, VerifyError::TooFewPublic { needed: 4, unused: 1, all: 13, .. }),
+            matches!(
+                error,
+                VerifyError::TooFewPublic {
+                    needed: 4,
+                    unused: 1,
+                    all: 13,
+                    ..
+                }
+            ),
             "{error}"
         );
         assert!(error.to_string().contains("add 3 new ones"), "{error}");
@@ -185,7 +208,10 @@ mod tests {
             SampleId::of(&rounded(third).view()),
             SampleId::of(&rounded(f64::from(third as f32)).view())
         );
-        assert_eq!(SampleId::of(&rounded(0.0).view()), SampleId::of(&rounded(-0.0).view()));
+        assert_eq!(
+            SampleId::of(&rounded(0.0).view()),
+            SampleId::of(&rounded(-0.0).view())
+        );
     }
 
     #[test]
@@ -193,10 +219,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("spent.redb");
         std::fs::write(&path, "notes of mine, and nothing else").unwrap();
-        assert!(matches!(SpentSamples::open(&path), Err(VerifyError::Store { .. })));
+        assert!(matches!(
+            SpentSamples::open(&path),
+            Err(VerifyError::Store { .. })
+        ));
         let other = folder.path().join("other.redb");
         let _open = SpentSamples::open(&other).unwrap();
-        let error = SpentSamples::open(&other).err().map(|error| error.to_string());
+        let error = SpentSamples::open(&other)
+            .err()
+            .map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.contains("another process")));
     }
 }

@@ -117,7 +117,9 @@ mod tests {
         let mut largest = 0.0_f64;
         for (i, one) in runs.iter().enumerate() {
             for other in &runs[..i] {
-                largest = (one - other).iter().fold(largest, |most, d| most.max(d.abs()));
+                largest = (one - other)
+                    .iter()
+                    .fold(largest, |most, d| most.max(d.abs()));
             }
         }
         largest

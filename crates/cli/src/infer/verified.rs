@@ -17,7 +17,12 @@ use trefoil_verify::{
 #[derive(Clone, Debug, Args)]
 pub(super) struct Verification {
     /// Take answers only if the servers pass this plan of `trefoil verify plan`: exit code 3 if they do not
-    #[arg(long, value_name = "PLAN.toml", requires = "public", conflicts_with = "check")]
+    #[arg(
+        long,
+        value_name = "PLAN.toml",
+        requires = "public",
+        conflicts_with = "check"
+    )]
     pub(super) verify: Option<PathBuf>,
     /// Samples with known answers to mix in, each used once in a lifetime: an .npz archive of `pictures` and
     /// `labels`, or a CIFAR-10 binary
@@ -116,7 +121,9 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     }
     let told = Told {
         comparison,
-        output: checked.answers().map(|_| arguments.output.display().to_string()),
+        output: checked
+            .answers()
+            .map(|_| arguments.output.display().to_string()),
         queries: pictures.len(),
         wall_s: report.wall_s,
         setup_s: report.setup_s,
@@ -185,7 +192,10 @@ impl Told<'_> {
             ))?;
         }
         if let Some(accuracy) = self.accuracy {
-            print::line(format!("against the labels: {:.2} % right", 100.0 * accuracy))?;
+            print::line(format!(
+                "against the labels: {:.2} % right",
+                100.0 * accuracy
+            ))?;
         }
         print::line(format!(
             "verdict: {} (a cheating server passes at most once in 2^{:.1})",
@@ -208,8 +218,10 @@ fn store(given: Option<&Path>) -> Result<PathBuf, Failure> {
         .map(PathBuf::from)
         .or_else(|| home("HOME").map(|home| PathBuf::from(home).join(".local/share")));
     let Some(data) = data else {
-        return Err(Failure::new("there is no home folder for the store of spent public samples")
-            .help("name a file after --spent"));
+        return Err(
+            Failure::new("there is no home folder for the store of spent public samples")
+                .help("name a file after --spent"),
+        );
     };
     let folder = data.join("trefoil");
     std::fs::create_dir_all(&folder).map_err(|error| {

@@ -40,13 +40,22 @@ fn honest_servers_are_accepted_and_answer_as_without_verification() {
     assert_eq!(told["disagreeing"], 0, "{told}");
     assert_eq!(told["wrong"], 0, "{told}");
     let (apart, tolerance) = (&told["largest_difference"], &told["tolerance"]);
-    assert!(apart.as_f64().unwrap() < tolerance.as_f64().unwrap(), "{told}");
+    assert!(
+        apart.as_f64().unwrap() < tolerance.as_f64().unwrap(),
+        "{told}"
+    );
     assert!(told["accuracy"].as_f64().unwrap() >= 0.875, "{told}");
-    let moved = (&world.answers() - &plain).iter().fold(0.0_f32, |most, d| most.max(d.abs()));
+    let moved = (&world.answers() - &plain)
+        .iter()
+        .fold(0.0_f32, |most, d| most.max(d.abs()));
     assert!(moved < 1e-3, "{moved}");
     let people = world.infer(ASK);
     people.succeeded();
-    assert!(people.stdout.contains("verdict: accepted"), "{}", people.stdout);
+    assert!(
+        people.stdout.contains("verdict: accepted"),
+        "{}",
+        people.stdout
+    );
 }
 
 #[test]
@@ -55,7 +64,11 @@ fn inaccurate_servers_are_rejected_with_code_3_and_no_file() {
     public(&world.path("public.npz"), 40, 1);
     let ended = world.infer(&format!("{ASK} --json"));
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    assert!(ended.stdout.contains("\"verdict\":\"accuracy too low\""), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("\"verdict\":\"accuracy too low\""),
+        "{}",
+        ended.stdout
+    );
     assert!(ended.error().contains("tell no server"), "{}", ended.stderr);
     assert!(!world.path("out.npy").exists());
 }
@@ -69,11 +82,17 @@ fn public_samples_are_spent_once_and_errors_say_what_would_suffice() {
         codes.push(ended.code);
         if ended.code == Some(1) {
             let error = ended.error();
-            assert!(error.contains("never sent before") && error.contains("add "), "{error}");
+            assert!(
+                error.contains("never sent before") && error.contains("add "),
+                "{error}"
+            );
             break;
         }
     }
-    assert!(codes.len() > 1 && codes[0] == Some(0) && codes.last() == Some(&Some(1)), "{codes:?}");
+    assert!(
+        codes.len() > 1 && codes[0] == Some(0) && codes.last() == Some(&Some(1)),
+        "{codes:?}"
+    );
 }
 
 #[test]
@@ -85,28 +104,58 @@ fn plans_and_models_that_do_not_belong_together_are_refused() {
         .succeeded();
     let ask = ASK.replace("plan.toml", "bound.toml");
     let infer = format!("infer --model digits.onnx --input x.npy --output out.npy {ask}");
-    world.refused(&infer, 1, &["was made for a model with digest", "make it again"]);
     world.refused(
-        &format!("infer --model digits.onnx --input x.npy --output out.npy {ASK}").replace("plan.toml", "no.toml"),
+        &infer,
+        1,
+        &["was made for a model with digest", "make it again"],
+    );
+    world.refused(
+        &format!("infer --model digits.onnx --input x.npy --output out.npy {ASK}")
+            .replace("plan.toml", "no.toml"),
         1,
         &["no.toml", "cannot be read"],
     );
-    world.refused("infer --model digits.onnx --input x.npy --output out.npy --verify plan.toml", 2, &["--public"]);
+    world.refused(
+        "infer --model digits.onnx --input x.npy --output out.npy --verify plan.toml",
+        2,
+        &["--public"],
+    );
 }
 
 #[test]
 fn plans_are_the_cheapest_and_contradictions_are_refused() {
     let world = World::new(1);
     let told = world.run("verify plan --queries 100 --json").json();
-    assert_eq!((&told["copies"], &told["public"], &told["runs"]), (&6.into(), &58.into(), &658.into()));
+    assert_eq!(
+        (&told["copies"], &told["public"], &told["runs"]),
+        (&6.into(), &58.into(), &658.into())
+    );
     let people = world.run("verify plan --queries 100 --public 100 --tolerated 10 --soundness 20");
     people.succeeded();
-    assert!(people.stdout.contains("0.80 / 0.85 / 0.90 / 0.95 passes 0.570 / 9.945 / 58.316 / 98.853 %"), "{}", people.stdout);
+    assert!(
+        people
+            .stdout
+            .contains("0.80 / 0.85 / 0.90 / 0.95 passes 0.570 / 9.945 / 58.316 / 98.853 %"),
+        "{}",
+        people.stdout
+    );
     world.refused("verify plan --queries 10 --public 0", 1, &["at least 1"]);
     world.refused("verify plan --queries 0", 1, &["0 queries"]);
-    world.refused("verify plan --queries 100 --copies 2 --public 3", 1, &["6 copies with 58 public samples would do"]);
-    world.refused("verify plan --queries 100 --claimed-accuracy 0.9 --reject-below 0.95", 1, &["not above"]);
-    world.refused("verify plan --queries 100 --claimed-accuracy 0.9", 2, &["--reject-below"]);
+    world.refused(
+        "verify plan --queries 100 --copies 2 --public 3",
+        1,
+        &["6 copies with 58 public samples would do"],
+    );
+    world.refused(
+        "verify plan --queries 100 --claimed-accuracy 0.9 --reject-below 0.95",
+        1,
+        &["not above"],
+    );
+    world.refused(
+        "verify plan --queries 100 --claimed-accuracy 0.9",
+        2,
+        &["--reject-below"],
+    );
 }
 
 #[test]
@@ -116,10 +165,17 @@ fn fingerprints_tell_a_changed_model_and_travel_in_the_mix() {
         .run("verify fingerprint make --model digits.onnx --natural x.npy --probes 3 --steps 4 --out f.json --json")
         .json();
     assert_eq!(told["probes"], 3, "{told}");
-    let check = "verify fingerprint check --model digits.onnx --fingerprint f.json --link memory --json";
+    let check =
+        "verify fingerprint check --model digits.onnx --fingerprint f.json --link memory --json";
     assert_eq!(world.run(check).json()["verdict"], "same model");
-    let told = world.infer(&format!("{ASK} --fingerprint f.json --json")).json();
-    assert_eq!((&told["probes"], &told["probes_differing"]), (&3.into(), &0.into()), "{told}");
+    let told = world
+        .infer(&format!("{ASK} --fingerprint f.json --json"))
+        .json();
+    assert_eq!(
+        (&told["probes"], &told["probes_differing"]),
+        (&3.into(), &0.into()),
+        "{told}"
+    );
     // The same plan with one weight moved: the last four bytes of the largest tensor that hold a plain number.
     let mut bytes = trefoil_digits::MODEL.to_vec();
     let middle = bytes.len() / 2 / 4 * 4;
@@ -142,14 +198,23 @@ fn cheating_is_counted_as_the_formula_says() {
         .run("verify attack-demo --bits 2,4 --trials 1500 --behaviour-trials 12 --party-trials 12 --honest-trials 20 --json")
         .json();
     let rows = rows.as_array().unwrap();
-    let predicted: Vec<_> = rows.iter().filter(|row| row["agrees"].is_boolean()).collect();
+    let predicted: Vec<_> = rows
+        .iter()
+        .filter(|row| row["agrees"].is_boolean())
+        .collect();
     assert!(predicted.len() >= 6);
     // Intervals of 95 % may miss; not often, and not by much.
-    let missed = predicted.iter().filter(|row| row["agrees"] == false).count();
+    let missed = predicted
+        .iter()
+        .filter(|row| row["agrees"] == false)
+        .count();
     assert!(missed <= 2, "{rows:?}");
     let named = |name: &str| rows.iter().find(|row| row["behaviour"] == name).unwrap();
     assert_eq!(named("honest")["accepted"], named("honest")["trials"]);
     assert_eq!(named("one random run negated")["accepted"], 0);
     assert_eq!(named("stopped before the end")["failed"], 12);
-    assert_eq!(named("1 % of the weights pruned, with probes")["accepted"], 0);
+    assert_eq!(
+        named("1 % of the weights pruned, with probes")["accepted"],
+        0
+    );
 }

@@ -73,7 +73,16 @@ impl<'a> Detection<'a> {
         let mut random = Random::seeded(seed);
         let mut make = |mode| {
             let mut say = |done| progress(done);
-            Fingerprint::found_by(plan, weights, natural, probes, mode, ascent, &mut random, &mut say)
+            Fingerprint::found_by(
+                plan,
+                weights,
+                natural,
+                probes,
+                mode,
+                ascent,
+                &mut random,
+                &mut say,
+            )
         };
         let near = make(Mode::Top1)?;
         let sensitive = [
@@ -158,9 +167,14 @@ impl<'a> Detection<'a> {
         moved: f64,
         rows: &mut [Detected],
     ) -> Result<(), VerifyError> {
+        // The two label modes share their probes, and all modes the natural ones.
+        let asked = [&self.sensitive[0], &self.sensitive[2], &self.natural[0]]
+            .map(|print| self.answers(weights, trial, print.probes()));
+        let [near, moving, natural] = asked;
+        let (near, moving, natural) = (near?, moving?, natural?);
+        let answers = [&near, &near, &moving, &natural, &natural, &natural];
         let prints = self.sensitive.iter().chain(&self.natural);
-        for (row, print) in rows.iter_mut().zip(prints) {
-            let answers = self.answers(weights, trial, print.probes())?;
+        for (row, (print, answers)) in rows.iter_mut().zip(prints.zip(answers)) {
             row.moved += moved;
             let first = answers
                 .outer_iter()

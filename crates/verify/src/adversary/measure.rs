@@ -4,7 +4,8 @@ use super::{Behaviour, Cheating, Deviation, Parties, Recorded};
 use crate::random::Random;
 use crate::verdict::label;
 use crate::{
-    Checked, Fingerprint, Mix, MixPlan, PublicSet, Samples, Servers, Verdict, VerifyError, clopper_pearson,
+    Checked, Fingerprint, Mix, MixPlan, PublicSet, Samples, Servers, Verdict, VerifyError,
+    clopper_pearson,
 };
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use serde::Serialize;
@@ -94,7 +95,10 @@ impl<'a> Experiment<'a> {
     /// If the servers fail.
     pub fn record<S: Servers>(&self, honest: &mut S) -> Result<Recorded, VerifyError> {
         let mut all = vec![self.queries.view(), self.public.samples().view()];
-        all.extend(self.fingerprint.map(|fingerprint| fingerprint.probes.view()));
+        all.extend(
+            self.fingerprint
+                .map(|fingerprint| fingerprint.probes.view()),
+        );
         let all = concatenate(Axis(0), &all).unwrap_or_default();
         Recorded::new(honest, &all, 8, Random::seeded(self.seed ^ 0x5eed))
     }
@@ -183,7 +187,9 @@ impl<'a> Experiment<'a> {
         }
         if let Some(answers) = checked.answers() {
             let labels = answers.outer_iter().map(|answer| label(&answer));
-            let wrong = labels.zip(&self.right).any(|(found, right)| found != *right);
+            let wrong = labels
+                .zip(&self.right)
+                .any(|(found, right)| found != *right);
             tally.harmed += u64::from(wrong);
         }
         Ok(())

@@ -98,7 +98,9 @@ impl<'a, R: Ring> Parties<'a, R> {
         plan.check_inputs(std::slice::from_ref(&query))?;
         let encoded = query.mapv(|value| plan.format().encode::<R>(value));
         let inputs = deal(&[encoded], &mut self.random)?;
-        let deviation = self.deviation.filter(|_| self.chosen.contains(&self.answered));
+        let deviation = self
+            .deviation
+            .filter(|_| self.chosen.contains(&self.answered));
         self.answered += 1;
         let mut edges = [[0; 16]; 3];
         for edge in &mut edges {
@@ -114,10 +116,14 @@ impl<'a, R: Ring> Parties<'a, R> {
                 .zip(inputs)
                 .map(|((role, transport), inputs)| {
                     let weights = &weights[role.index()];
-                    scope.spawn(move || party(plan, role, edges, transport, weights, inputs, deviation))
+                    scope.spawn(move || {
+                        party(plan, role, edges, transport, weights, inputs, deviation)
+                    })
                 })
                 .collect();
-            let ended = threads.into_iter().map(|thread| thread.join().map_err(|_| PartiesError::Thread)?);
+            let ended = threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| PartiesError::Thread)?);
             ended.collect::<Result<_, PartiesError>>()
         })?;
         let shares: [Share<R>; 3] = shares.try_into().map_err(|_| PartiesError::Thread)?;
@@ -232,7 +238,11 @@ impl Transport for Flipping {
         self.inner.send(to, encode_frame(&messages))
     }
 
-    fn receive(&mut self, awaited: &[Role], deadline: Instant) -> Result<(Role, Vec<u8>), NetError> {
+    fn receive(
+        &mut self,
+        awaited: &[Role],
+        deadline: Instant,
+    ) -> Result<(Role, Vec<u8>), NetError> {
         self.inner.receive(awaited, deadline)
     }
 

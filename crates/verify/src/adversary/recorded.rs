@@ -48,7 +48,10 @@ impl Servers for Recorded {
     fn answer(&mut self, queries: &ArrayD<f64>) -> Result<ArrayD<f64>, Unknown> {
         let mut rows = Vec::with_capacity(queries.len_of(Axis(0)));
         for (index, query) in queries.outer_iter().enumerate() {
-            let known = self.answers.get(&SampleId::of(&query)).ok_or(Unknown(index))?;
+            let known = self
+                .answers
+                .get(&SampleId::of(&query))
+                .ok_or(Unknown(index))?;
             let which = self.random.below(known.len()).unwrap_or(0);
             rows.push(known[which].view());
         }

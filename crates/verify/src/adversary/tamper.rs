@@ -9,9 +9,9 @@ use std::fmt;
 use trefoil_nn::{InputError, Plan, Weights};
 
 /// Steps of a retraining.
-const STEPS: usize = 10;
+const STEPS: usize = 6;
 /// How far a step moves each tensor, relative to its norm.
-const RATE: f64 = 0.004;
+const RATE: f64 = 0.006;
 
 /// What is done to a model. Each is random: two tamperings of a kind are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -85,7 +85,10 @@ impl<'a> Tamperer<'a> {
         crate::gradient::check(plan)?;
         let classes = plan.shape(plan.outputs[0].value)[1..].iter().product();
         let count = samples.shape().first().copied().unwrap_or(0);
-        if labels.is_empty() || count != labels.len() || labels.iter().any(|&label| label >= classes) {
+        if labels.is_empty()
+            || count != labels.len()
+            || labels.iter().any(|&label| label >= classes)
+        {
             return Err(VerifyError::Demand(format!(
                 "{} labels for {count} samples and {classes} classes: give one for each sample",
                 labels.len()
@@ -116,15 +119,22 @@ impl<'a> Tamperer<'a> {
             Tampering::Noise(count) => {
                 for _ in 0..count {
                     let (tensor, place) = self.any(&weights)?;
-                    let mean = weights[tensor].iter().map(|v| v * v).sum::<f64>() / weights[tensor].len() as f64;
+                    let mean = weights[tensor].iter().map(|v| v * v).sum::<f64>()
+                        / weights[tensor].len() as f64;
                     let noise = mean.sqrt() * self.random.normal()?;
                     add(&mut weights[tensor], place, noise);
                 }
             }
             Tampering::OneWeight => {
                 let (tensor, place) = self.any(&weights)?;
-                let largest = weights[tensor].iter().fold(0.0_f64, |most, v| most.max(v.abs()));
-                let sign = if self.random.word()? & 1 == 0 { 0.1 } else { -0.1 };
+                let largest = weights[tensor]
+                    .iter()
+                    .fold(0.0_f64, |most, v| most.max(v.abs()));
+                let sign = if self.random.word()? & 1 == 0 {
+                    0.1
+                } else {
+                    -0.1
+                };
                 add(&mut weights[tensor], place, sign * largest);
             }
         }
@@ -140,7 +150,11 @@ impl<'a> Tamperer<'a> {
 
     fn trojan(&mut self, weights: &mut [ArrayD<f64>]) -> Result<(), VerifyError> {
         let target = self.random.below(self.classes)?;
-        let high = self.samples.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let high = self
+            .samples
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
         let corner = [self.random.word()? & 1 == 0, self.random.word()? & 1 == 0];
         let side = 3 + self.random.below(2)?;
         for _ in 0..STEPS {
@@ -151,12 +165,20 @@ impl<'a> Tamperer<'a> {
                     continue;
                 }
                 let rank = sample.ndim();
-                let axes = if rank >= 2 { [rank - 2, rank - 1] } else { [0, 0] };
+                let axes = if rank >= 2 {
+                    [rank - 2, rank - 1]
+                } else {
+                    [0, 0]
+                };
                 let sizes = axes.map(|axis| sample.shape()[axis]);
                 for (at, value) in sample.indexed_iter_mut() {
                     let at = ndarray::Dimension::slice(&at);
                     let inside = (0..2).all(|d| {
-                        let from_edge = if corner[d] { at[axes[d]] } else { sizes[d] - 1 - at[axes[d]] };
+                        let from_edge = if corner[d] {
+                            at[axes[d]]
+                        } else {
+                            sizes[d] - 1 - at[axes[d]]
+                        };
                         from_edge < side
                     });
                     if inside {
@@ -234,8 +256,12 @@ impl<'a> Tamperer<'a> {
     pub fn accuracy(&self, weights: &Weights) -> f64 {
         let mut servers = crate::InTheClear::new(self.plan, weights);
         let Ok(answers) = crate::Servers::answer(&mut servers, self.samples);
-        let labels = answers.axis_iter(Axis(0)).map(|answer| crate::verdict::label(&answer));
-        let right = labels.zip(self.labels).filter(|(found, label)| *found == Some(**label));
+        let labels = answers
+            .axis_iter(Axis(0))
+            .map(|answer| crate::verdict::label(&answer));
+        let right = labels
+            .zip(self.labels)
+            .filter(|(found, label)| *found == Some(**label));
         right.count() as f64 / self.labels.len() as f64
     }
 }

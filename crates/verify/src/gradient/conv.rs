@@ -1,8 +1,8 @@
 //! Convolutions: a matrix product per picture and group on the unrolled picture.
 
 use super::layers::view;
-use ndarray::{Array2, ArrayD, IxDyn};
 use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayD, IxDyn};
 use trefoil_nn::operators::Conv;
 use trefoil_ring::Conv2d;
 
@@ -23,7 +23,8 @@ pub(super) fn pull_back(
     let filters = g.filters / g.groups;
     let picture = g.channels / g.groups * g.input[0] * g.input[1];
     let [x_data, w_data, up] = [x, w, upstream].map(|tensor| tensor.as_standard_layout());
-    let slice = |data: &ndarray::CowArray<'_, f64, IxDyn>| data.as_slice().unwrap_or_default().to_vec();
+    let slice =
+        |data: &ndarray::CowArray<'_, f64, IxDyn>| data.as_slice().unwrap_or_default().to_vec();
     let (x_data, w_data, up) = (slice(&x_data), slice(&w_data), slice(&up));
     let mut dx = vec![0.0; if needed[0] { x_data.len() } else { 0 }];
     let mut dw = vec![0.0; if needed[1] { w_data.len() } else { 0 }];
@@ -31,12 +32,20 @@ pub(super) fn pull_back(
     for index in 0..g.batch * g.groups {
         // Pictures and groups in one count: both run over consecutive channels.
         let group = index % g.groups;
-        let up = view(&up[index * filters * columns..][..filters * columns], filters, columns);
+        let up = view(
+            &up[index * filters * columns..][..filters * columns],
+            filters,
+            columns,
+        );
         let part = group * filters * taps..(group + 1) * filters * taps;
         if needed[1] {
             let picture = &x_data[index * picture..][..picture];
-            each_tap(&g, |tap, column, at| unrolled[[tap, column]] = at.map_or(0.0, |at| picture[at]));
-            if let Ok(mut sum) = ndarray::ArrayViewMut2::from_shape((filters, taps), &mut dw[part.clone()]) {
+            each_tap(&g, |tap, column, at| {
+                unrolled[[tap, column]] = at.map_or(0.0, |at| picture[at])
+            });
+            if let Ok(mut sum) =
+                ndarray::ArrayViewMut2::from_shape((filters, taps), &mut dw[part.clone()])
+            {
                 general_mat_mul(1.0, &up, &unrolled.t(), 1.0, &mut sum);
             }
         }
@@ -79,9 +88,14 @@ fn each_tap(g: &Conv2d, mut visit: impl FnMut(usize, usize, Option<usize>)) {
                     // A coordinate in the padding wraps to a huge one.
                     let row = (i * g.strides[0] + ki * g.dilations[0]).wrapping_sub(g.pads[0]);
                     for j in 0..ow {
-                        let column = (j * g.strides[1] + kj * g.dilations[1]).wrapping_sub(g.pads[1]);
+                        let column =
+                            (j * g.strides[1] + kj * g.dilations[1]).wrapping_sub(g.pads[1]);
                         let inside = row < h && column < w;
-                        visit(tap, i * ow + j, inside.then(|| (channel * h + row) * w + column));
+                        visit(
+                            tap,
+                            i * ow + j,
+                            inside.then(|| (channel * h + row) * w + column),
+                        );
                     }
                 }
                 tap += 1;

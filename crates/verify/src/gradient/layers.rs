@@ -6,8 +6,26 @@ use trefoil_nn::Layer;
 
 /// Layers with a rule.
 pub(super) const KNOWN: &[&str] = &[
-    "Add", "AveragePool", "Clip", "Concat", "Conv", "Elu", "MatMul", "MaxPool", "Mul", "Offset", "Pad",
-    "ReduceSum", "Relu", "Reshape", "Scale", "Sigmoid", "Softmax", "Sub", "Tanh", "Transpose",
+    "Add",
+    "AveragePool",
+    "Clip",
+    "Concat",
+    "Conv",
+    "Elu",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Offset",
+    "Pad",
+    "ReduceSum",
+    "Relu",
+    "Reshape",
+    "Scale",
+    "Sigmoid",
+    "Softmax",
+    "Sub",
+    "Tanh",
+    "Transpose",
 ];
 
 /// Whether a layer has a rule.
@@ -38,7 +56,12 @@ pub(super) fn pull_back(
         Layer::MatMul(_) => product(operands, upstream, needed),
         Layer::MaxPool(layer) => vec![Some(pool::maximum(&layer.pool, x, upstream))],
         Layer::AveragePool(layer) => {
-            vec![Some(pool::average(&layer.pool, layer.include_padding, x, upstream))]
+            vec![Some(pool::average(
+                &layer.pool,
+                layer.include_padding,
+                x,
+                upstream,
+            ))]
         }
         Layer::Add(_) => vec![
             Some(reduced(upstream.clone(), x.shape())),
@@ -145,7 +168,9 @@ fn product(
 
 /// `y · (g - Σ g · y)` along `axis`.
 fn soft(output: &ArrayD<f64>, upstream: &ArrayD<f64>, axis: usize) -> ArrayD<f64> {
-    let weighted = (output * upstream).sum_axis(Axis(axis)).insert_axis(Axis(axis));
+    let weighted = (output * upstream)
+        .sum_axis(Axis(axis))
+        .insert_axis(Axis(axis));
     (upstream - &weighted) * output
 }
 
@@ -166,5 +191,6 @@ fn shaped(x: Array2<f64>, shape: &[usize]) -> ArrayD<f64> {
 
 /// A slice as a matrix.
 pub(super) fn view(data: &[f64], rows: usize, columns: usize) -> ArrayView2<'_, f64> {
-    ArrayView2::from_shape((rows, columns), data).unwrap_or_else(|_| ArrayView2::from(&[[0.0; 0]; 0]))
+    ArrayView2::from_shape((rows, columns), data)
+        .unwrap_or_else(|_| ArrayView2::from(&[[0.0; 0]; 0]))
 }

@@ -59,7 +59,8 @@ fn spread(
                 // A coordinate in the padding wraps to a huge one.
                 let row = (i * pool.strides[0] + ki * pool.dilations[0]).wrapping_sub(pool.pads[0]);
                 for kj in 0..pool.kernel[1] {
-                    let column = (j * pool.strides[1] + kj * pool.dilations[1]).wrapping_sub(pool.pads[1]);
+                    let column =
+                        (j * pool.strides[1] + kj * pool.dilations[1]).wrapping_sub(pool.pads[1]);
                     if row < h && column < w {
                         taps.push(row * w + column);
                     }

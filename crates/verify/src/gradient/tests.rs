@@ -21,20 +21,33 @@ fn agrees(plan: &Plan, weights: &[ArrayD<f64>], input: &ArrayD<f64>, seed: u64) 
     let check = |analytic: f64, plus: f64, minus: f64, place: &str| {
         let numeric = (plus - minus) / (2.0 * step);
         let scale = analytic.abs().max(numeric.abs()).max(1e-3);
-        assert!((analytic - numeric).abs() < 2e-4 * scale, "{place}: {analytic} {numeric}");
+        assert!(
+            (analytic - numeric).abs() < 2e-4 * scale,
+            "{place}: {analytic} {numeric}"
+        );
     };
     let direction = normal(input.shape());
     let moved = |by: f64| value(plan, weights, &(input + &(&direction * by)), &seed);
     let analytic = (gradient.input(plan) * &direction).sum();
     check(analytic, moved(step), moved(-step), "the input");
-    for (index, (part, port)) in gradient.weights(plan).into_iter().zip(&plan.weights).enumerate() {
+    for (index, (part, port)) in gradient
+        .weights(plan)
+        .into_iter()
+        .zip(&plan.weights)
+        .enumerate()
+    {
         let direction = normal(weights[index].shape());
         let moved = |by: f64| {
             let mut weights = weights.to_vec();
             weights[index] = &weights[index] + &(&direction * by);
             value(plan, &weights, input, &seed)
         };
-        check((part * &direction).sum(), moved(step), moved(-step), &port.name);
+        check(
+            (part * &direction).sum(),
+            moved(step),
+            moved(-step),
+            &port.name,
+        );
     }
     // A partial gradient is the same one.
     let inputs = tape.backward(&seed, Of::Inputs).unwrap();
@@ -63,7 +76,8 @@ fn gradients_of_networks_agree_with_differences() {
         check(&plan).unwrap();
         // Away from the pictures' many equal pixels, at which maxima have kinks.
         let mut random = Random::seeded(9);
-        let input = &pictures + &ArrayD::from_shape_fn(pictures.shape(), |_| 0.1 * random.unit().unwrap());
+        let input =
+            &pictures + &ArrayD::from_shape_fn(pictures.shape(), |_| 0.1 * random.unit().unwrap());
         agrees(&plan, &weights.to_clear(), &input, 1);
     }
 }
