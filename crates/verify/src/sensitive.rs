@@ -1,9 +1,9 @@
 //! Sensitive samples: inputs at which the model's answer moves most when any weight moves.
 //!
-//! The score is `S(x) = ‖∂f(W, x)/∂W‖²`, the squared Frobenius norm of the Jacobian (CVPR 2019; SecureDL, ACSAC 2020).
+//! The score is `S(x) = ‖∂f(W, x)/∂W‖²`, the squared Frobenius norm of the Jacobian (CVPR 2019; `SecureDL`, ACSAC 2020).
 //! For signs `v` drawn at random, `E ‖∂(v·f)/∂W‖² = S`, so an ascent needs no Jacobian. Its gradient is a directional
 //! derivative of ordinary gradients: with `u = ∂(v·f)/∂W` held fixed, `∇_x ‖u‖² = 2 d/dε ∇_x (v·f)(W + εu, x)`, taken
-//! as a central difference. The activation pattern of a ReLU network changes at isolated points only.
+//! as a central difference. The activation pattern of a rectifier network changes at isolated points only.
 
 use crate::VerifyError;
 use crate::gradient::{self, Of, Tape};
@@ -297,7 +297,7 @@ fn active(plan: &Plan, tape: &Tape<'_>) -> Vec<bool> {
 }
 
 /// Choose `count` candidates: each the one that activates most neurons not yet active, the more sensitive
-/// among equal ones (SecureDL's maximum active-neuron cover, greedily).
+/// among equal ones (the paper's maximum active-neuron cover, greedily).
 pub(crate) fn cover(candidates: &[Candidate], count: usize) -> Vec<usize> {
     let neurons = candidates.first().map_or(0, |first| first.active.len());
     let mut covered = vec![false; neurons];

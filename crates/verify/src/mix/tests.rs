@@ -132,7 +132,7 @@ fn one_altered_copy_is_noticed_and_noise_below_the_tolerance_is_not() {
     assert!((checked.comparison.largest_difference - 0.02).abs() < 1e-12);
     assert!(checked.answers().is_none());
     let noisy = ask(&plan(), |run, _, answer| {
-        answer[run % 4] += 0.009 * (run % 2) as f64
+        answer[run % 4] += 0.009 * (run % 2) as f64;
     });
     assert_eq!(noisy.comparison.verdict, Verdict::Accepted);
     assert!(noisy.comparison.largest_difference > 0.0);
