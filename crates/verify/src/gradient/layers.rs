@@ -89,7 +89,12 @@ pub(super) fn pull_back(
         Layer::Sigmoid(_) => pointwise(&|_, y| y * (1.0 - y)),
         Layer::Tanh(_) => pointwise(&|_, y| 1.0 - y * y),
         Layer::Softmax(softmax) => vec![Some(soft(output, upstream, softmax.axis))],
-        Layer::Reshape(_) => vec![upstream.to_shape(x.shape()).ok().map(ndarray::CowArray::into_owned)],
+        Layer::Reshape(_) => vec![
+            upstream
+                .to_shape(x.shape())
+                .ok()
+                .map(ndarray::CowArray::into_owned),
+        ],
         Layer::Transpose(transpose) => {
             let mut inverse = vec![0; transpose.axes.len()];
             for (to, &from) in transpose.axes.iter().enumerate() {
