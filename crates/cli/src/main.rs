@@ -31,6 +31,7 @@ mod summary;
 mod verify;
 mod verify_attack;
 mod verify_fingerprint;
+mod verify_measure;
 mod verify_plan;
 mod verify_servers;
 

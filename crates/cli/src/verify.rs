@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::verify_attack::{self, AttackDemo};
 use crate::verify_fingerprint::{self, CheckFingerprint, MakeFingerprint};
+use crate::verify_measure::{self, MeasureFingerprint};
 use crate::verify_plan::{self, PlanMix};
 use clap::{Args, Subcommand};
 
@@ -30,6 +31,8 @@ enum FingerprintCommand {
     Make(MakeFingerprint),
     /// Ask deployed servers the probes, and compare: exit code 3 if the model differs
     Check(CheckFingerprint),
+    /// Tamper with a model in many ways, and count how often probes notice
+    Measure(MeasureFingerprint),
 }
 
 /// Do it.
@@ -41,6 +44,9 @@ pub(crate) fn run(arguments: &Verify, json: bool) -> Result<(), Failure> {
         }
         VerifyCommand::Fingerprint(FingerprintCommand::Check(check)) => {
             verify_fingerprint::check(check, json)
+        }
+        VerifyCommand::Fingerprint(FingerprintCommand::Measure(measure)) => {
+            verify_measure::run(measure, json)
         }
         VerifyCommand::AttackDemo(demo) => verify_attack::run(demo, json),
     }

@@ -78,16 +78,13 @@ pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failur
     let natural = read_public::first(&natural.values, arguments.candidates);
     let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
     let high = natural.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut ascent = Ascent {
-        steps: arguments.steps,
-        ..Ascent::within(low, high)
-    };
+    let mut ascent = Ascent::within(low, high).steps(arguments.steps);
     if let Some(epsilon) = arguments.epsilon {
         if !(epsilon.is_finite() && epsilon >= 0.0) {
             let message = format!("--epsilon is {epsilon}");
             return Err(Failure::misuse(message).help("give a distance that is not negative"));
         }
-        ascent.epsilon = epsilon;
+        ascent = ascent.epsilon(epsilon);
     }
     let bar = Bar::new("searching probes");
     let total = natural.shape()[0];

@@ -150,19 +150,20 @@ pub(crate) mod read_public {
     use ndarray::{ArrayD, Axis, Slice};
     use trefoil_verify::PublicSet;
 
-    /// Read samples for the input of `graph` and their labels, both from `path`: an .npz archive of `pictures` and
-    /// `labels`, or a CIFAR-10 binary.
+    /// Read samples for the input of `graph` from `path` and their labels from `labels`, which may be the same file: an .npz
+    /// archive of `pictures` and `labels`, or a CIFAR-10 binary.
     ///
     /// # Errors
     /// If one is missing or they do not fit each other or the model.
     pub(crate) fn set(
         path: &Path,
+        labels: &Path,
         preparation: &Preparation,
         graph: &Graph,
     ) -> Result<PublicSet, Failure> {
         let pictures = model::pictures(path, preparation, graph)?;
-        let labels = files::labels(path)?;
-        let shown = path.display();
+        let shown = labels.display();
+        let labels = files::labels(labels)?;
         let is_class = |v: f64| v.fract() == 0.0 && (0.0..1e9).contains(&v);
         if let Some((index, value)) = crate::arrays::first(&labels, |v| !is_class(v)) {
             return Err(Failure::new(format!(

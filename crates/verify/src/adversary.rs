@@ -8,13 +8,18 @@
 //! public samples of that class by luck, so it passes more often than a server whose corruptions are always wrong. Of `T`
 //! public samples in `K` balanced classes about `T (1 - 1/K)` count against it: plan for that many.
 
+mod detection;
 mod measure;
 mod parties;
 mod recorded;
+mod retrain;
+mod tamper;
 
+pub use detection::{Detected, Detection};
 pub use measure::{Experiment, Tally};
 pub use parties::{Deviation, Parties, PartiesError};
 pub use recorded::Recorded;
+pub use tamper::{Tamperer, Tampering};
 
 use crate::random::Random;
 use crate::{Servers, VerifyError};
@@ -148,3 +153,6 @@ impl<S: Servers> Servers for Cheating<'_, S> {
         Ok(answers)
     }
 }
+
+#[cfg(test)]
+mod tests;

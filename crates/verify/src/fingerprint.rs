@@ -13,6 +13,10 @@ use trefoil_nn::{Plan, Weights};
 /// Version of the fingerprint's file. Raised with every change of its meaning.
 const VERSION: u32 = 1;
 
+/// Probes of labels keep their two best scores this many tolerances apart, at least: twice what an honest answer may
+/// move them, so that an error in estimating the tolerance raises no alarm.
+const MARGIN: f64 = 4.0;
+
 /// What of an answer is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,13 +136,29 @@ impl Fingerprint {
                 "{count} probes from {given} natural samples: give at least one probe, and a natural sample for each"
             )));
         }
-        let found = candidates(plan, weights, natural, ascent, random, progress)?;
-        let chosen = cover(&found, count);
-        let probes: Vec<_> = chosen
-            .iter()
-            .map(|&index| found[index].sample.clone())
-            .collect();
-        let sensitivities = chosen.iter().map(|&index| found[index].score).collect();
+        let mut ascent = *ascent;
+        if mode != Mode::Confidences {
+            // Labels may change places within twice the tolerance; from there on they tell.
+            let few: Vec<usize> = (0..given.min(4)).collect();
+            let few = natural.select(Axis(0), &few);
+            let known = Self::record(plan, weights, &few, vec![0.0; few.len_of(Axis(0))], mode)?;
+            ascent.margin = Some(MARGIN * known.tolerance);
+        }
+        let found = candidates(plan, weights, natural, &ascent, random, progress)?;
+        let mut probes = Vec::new();
+        let mut sensitivities = Vec::new();
+        for index in cover(&found, count) {
+            let candidate = &found[index];
+            for sample in [Some(&candidate.sample), candidate.across.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                probes.push(sample.clone());
+                sensitivities.push(candidate.score);
+            }
+        }
+        probes.truncate(count);
+        sensitivities.truncate(count);
         Self::record(plan, weights, &stacked(&probes), sensitivities, mode)
     }
 
@@ -256,6 +276,12 @@ impl Fingerprint {
     /// If it names another digest.
     pub fn check_model(&self, plan: &Plan) -> Result<(), VerifyError> {
         check_digest("the fingerprint", Some(&self.model), plan)
+    }
+
+    /// These probes, compared in another mode.
+    #[must_use]
+    pub fn in_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// The first `count` probes of this fingerprint.
@@ -407,10 +433,7 @@ mod tests {
         let (plan, weights) = model();
         let (natural, _) = trefoil_digits::generate(6, 4);
         let natural = natural.mapv(f64::from).into_dyn();
-        let ascent = Ascent {
-            steps: 3,
-            ..Ascent::within(0.0, 1.0)
-        };
+        let ascent = Ascent::within(0.0, 1.0).steps(3);
         let made = Fingerprint::make(&plan, &weights, &natural, 4, mode, &ascent, &mut |_| {});
         let made = made.unwrap();
         (plan, weights, made)
@@ -441,7 +464,7 @@ mod tests {
         let path = folder.path().join("model.fingerprint");
         std::fs::write(&path, fingerprint.to_json()).unwrap();
         let read = Fingerprint::load(&path).unwrap();
-        assert_eq!(read.to_json(), fingerprint.to_json());
+        assert!(read.to_json() == fingerprint.to_json());
         assert_eq!(read.len(), 4);
         read.check_model(&plan).unwrap();
         let graph = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").unwrap();

@@ -57,7 +57,7 @@ impl<'a> Tape<'a> {
         assert_eq!(weights.len(), plan.weights.len(), "number of weights");
         let mut values = vec![ArrayD::zeros(vec![0]); plan.shapes.len()];
         for (port, tensor) in plan.weights.iter().zip(weights) {
-            values[port.value] = tensor.clone();
+            values[port.value].clone_from(tensor);
         }
         for port in &plan.inputs {
             assert_eq!(
@@ -66,7 +66,7 @@ impl<'a> Tape<'a> {
                 "shape of `{}`",
                 port.name
             );
-            values[port.value] = input.clone();
+            values[port.value].clone_from(input);
         }
         for step in &plan.steps {
             let operands: Vec<_> = step.inputs.iter().map(|&id| &values[id]).collect();

@@ -3,7 +3,7 @@
 //! - **Mix-and-check** (Fusion, NDSS 2023): copies of each query and public samples with known answers,
 //!   shuffled, look like ordinary queries. [`Demand::cheapest`] finds how many of each are needed,
 //!   [`Mix`] asks and judges, [`SpentSamples`] remembers which public samples are used up.
-//! - **Sensitive samples** (CVPR 2019, SecureDL, ACSAC 2020): a [`Fingerprint`] holds probes whose answers
+//! - **Sensitive samples** (CVPR 2019; `SecureDL`, ACSAC 2020): a [`Fingerprint`] holds probes whose answers
 //!   move when any weight moves.
 //! - [`adversary`] cheats in every way that the checks are meant to catch, and measures how often it
 //!   passes.

@@ -199,7 +199,8 @@ impl<'a> Mix<'a> {
                 let spread = &mut ledger.spreads[index];
                 spread.broken |= answer.iter().any(|value| !value.is_finite());
                 let label = label(answer);
-                spread.labels_differ |= *spread.label.get_or_insert(label) != label;
+                spread.labels_differ |=
+                    *spread.label.get_or_insert(LabelOf(label)) != LabelOf(label);
                 Zip::from(ledger.low.index_axis_mut(Axis(0), index))
                     .and(ledger.high.index_axis_mut(Axis(0), index))
                     .and(answer)
@@ -296,9 +297,16 @@ struct Ledger {
     probes_differing: usize,
 }
 
+/// What class an answer names, if it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct LabelOf(Option<usize>);
+
 #[derive(Clone, Default)]
 struct Spread {
-    label: Option<Option<usize>>,
+    label: Option<LabelOf>,
     labels_differ: bool,
     broken: bool,
 }
+
+#[cfg(test)]
+mod tests;

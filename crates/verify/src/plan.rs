@@ -172,7 +172,7 @@ impl MixPlan {
             hasher.update(&[0]);
         };
         tell(format!("{} {}", model.ring_bits, model.fraction_bits));
-        for port in model.weights.iter() {
+        for port in &model.weights {
             tell(format!("{:?}", model.shape(port.value)));
         }
         for port in model.inputs.iter().chain(&model.outputs) {

@@ -25,7 +25,11 @@ impl PublicSet {
                 actual: vec![labels.len()],
             });
         }
-        let samples = samples.as_standard_layout().into_owned();
+        let samples = if samples.is_standard_layout() {
+            samples
+        } else {
+            samples.as_standard_layout().into_owned()
+        };
         Ok(Self { samples, labels })
     }
 

@@ -6,7 +6,7 @@ use trefoil_ring::{Prg, Seed};
 /// Where random bytes come from.
 enum Source {
     System,
-    Seeded { prg: Prg, position: u32 },
+    Seeded { prg: Box<Prg>, position: u32 },
 }
 
 /// A generator of uniform numbers.
@@ -26,7 +26,7 @@ impl Random {
     pub(crate) fn seeded(seed: u64) -> Self {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&seed.to_le_bytes());
-        let prg = Prg::new(&Seed(key));
+        let prg = Box::new(Prg::new(&Seed(key)));
         Self::new(Source::Seeded { prg, position: 0 })
     }
 

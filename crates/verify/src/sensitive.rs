@@ -1,9 +1,9 @@
 //! Sensitive samples: inputs at which the model's answer moves most when any weight moves.
 //!
-//! The score is `S(x) = ‖∂f(W, x)/∂W‖²`, the squared Frobenius norm of the Jacobian (CVPR 2019; SecureDL, ACSAC 2020).
+//! The score is `S(x) = ‖∂f(W, x)/∂W‖²`, the squared Frobenius norm of the Jacobian (CVPR 2019; `SecureDL`, ACSAC 2020).
 //! For signs `v` drawn at random, `E ‖∂(v·f)/∂W‖² = S`, so an ascent needs no Jacobian. Its gradient is a directional
 //! derivative of ordinary gradients: with `u = ∂(v·f)/∂W` held fixed, `∇_x ‖u‖² = 2 d/dε ∇_x (v·f)(W + εu, x)`, taken
-//! as a central difference. The activation pattern of a ReLU network changes at isolated points only.
+//! as a central difference. The activation pattern of a rectifier network changes at isolated points only.
 
 use crate::VerifyError;
 use crate::gradient::{self, Of, Tape};
@@ -23,6 +23,9 @@ pub struct Ascent {
     pub high: f64,
     /// Steps of the ascent.
     pub steps: usize,
+    /// Go on to where the two best scores are this close, if labels are compared: a label tells nothing of a
+    /// change that is smaller than their distance.
+    pub(crate) margin: Option<f64>,
 }
 
 impl Ascent {
@@ -33,7 +36,26 @@ impl Ascent {
             low,
             high,
             steps: 20,
+            margin: None,
         }
+    }
+
+    /// The value nearest to `x` that may stand where the natural sample has `x_0`.
+    fn allowed(&self, x: f64, x_0: f64) -> f64 {
+        x.clamp(x_0 - self.epsilon, x_0 + self.epsilon)
+            .clamp(self.low.min(x_0), self.high.max(x_0))
+    }
+
+    /// The same with so many steps.
+    #[must_use]
+    pub fn steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// The same, but no value moves by more than `epsilon`.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
     }
 }
 
@@ -45,6 +67,9 @@ pub(crate) struct Candidate {
     pub(crate) score: f64,
     /// Which neurons it activates.
     pub(crate) active: Vec<bool>,
+    /// Its neighbour on the other side of the border between two labels, if that was looked for and met: a change of
+    /// the scores moves the border over one of the two.
+    pub(crate) across: Option<ArrayD<f64>>,
 }
 
 /// `S(x)` of one sample, exactly: one backward pass for each element of the answer.
@@ -79,9 +104,9 @@ pub(crate) fn slope(
     if square == 0.0 {
         return Ok((0.0, ArrayD::zeros(sample.raw_dim())));
     }
-    // Relative to the weights, so that the difference is far from both rounding and curvature.
+    // Relative to the weights, and so small that hardly an activation changes on the way.
     let size = squares(weights).sqrt().max(1e-6);
-    let step = 1e-5 * size / square.sqrt();
+    let step = 1e-8 * size / square.sqrt();
     let at = |by: f64| -> Result<ArrayD<f64>, VerifyError> {
         let moved: Vec<_> = weights
             .iter()
@@ -117,16 +142,22 @@ pub(crate) fn candidates(
             score(plan, &weights, &start)?,
             score(plan, &weights, &sample)?,
         );
-        let (sample, score) = if after > before {
+        let (mut sample, mut found_score) = if after > before {
             (sample, after)
         } else {
-            (start, before)
+            (start.clone(), before)
         };
+        let mut across = None;
+        if let Some(margin) = ascent.margin {
+            (sample, across) = to_boundary(plan, &weights, &sample, &start, ascent, margin)?;
+            found_score = score(plan, &weights, &sample)?;
+        }
         let active = active(plan, &Tape::run(plan, &weights, &sample));
         found.push(Candidate {
             sample,
-            score,
+            score: found_score,
             active,
+            across,
         });
         progress(index + 1);
     }
@@ -157,12 +188,101 @@ fn climb(
             .and(start)
             .for_each(|x, &g, &x_0| {
                 let up = if g == 0.0 { 0.0 } else { rate * g.signum() };
-                *x = (*x + up)
-                    .clamp(x_0 - ascent.epsilon, x_0 + ascent.epsilon)
-                    .clamp(ascent.low.min(x_0), ascent.high.max(x_0));
+                *x = ascent.allowed(*x + up, x_0);
             });
     }
     Ok(sample)
+}
+
+/// From `sample`, go down the distance of the two best scores until the label changes, then bisect: two samples near
+/// `natural`, one on each side of the border, whose two best scores are at least `margin` apart and at most four times
+/// that. The second is missing if the border is not met; the first is then as near to it as found.
+fn to_boundary(
+    plan: &Plan,
+    weights: &[ArrayD<f64>],
+    sample: &ArrayD<f64>,
+    natural: &ArrayD<f64>,
+    ascent: &Ascent,
+    margin: f64,
+) -> Result<(ArrayD<f64>, Option<ArrayD<f64>>), VerifyError> {
+    // In the precision of a fingerprint's file.
+    let rounded = |sample: &ArrayD<f64>| sample.mapv(|v| f64::from(v as f32));
+    let judge = |sample: &ArrayD<f64>| best_two(Tape::run(plan, weights, sample).output());
+    let near = margin..=4.0 * margin;
+    let mut here = rounded(sample);
+    let (label, _, _) = judge(&here);
+    let mut beyond = None;
+    for _ in 0..ascent.steps.max(12) {
+        let tape = Tape::run(plan, weights, &here);
+        let (first, second, _) = best_two(tape.output());
+        let mut seed = ArrayD::zeros(tape.output().raw_dim());
+        for (place, score) in seed.iter_mut().enumerate() {
+            *score = f64::from(u8::from(place == first)) - f64::from(u8::from(place == second));
+        }
+        let slope = tape.backward(&seed, Of::Inputs)?.input(plan);
+        let mut next = here.clone();
+        Zip::from(&mut next)
+            .and(&slope)
+            .and(natural)
+            .for_each(|x, &g, &x_0| {
+                let down = if g == 0.0 {
+                    0.0
+                } else {
+                    -ascent.epsilon / 4.0 * g.signum()
+                };
+                *x = ascent.allowed(*x + down, x_0);
+            });
+        let next = rounded(&next);
+        if judge(&next).0 != label {
+            beyond = Some(next);
+            break;
+        }
+        here = next;
+    }
+    let Some(beyond) = beyond else {
+        return Ok((here, None));
+    };
+    // From one side towards the other, to where the distance is as wanted.
+    let approach = |from: &ArrayD<f64>, to: &ArrayD<f64>| {
+        let (own, _, gap) = judge(from);
+        let (mut far, mut past) = (from.clone(), to.clone());
+        if near.contains(&gap) {
+            return Some(far);
+        }
+        for _ in 0..60 {
+            let middle = rounded(&((&far + &past) * 0.5));
+            let (there, _, gap) = judge(&middle);
+            if there == own && near.contains(&gap) {
+                return Some(middle);
+            }
+            if there == own && gap > margin {
+                far = middle;
+            } else {
+                past = middle;
+            }
+        }
+        None
+    };
+    match (approach(&here, &beyond), approach(&beyond, &here)) {
+        (Some(this), across) => Ok((this, across)),
+        (None, Some(across)) => Ok((across, None)),
+        (None, None) => Ok((here, None)),
+    }
+}
+
+/// The places of the two largest scores, and their distance.
+fn best_two(scores: &ArrayD<f64>) -> (usize, usize, f64) {
+    let mut first = (0, f64::NEG_INFINITY);
+    let mut second = (0, f64::NEG_INFINITY);
+    for (place, &score) in scores.iter().enumerate() {
+        if score > first.1 {
+            second = first;
+            first = (place, score);
+        } else if score > second.1 {
+            second = (place, score);
+        }
+    }
+    (first.0, second.0, first.1 - second.1)
 }
 
 /// Which neurons (outputs of activations) are not 0.
@@ -177,11 +297,16 @@ fn active(plan: &Plan, tape: &Tape<'_>) -> Vec<bool> {
 }
 
 /// Choose `count` candidates: each the one that activates most neurons not yet active, the more sensitive
-/// among equal ones (SecureDL's maximum active-neuron cover, greedily).
+/// among equal ones (the paper's maximum active-neuron cover, greedily).
 pub(crate) fn cover(candidates: &[Candidate], count: usize) -> Vec<usize> {
     let neurons = candidates.first().map_or(0, |first| first.active.len());
     let mut covered = vec![false; neurons];
     let mut chosen: Vec<usize> = Vec::new();
+    // Samples at a border tell more than others, where borders were looked for.
+    let met = candidates
+        .iter()
+        .any(|candidate| candidate.across.is_some());
+    let worth = |index: usize| candidates[index].across.is_some() || !met;
     while chosen.len() < count.min(candidates.len()) {
         let gain = |candidate: &Candidate| {
             let pairs = candidate.active.iter().zip(&covered);
@@ -191,8 +316,11 @@ pub(crate) fn cover(candidates: &[Candidate], count: usize) -> Vec<usize> {
         };
         let left = (0..candidates.len()).filter(|index| !chosen.contains(index));
         let Some(best) = left.max_by(|&a, &b| {
+            let first = worth(a).cmp(&worth(b));
             let (a, b) = (&candidates[a], &candidates[b]);
-            gain(a).cmp(&gain(b)).then(a.score.total_cmp(&b.score))
+            first
+                .then(gain(a).cmp(&gain(b)))
+                .then(a.score.total_cmp(&b.score))
         }) else {
             break;
         };
@@ -249,7 +377,7 @@ mod tests {
             let (_, gradient) = slope(&plan, &weights, &sample, &signs).unwrap();
             let direction = sample.mapv(|_| random.normal().unwrap());
             let analytic = (&gradient * &direction).sum();
-            let step = 1e-6;
+            let step = 1e-7;
             let at = |by: f64| {
                 let moved = &sample + &(&direction * by);
                 slope(&plan, &weights, &moved, &signs).unwrap().0
@@ -287,10 +415,7 @@ mod tests {
     fn ascent_raises_the_score_and_stays_near() {
         let (plan, weights) = model(trefoil_digits::LENET5);
         let natural = natural(4);
-        let ascent = Ascent {
-            steps: 8,
-            ..Ascent::within(0.0, 1.0)
-        };
+        let ascent = Ascent::within(0.0, 1.0).steps(8);
         let mut random = Random::seeded(8);
         let found =
             candidates(&plan, &weights, &natural, &ascent, &mut random, &mut |_| {}).unwrap();
@@ -309,11 +434,38 @@ mod tests {
     }
 
     #[test]
+    fn the_boundary_is_met_at_the_wanted_distance() {
+        let (plan, weights) = model(trefoil_digits::LENET5);
+        let weights = weights.to_clear();
+        let natural = natural(6);
+        let ascent = Ascent::within(0.0, 1.0);
+        let mut met = 0;
+        for index in 0..6 {
+            let start = one_of(&natural, index);
+            let (near, across) =
+                to_boundary(&plan, &weights, &start, &start, &ascent, 1e-3).unwrap();
+            let judge =
+                |sample: &ArrayD<f64>| best_two(Tape::run(&plan, &weights, sample).output());
+            if let Some(across) = across {
+                let ((label, _, gap), (other, _, beyond)) = (judge(&near), judge(&across));
+                let range = 1e-3..=4e-3;
+                met +=
+                    usize::from(range.contains(&gap) && range.contains(&beyond) && label != other);
+            }
+            for (x, x_0) in near.iter().zip(&start) {
+                assert!((x - x_0).abs() <= 0.1 + 1e-6 && (-1e-6..=1.0 + 1e-6).contains(x));
+            }
+        }
+        assert!(met >= 4, "{met} of 6");
+    }
+
+    #[test]
     fn the_cover_takes_what_adds_most() {
         let candidate = |active: [bool; 4], score| Candidate {
             sample: ArrayD::zeros(vec![1]),
             score,
             active: active.to_vec(),
+            across: None,
         };
         let all = [
             candidate([true, true, false, false], 9.0),

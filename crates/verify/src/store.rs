@@ -25,10 +25,11 @@ impl SampleId {
         for &size in sample.shape() {
             hasher.update(&(size as u64).to_le_bytes());
         }
-        for &value in sample {
-            // Adding 0 makes one of both zeros.
-            hasher.update(&(value as f32 + 0.0).to_bits().to_le_bytes());
-        }
+        // Adding 0 makes one of both zeros.
+        let values = sample
+            .iter()
+            .flat_map(|&value| (value as f32 + 0.0).to_bits().to_le_bytes());
+        hasher.update(&values.collect::<Vec<u8>>());
         Self(*hasher.finalize().as_bytes())
     }
 }

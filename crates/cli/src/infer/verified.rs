@@ -30,6 +30,9 @@ pub(super) struct Verification {
     /// `labels`, or a CIFAR-10 binary
     #[arg(long, value_name = "PUBLIC.npz", requires = "verify")]
     public: Option<PathBuf>,
+    /// The public samples' classes, where they are in a file of their own
+    #[arg(long, value_name = "Y.npy", requires = "public")]
+    public_labels: Option<PathBuf>,
     /// Which public samples are spent is remembered here [default: trefoil/spent.redb in $XDG_DATA_HOME or
     /// ~/.local/share]
     #[arg(long, value_name = "FILE", requires = "verify")]
@@ -85,7 +88,8 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     let Some(public_path) = &verification.public else {
         return Err(Failure::misuse("--verify needs --public"));
     };
-    let public = read_public::set(public_path, &arguments.preparation, &graph)?;
+    let labels_path = verification.public_labels.as_deref().unwrap_or(public_path);
+    let public = read_public::set(public_path, labels_path, &arguments.preparation, &graph)?;
     let fingerprint = verification.fingerprint.as_deref();
     let fingerprint = fingerprint.map(Fingerprint::load).transpose()?;
     let probes = fingerprint.as_ref().map_or(0, Fingerprint::len);

@@ -11,4 +11,5 @@ mod mistakes;
 mod price;
 mod ranges;
 mod services;
+mod verify;
 mod world;

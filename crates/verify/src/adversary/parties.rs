@@ -93,9 +93,9 @@ impl<'a, R: Ring> Parties<'a, R> {
         Ok(())
     }
 
-    fn one(&mut self, query: ArrayD<f64>) -> Result<ArrayD<f64>, PartiesError> {
+    fn one(&mut self, query: &ArrayD<f64>) -> Result<ArrayD<f64>, PartiesError> {
         let plan = self.plan;
-        plan.check_inputs(std::slice::from_ref(&query))?;
+        plan.check_inputs(std::slice::from_ref(query))?;
         let encoded = query.mapv(|value| plan.format().encode::<R>(value));
         let inputs = deal(&[encoded], &mut self.random)?;
         let deviation = self
@@ -186,7 +186,7 @@ impl<R: Ring> Servers for Parties<'_, R> {
     fn answer(&mut self, queries: &ArrayD<f64>) -> Result<ArrayD<f64>, PartiesError> {
         let mut answers = Vec::new();
         for query in queries.outer_iter() {
-            answers.push(self.one(query.insert_axis(Axis(0)).to_owned())?);
+            answers.push(self.one(&query.insert_axis(Axis(0)).to_owned())?);
         }
         let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();
         Ok(concatenate(Axis(0), &views).unwrap_or_default())

@@ -41,7 +41,7 @@ pub(super) fn pull_back(
         if needed[1] {
             let picture = &x_data[index * picture..][..picture];
             each_tap(&g, |tap, column, at| {
-                unrolled[[tap, column]] = at.map_or(0.0, |at| picture[at])
+                unrolled[[tap, column]] = at.map_or(0.0, |at| picture[at]);
             });
             if let Ok(mut sum) =
                 ndarray::ArrayViewMut2::from_shape((filters, taps), &mut dw[part.clone()])

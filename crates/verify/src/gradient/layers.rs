@@ -89,7 +89,12 @@ pub(super) fn pull_back(
         Layer::Sigmoid(_) => pointwise(&|_, y| y * (1.0 - y)),
         Layer::Tanh(_) => pointwise(&|_, y| 1.0 - y * y),
         Layer::Softmax(softmax) => vec![Some(soft(output, upstream, softmax.axis))],
-        Layer::Reshape(_) => vec![upstream.to_shape(x.shape()).ok().map(|g| g.into_owned())],
+        Layer::Reshape(_) => vec![
+            upstream
+                .to_shape(x.shape())
+                .ok()
+                .map(ndarray::CowArray::into_owned),
+        ],
         Layer::Transpose(transpose) => {
             let mut inverse = vec![0; transpose.axes.len()];
             for (to, &from) in transpose.axes.iter().enumerate() {
@@ -153,11 +158,11 @@ fn product(
     let gradient = matrix(upstream, rows, columns);
     let left = needed[0].then(|| {
         let w = matrix(w, depth, columns);
-        shaped(gradient.dot(&w.t()), x.shape())
+        shaped(&gradient.dot(&w.t()), x.shape())
     });
     let right = needed[1].then(|| {
         let x = matrix(x, rows, depth);
-        shaped(x.t().dot(&gradient), w.shape())
+        shaped(&x.t().dot(&gradient), w.shape())
     });
     let mut parts = vec![left, right];
     if operands.len() > 2 {
@@ -183,7 +188,7 @@ pub(super) fn matrix(x: &ArrayD<f64>, rows: usize, columns: usize) -> Array2<f64
     Array2::from_shape_vec((rows, columns), data).unwrap_or_default()
 }
 
-fn shaped(x: Array2<f64>, shape: &[usize]) -> ArrayD<f64> {
+fn shaped(x: &Array2<f64>, shape: &[usize]) -> ArrayD<f64> {
     let x = x.as_standard_layout().into_owned();
     let (data, _) = x.into_raw_vec_and_offset();
     ArrayD::from_shape_vec(IxDyn(shape), data).unwrap_or_default()
