@@ -1,6 +1,7 @@
 //! Truncation: division by a power of two, with explicit carry handling.
 
 use crate::reshare::{from_bytes, to_bytes};
+use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, Step};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
@@ -33,11 +34,14 @@ use trefoil_ring::Ring;
 /// # Panics
 /// If `shift` is out of range.
 pub async fn truncate<R: Ring>(party: &Party, x: &Share<R>, shift: u32) -> Result<Share<R>, Abort> {
-    let known = match party.role() {
-        Role::P0 => x.mask().into_iter().map(|mask| -mask).collect(),
-        role => x.masked(role).to_vec(),
-    };
-    truncate_masked(party, x.shape(), known, shift).await
+    tiled(party, x, async |party: &Party, x: Share<R>| {
+        let known = match party.role() {
+            Role::P0 => x.mask().into_iter().map(|mask| -mask).collect(),
+            role => x.masked(role).to_vec(),
+        };
+        truncate_masked(party, x.shape(), known, shift).await
+    })
+    .await
 }
 
 /// Cost of [`truncate`] for `len` elements.

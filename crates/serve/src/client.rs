@@ -232,13 +232,7 @@ impl Client {
     ) -> Result<(), ServeError> {
         let start = Instant::now();
         let (seeds, deadline) = (random_seeds()?, || self.deadline());
-        share_tensors::<R>(
-            &mut parties.ends,
-            inputs,
-            plan.format(),
-            &seeds,
-            deadline,
-        )?;
+        share_tensors::<R>(&mut parties.ends, inputs, plan.format(), &seeds, deadline)?;
         state.inputs += start.elapsed();
         let mut outputs: [Vec<Share<R>>; 3] = Default::default();
         // Party 1 tells of each step.

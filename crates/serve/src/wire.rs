@@ -2,8 +2,8 @@
 
 use crate::conversation::Conversation;
 use crate::{BenchJob, Seen, ServeError};
-use serde::de::DeserializeOwned;
 use ndarray::ArrayD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use trefoil_mpc::{Component, Masking, Share};

@@ -12,6 +12,7 @@ mod comparison;
 mod functions;
 mod opening;
 mod runtime;
+mod tiles;
 mod truncation;
 
 use trefoil_mpc::{Abort, BitShare, Party, Share, bit_to_arithmetic};
