@@ -3,7 +3,7 @@
 use crate::gates::{Gate, Planes, gates, gates_cost};
 use crate::reshare::{reshare, reshare_cost};
 use crate::select::{bit_products, bit_products_cost};
-use crate::tiles::{TILE, joined, tiles};
+use crate::tiles::{joined, tiles};
 use crate::{Abort, BitShare, Cost, Party, Share, msb, msb_cost, select, select_cost};
 use std::ops::Range;
 use trefoil_net::Role;
@@ -31,7 +31,8 @@ const FEW_COMPARISONS: usize = 4096;
 pub async fn max<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<Share<R>, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
     // A tile has rows enough to be compared in pairs, like the whole.
-    if rows <= TILE {
+    let tiles = tiles(rows);
+    if tiles.len() == 1 {
         return max_tile(party, x.clone(), bits).await;
     }
     let cut = |component: &[R], range: &Range<usize>| -> Vec<R> {
@@ -41,7 +42,7 @@ pub async fn max<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<Shar
             .copied()
             .collect()
     };
-    let pieces = tiles(rows).into_iter().map(|range| {
+    let pieces = tiles.into_iter().map(|range| {
         let (mine, next) = (cut(x.mine(), &range), cut(x.next(), &range));
         Share::new(&[n, range.len()], mine, next)
     });

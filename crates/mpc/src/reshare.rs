@@ -6,7 +6,7 @@
 //! function that is linear in what party 0 can deal ahead costs one online round, whatever its degree.
 
 use crate::abort::Abort;
-use crate::tiles::{TILE, joined, tiles};
+use crate::tiles::{joined, tiles};
 use crate::{Cost, Party, Share, Step, trunc};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
@@ -145,10 +145,11 @@ pub(crate) async fn reshare_truncated<R: Ring>(
     part: Vec<R>,
     shift: u32,
 ) -> Result<Share<R>, Abort> {
-    if part.len() <= TILE {
+    let tiles = tiles(part.len());
+    if tiles.len() == 1 {
         return reshare_truncated_tile(party, shape, part, shift).await;
     }
-    let pieces = tiles(part.len()).into_iter();
+    let pieces = tiles.into_iter();
     let pieces = pieces.map(|range| part[range].to_vec()).collect();
     drop(part);
     let done = party.join_all(pieces, async |party: &Party, piece: Vec<R>| {

@@ -12,12 +12,17 @@ use trefoil_ring::Ring;
 /// Elements of a tile: the largest tables, of a comparison, take about half a megabyte. A multiple of 64.
 pub(crate) const TILE: usize = 1 << 14;
 
-/// Where each tile of `len` elements lies.
+/// Where each tile of `len` elements lies: the last one takes the rest, so that none is small.
 pub(crate) fn tiles(len: usize) -> Vec<Range<usize>> {
-    (0..len)
-        .step_by(TILE)
-        .map(|start| start..len.min(start + TILE))
-        .collect()
+    let count = (len / TILE).max(1);
+    let end = |tile: usize| {
+        if tile + 1 == count {
+            len
+        } else {
+            (tile + 1) * TILE
+        }
+    };
+    (0..count).map(|tile| tile * TILE..end(tile)).collect()
 }
 
 /// `f` of each piece of `x`, side by side; `f` keeps the number of elements.
@@ -29,14 +34,15 @@ pub(crate) async fn tiled<R: Ring>(
     x: &Share<R>,
     f: impl AsyncFn(&Party, Share<R>) -> Result<Share<R>, Abort>,
 ) -> Result<Share<R>, Abort> {
-    if x.len() <= TILE {
+    let tiles = tiles(x.len());
+    if tiles.len() == 1 {
         return f(party, x.clone()).await;
     }
     let cut = |range: Range<usize>| {
         let (mine, next) = (&x.mine()[range.clone()], &x.next()[range]);
         Share::new(&[mine.len()], mine.to_vec(), next.to_vec())
     };
-    let pieces = tiles(x.len()).into_iter().map(cut).collect();
+    let pieces = tiles.into_iter().map(cut).collect();
     joined(x.shape(), party.join_all(pieces, f).await)
 }
 

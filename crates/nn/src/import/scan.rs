@@ -25,6 +25,7 @@ enum Kind {
     Type,
     TensorType,
     Shape,
+    /// A text, or a message without parts.
     Leaf,
 }
 
@@ -85,7 +86,9 @@ fn walk(kind: Kind, mut rest: &[u8], room: &mut usize) -> Result<(), String> {
             *room = room.checked_sub(bytes).ok_or_else(|| {
                 format!("its nodes and tensors take more than {MAX_STRUCTURE_BYTES} bytes")
             })?;
-            walk(part, body, room)?;
+            if !matches!(part, Kind::Leaf) {
+                walk(part, body, room)?;
+            }
         }
         rest = behind;
     }

@@ -123,14 +123,14 @@ fn shapes() -> Build {
         .ints("one", &[1])
         .ints("pads", &[0, 0, 1, 0, 0, 1, 0, 1])
         .ints("to", &[2, 2, 4, 2])
-        .ints("halves", &[1, 1])
+        .ints("halves", &[1, 2])
         .node("Slice", &["x", "starts", "ends", "axes"], "s", vec![])
         .node("Gather", &["s", "index"], "g", vec![int("axis", 2)])
         .node("Pad", &["g", "pads"], "p", vec![])
         .node("Transpose", &["p"], "t", vec![ints("perm", &[0, 3, 2, 1])])
         .split("Split", &["t", "halves"], &["u", "v"], vec![int("axis", 3)]);
     split
-        .node("Concat", &["u", "v"], "k", vec![int("axis", 1)])
+        .node("Concat", &["u", "v"], "k", vec![int("axis", 3)])
         .node("Shape", &["k"], "shape", vec![])
         .node("Gather", &["shape", "one"], "size", vec![])
         .node(
