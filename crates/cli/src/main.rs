@@ -14,6 +14,7 @@ mod infer;
 mod inspect;
 mod keys;
 mod local;
+mod memory;
 mod model;
 mod options;
 mod party;
