@@ -137,14 +137,27 @@ pub(crate) async fn truncate_masked<R: Ring>(
     }
 }
 
-/// A little-endian number of at most 8 bytes.
+/// A little-endian number of at most 8 bytes. Those of the default formats are read without a call.
+#[inline]
 fn read(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(word)
+    match *bytes {
+        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        _ => {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        }
+    }
 }
 
 /// The low bytes of `value`.
+#[inline]
 fn write(bytes: &mut [u8], value: u64) {
-    bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
+    let word = value.to_le_bytes();
+    match bytes {
+        [a, b, c] => [*a, *b, *c] = [word[0], word[1], word[2]],
+        [a, b] => [*a, *b] = [word[0], word[1]],
+        _ => bytes.copy_from_slice(&word[..bytes.len()]),
+    }
 }

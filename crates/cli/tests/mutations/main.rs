@@ -81,7 +81,7 @@ fn arrays_in_files() -> Vec<Vec<u8>> {
     write(&|to| {
         Array::<f64, _>::from_elem((3, 2).f(), 0.5)
             .write_npy(to)
-            .unwrap()
+            .unwrap();
     });
     write(&|to| Array::from_elem(7, 3_u8).write_npy(to).unwrap());
     write(&|to| Array::from_elem((1, 0), -1_i64).write_npy(to).unwrap());
@@ -237,7 +237,7 @@ fn headers_made_to_hurt() {
         Err(failure) => failure.to_string(),
     };
     assert!(refusal(&file(1, &[b'('; 9_000])).contains("nested"));
-    assert!(refusal(&file(2, &[b'['; 1 << 20])).contains("header of 1048576 bytes"));
+    assert!(refusal(&file(2, &vec![b'['; 1 << 20])).contains("header of 1048576 bytes"));
     let mut announced = file(2, b"{}");
     announced[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(refusal(&announced).contains("header of 4294967295 bytes"));
