@@ -31,6 +31,12 @@ pub(crate) fn read(path: &Path) -> Result<ArrayD<f64>, Failure> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn parse(shown: &str, bytes: &[u8]) -> Result<ArrayD<f64>, Failure> {
+    plausible(bytes).map_err(|problem| {
+        Failure::new(format!(
+            "{shown} is not an .npy file, or damaged: {problem}"
+        ))
+        .help("write it with numpy.save(path, array)")
+    })?;
     let mut data = bytes;
     let header = Header::from_reader(&mut data).map_err(|error| {
         Failure::new(format!("{shown} is not an .npy file, or damaged: {error}"))
@@ -61,6 +67,46 @@ pub(crate) fn parse(shown: &str, bytes: &[u8]) -> Result<ArrayD<f64>, Failure> {
         Failure::new(format!("{shown} is damaged: {problem}"))
             .help("write it again with numpy.save(path, array)")
     })
+}
+
+/// Most bytes of a header; numpy writes 128.
+const HEADER_BYTES: usize = 10_000;
+/// Most brackets open at once in a header: a list of fields of shapes needs four.
+const HEADER_DEPTH: i32 = 8;
+
+/// Check what the header's parser takes on trust: that the header is there as a whole, short, and not nested
+/// so deeply that reading it takes more than the stack.
+fn plausible(bytes: &[u8]) -> Result<(), String> {
+    let cut = || "its header is cut short".to_owned();
+    let rest = bytes
+        .strip_prefix(b"\x93NUMPY")
+        .ok_or("it does not begin as one")?;
+    let (&[major, _], rest) = rest.split_first_chunk().ok_or_else(cut)?;
+    let (len, rest) = if major == 1 {
+        let (len, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+        (usize::from(u16::from_le_bytes(*len)), rest)
+    } else {
+        let (len, rest) = rest.split_first_chunk().ok_or_else(cut)?;
+        (u32::from_le_bytes(*len) as usize, rest)
+    };
+    if len > HEADER_BYTES {
+        return Err(format!(
+            "a header of {len} bytes; up to {HEADER_BYTES} are read"
+        ));
+    }
+    let header = rest.get(..len).ok_or_else(cut)?;
+    let mut depth = 0;
+    for byte in header {
+        depth += match byte {
+            b'(' | b'[' | b'{' => 1,
+            b')' | b']' | b'}' => -1,
+            _ => 0,
+        };
+        if depth > HEADER_DEPTH {
+            return Err("its header is nested too deeply".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// An element that is a number.

@@ -1,6 +1,7 @@
 //! `trefoil estimate`: how long a model would take on a network.
 
-use crate::forecast::{Machine, forecast};
+use crate::forecast::{Machine, Rehearsal, forecast};
+use crate::memory::batch_bytes;
 use crate::options::seconds;
 use crate::price::{PricedModel, Subject};
 use crate::progress::Bar;
@@ -17,6 +18,12 @@ const RUNS: usize = 5;
 
 /// No further run is begun after so much time.
 const PATIENCE_S: f64 = 10.0;
+
+/// A model that is expected to compute longer is not rehearsed.
+const REHEARSAL_S: f64 = 5.0;
+
+/// One that would take more memory for all three parties neither.
+const REHEARSAL_BYTES: u64 = 4 << 30;
 
 /// Options of `trefoil estimate`.
 #[derive(Debug, Args)]
@@ -40,10 +47,21 @@ pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
     let priced = arguments.subject.price()?;
     let bar = Bar::new("measuring this machine");
     let machine = Machine::calibrate(priced.model.plan.ring_bits, arguments.timeout)?;
-    let predicted = forecast(&priced.steps, arguments.network, &machine);
+    bar.say("rehearsing without a network".to_owned());
+    let rehearsal = rehearse(&priced, &machine, arguments.timeout)?;
+    let predicted = forecast(
+        &priced.steps,
+        arguments.network,
+        &machine,
+        rehearsal.as_ref(),
+    );
     let measured = if arguments.measure {
         bar.say("running the model".to_owned());
-        Some(measure(&priced, arguments)?)
+        Some(measure(
+            &priced,
+            Some(arguments.network),
+            arguments.timeout,
+        )?)
     } else {
         None
     };
@@ -52,6 +70,7 @@ pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
         priced,
         network: arguments.network,
         machine,
+        rehearsal,
         predicted,
         measured,
     };
@@ -62,8 +81,32 @@ pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
     }
 }
 
+/// Run the model without a network, if it is small enough that nobody would wait for it.
+fn rehearse(
+    priced: &PricedModel,
+    machine: &Machine,
+    timeout: Duration,
+) -> Result<Option<Rehearsal>, Failure> {
+    let plan = &priced.model.plan;
+    let weights = priced.parameters() * 2 * u64::from(plan.ring_bits / 8);
+    let memory = 3 * (weights + batch_bytes(plan));
+    if machine.computes_all(&priced.steps) > REHEARSAL_S || memory > REHEARSAL_BYTES {
+        return Ok(None);
+    }
+    let report = measure(priced, None, timeout)?;
+    let before = report.phases.len().saturating_sub(plan.steps.len());
+    let phases = report.phases.iter().skip(before);
+    let steps: Vec<f64> = phases.map(|phase| phase.seconds).collect();
+    let client = (report.wall_s - steps.iter().sum::<f64>()).max(0.0);
+    Ok(Some(Rehearsal { steps, client }))
+}
+
 /// The fastest of some runs on random pictures.
-fn measure(priced: &PricedModel, arguments: &Estimate) -> Result<Report, Failure> {
+fn measure(
+    priced: &PricedModel,
+    network: Option<Network>,
+    timeout: Duration,
+) -> Result<Report, Failure> {
     let plan = &priced.model.plan;
     let inputs: Vec<ArrayD<f64>> = plan
         .inputs
@@ -77,7 +120,7 @@ fn measure(priced: &PricedModel, arguments: &Estimate) -> Result<Report, Failure
         inputs: &inputs,
         observe: false,
     };
-    let mut client = Client::in_process(Some(arguments.network), arguments.timeout)?;
+    let mut client = Client::in_process(network, timeout)?;
     let mut fastest = client.infer(&job, &mut |_| ())?.report;
     let mut spent = fastest.setup_s + fastest.wall_s;
     for _ in 1..RUNS {
@@ -109,13 +152,15 @@ struct Estimated {
     priced: PricedModel,
     network: Network,
     machine: Machine,
+    rehearsal: Option<Rehearsal>,
     predicted: Vec<f64>,
     measured: Option<Report>,
 }
 
 impl Estimated {
     fn predicted_s(&self) -> f64 {
-        self.predicted.iter().sum()
+        let client = self.rehearsal.as_ref().map_or(0.0, |run| run.client);
+        self.predicted.iter().sum::<f64>() + client
     }
 
     /// Measured seconds of each step.
@@ -166,6 +211,7 @@ impl Estimated {
             "fraction_bits": plan.fraction_bits,
             "network": self.network.to_string(),
             "machine_seconds": self.machine,
+            "rehearsed": self.rehearsal.is_some(),
             "steps": steps,
             "rounds": cost.rounds,
             "bytes_sent_per_party": cost.bytes,
@@ -208,10 +254,13 @@ impl Estimated {
         );
         table.add_row(cells);
         print::line(format!("{}; {}", self.priced.headline(), self.network))?;
-        print::line(
+        print::line(if self.rehearsal.is_some() {
+            "rounds and bytes are exact; times are predicted from a run without a network, on this machine \
+             for all three parties"
+        } else {
             "rounds and bytes are exact; times are predicted from the speed of this machine, which \
-             computes for all three parties",
-        )?;
+             computes for all three parties (the model is too large to be run for it)"
+        })?;
         print::line(table.trim_fmt())?;
         match self.error() {
             Some(error) => print::line(format!(

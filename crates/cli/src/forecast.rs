@@ -27,6 +27,8 @@ const RUNS: u32 = 15;
 pub(crate) struct Machine {
     /// A round, beyond the network's latency.
     pub(crate) round: f64,
+    /// A round between threads of this machine, without a network.
+    pub(crate) round_here: f64,
     /// Computation for a byte that any party sends in products.
     pub(crate) product_byte: f64,
     /// The same in other protocols, such as comparisons.
@@ -41,8 +43,9 @@ impl Machine {
     /// # Errors
     /// If the parties fail.
     pub(crate) fn calibrate(ring_bits: u32, timeout: Duration) -> Result<Self, Failure> {
-        let mut client = Client::in_process(Some(NEAR), timeout)?;
-        let mut measure = |protocol: &str, size| {
+        let mut near = Client::in_process(Some(NEAR), timeout)?;
+        let mut here = Client::in_process(None, timeout)?;
+        let measure = |client: &mut Client, protocol: &str, size| {
             client.bench(&BenchJob {
                 protocol: protocol.to_owned(),
                 size,
@@ -50,12 +53,14 @@ impl Machine {
                 repeats: RUNS,
             })
         };
-        let compare = measure("compare_one", COMPARISONS)?;
-        let products = measure("mul_truncated", ELEMENTS)?;
-        let relu = measure("relu", ELEMENTS)?;
-        let matmul = measure("matmul", MATRIX)?;
+        let compare = measure(&mut near, "compare_one", COMPARISONS)?;
+        let compare_here = measure(&mut here, "compare_one", COMPARISONS)?;
+        let products = measure(&mut near, "mul_truncated", ELEMENTS)?;
+        let relu = measure(&mut near, "relu", ELEMENTS)?;
+        let matmul = measure(&mut near, "matmul", MATRIX)?;
 
-        let whole_round = fastest(&compare) / f64::from(compare.rounds.max(1));
+        let of_a_round = |result: &BenchResult| fastest(result) / f64::from(result.rounds.max(1));
+        let whole_round = of_a_round(&compare);
         // What is left of a time without its rounds, and without the bytes' way.
         let computed = |result: &BenchResult| {
             let way = online_bytes(result.bytes_sent_per_party) * 8.0 / NEAR.bits_per_second;
@@ -66,10 +71,16 @@ impl Machine {
         let products_of_matmul = computed(&matmul) - product_byte * all_bytes(&matmul);
         Ok(Self {
             round: (whole_round - NEAR.one_way.as_secs_f64()).max(0.0),
+            round_here: of_a_round(&compare_here),
             product_byte,
             other_byte: per_byte(&relu),
             multiply_accumulate: products_of_matmul.max(0.0) / (MATRIX as f64).powi(3),
         })
+    }
+
+    /// Seconds that the parties compute in all steps, by the rates alone.
+    pub(crate) fn computes_all(&self, steps: &[StepPrice]) -> f64 {
+        steps.iter().map(|step| self.computes(step)).sum()
     }
 
     /// Seconds that the parties compute in a step.
@@ -84,21 +95,43 @@ impl Machine {
     }
 }
 
-/// Seconds of each step on `network`, one after the other.
+/// A run of the plan on three threads of this machine without a network: what computing takes, party 0 ahead and
+/// beside the evaluators, windows cut, pictures shared and answers put together.
+#[derive(Clone, Debug)]
+pub(crate) struct Rehearsal {
+    /// Seconds of each step.
+    pub(crate) steps: Vec<f64>,
+    /// Seconds of the client's own work.
+    pub(crate) client: f64,
+}
+
+/// Seconds of each step on `network`, one after the other; what computing takes is known from a `rehearsal` or by
+/// rates.
 ///
-/// The evaluators compute, wait the latency of each round, and send their bytes. Beside them party 0 sends its
-/// bytes ahead, without a pause from the first step on; a step ends no earlier than they have arrived.
-pub(crate) fn forecast(steps: &[StepPrice], network: Network, machine: &Machine) -> Vec<f64> {
+/// The evaluators compute, and send while they do; they wait the latency of each round. Beside them party 0 sends
+/// its bytes ahead, without a pause from the first step on; a step ends no earlier than they have arrived.
+pub(crate) fn forecast(
+    steps: &[StepPrice],
+    network: Network,
+    machine: &Machine,
+    rehearsal: Option<&Rehearsal>,
+) -> Vec<f64> {
     let latency = network.one_way.as_secs_f64();
     let way = |bytes: f64| bytes * 8.0 / network.bits_per_second;
+    let overhead = match rehearsal {
+        // The rehearsal had rounds too.
+        Some(_) => (machine.round - machine.round_here).max(0.0),
+        None => machine.round,
+    };
     let (mut now, mut prepared) = (0.0, 0.0);
     let mut seconds = Vec::with_capacity(steps.len());
-    for step in steps {
+    for (index, step) in steps.iter().enumerate() {
         let start = now;
-        let round = latency + machine.round;
-        now += machine.computes(step)
-            + f64::from(step.rounds) * round
-            + way(online_bytes(step.bytes_sent_per_party));
+        let computes = rehearsal
+            .and_then(|rehearsal| rehearsal.steps.get(index).copied())
+            .unwrap_or_else(|| machine.computes(step));
+        let sends = way(online_bytes(step.bytes_sent_per_party));
+        now += f64::max(computes, sends) + f64::from(step.rounds) * (latency + overhead);
         if step.bytes_sent_per_party[0] > 0 {
             prepared += way(step.bytes_sent_per_party[0] as f64);
             now = f64::max(now, prepared + latency);
@@ -128,6 +161,7 @@ mod tests {
 
     const IDEAL: Machine = Machine {
         round: 0.0,
+        round_here: 0.0,
         product_byte: 0.0,
         other_byte: 0.0,
         multiply_accumulate: 0.0,
@@ -157,15 +191,15 @@ mod tests {
     fn rounds_wait_and_bytes_take_their_way() {
         // 1.25 MB take 0.1 s at 100 Mbit/s, a round takes 10 ms.
         let steps = [step(3, [0, 1_250_000, 0]), step(0, [0; 3])];
-        close(&forecast(&steps, Network::WAN, &IDEAL), &[0.13, 0.0]);
+        close(&forecast(&steps, Network::WAN, &IDEAL, None), &[0.13, 0.0]);
     }
 
     #[test]
     fn preparation_is_sent_ahead_and_waited_for() {
         let early = [step(1, [2_500_000, 0, 0]), step(1, [0; 3])];
-        close(&forecast(&early, Network::WAN, &IDEAL), &[0.21, 0.01]);
+        close(&forecast(&early, Network::WAN, &IDEAL, None), &[0.21, 0.01]);
         let late = [step(30, [0; 3]), step(1, [2_500_000, 0, 0])];
-        close(&forecast(&late, Network::WAN, &IDEAL), &[0.3, 0.01]);
+        close(&forecast(&late, Network::WAN, &IDEAL, None), &[0.3, 0.01]);
     }
 
     #[test]
@@ -180,8 +214,33 @@ mod tests {
             one_way: Duration::ZERO,
         };
         close(
-            &forecast(&[step(2, [10, 20, 30])], near, &machine),
+            &forecast(&[step(2, [10, 20, 30])], near, &machine, None),
             &[0.002_06],
         );
+    }
+
+    #[test]
+    fn a_rehearsal_stands_for_computing_and_its_own_rounds() {
+        let machine = Machine {
+            round: 0.003,
+            round_here: 0.001,
+            other_byte: 1.0,
+            ..IDEAL
+        };
+        let rehearsal = Rehearsal {
+            steps: vec![0.05],
+            client: 0.01,
+        };
+        let network = Network {
+            bits_per_second: 8e6,
+            one_way: Duration::from_millis(10),
+        };
+        // 20 kB take 20 ms, while the step is computed; 100 kB take longer than that.
+        let with = |bytes| {
+            let steps = [step(2, [0, bytes, 0])];
+            forecast(&steps, network, &machine, Some(&rehearsal))
+        };
+        close(&with(20_000), &[0.05 + 2.0 * 0.012]);
+        close(&with(100_000), &[0.1 + 2.0 * 0.012]);
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Infer {
     format: NumberFormat,
     #[command(flatten)]
     ranges: RangeOptions,
-    /// Pictures at once [default: 64, or N if that is less]
+    /// Pictures at once [default: 64, or what takes about 1 GiB at each party, or N if that is less]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
     /// Run the model in the clear too, and compare

@@ -19,6 +19,7 @@ mod keys;
 mod lab;
 mod layers;
 mod local;
+mod memory;
 mod model;
 mod options;
 mod party;

@@ -1,6 +1,7 @@
 //! From a model file and pictures to a plan whose batches they fill.
 
 use crate::files::{self, Preparation};
+use crate::memory::fitting_batch;
 use crate::{Failure, arrays, guard};
 use clap::Args;
 use ndarray::{ArrayD, Axis};
@@ -56,7 +57,8 @@ impl Pictures {
 }
 
 impl Model {
-    /// Compile `graph` for `pictures`, from `batch` at once.
+    /// Compile `graph` for `pictures`, `batch` of them at once; by default as many as memory is meant for
+    /// ([`crate::memory`]), and at most [`BATCH`].
     ///
     /// # Errors
     /// If the model takes or gives several tensors, or cannot be compiled.
@@ -75,6 +77,14 @@ impl Model {
         if compiled.is_err() && batch.is_none() {
             // A model may mix its pictures, so that it runs at the batch it was exported for only.
             options.batch = None;
+            compiled = Plan::compile(graph, &options);
+        } else if let Ok((plan, _)) = &compiled
+            && batch.is_none()
+            && fitting_batch(plan) < plan.batch
+        {
+            // Large pictures: fewer at once, so that memory does not grow with their number.
+            options.batch = Some(fitting_batch(plan));
+            drop(compiled);
             compiled = Plan::compile(graph, &options);
         }
         let (plan, weights) = compiled.map_err(|error| refuse(&error))?;

@@ -135,7 +135,8 @@ impl PricedModel {
     }
 }
 
-fn price(plan: &Plan) -> Vec<StepPrice> {
+/// Every step of a plan with its price.
+pub(crate) fn price(plan: &Plan) -> Vec<StepPrice> {
     let size = |value: usize| plan.shape(value).iter().product::<usize>() as u64;
     let is_weight = |value: usize| plan.weights.iter().any(|port| port.value == value);
     let memory = live_elements(plan);

@@ -96,9 +96,32 @@ pub async fn matmul_truncated<R: Ring>(
 fn matmul_parts<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>) -> (Vec<R>, [usize; 2]) {
     let ((m, k), (rows, n)) = (matrix(x), matrix(y));
     assert_eq!(k, rows, "inner dimensions of matmul");
-    let map = |a: &[R], b: &[R], out: &mut [R]| trefoil_ring::matmul(m, k, n, a, b, out);
-    (parts(party, x, y, m * n, map), [m, n])
+    let block = (BLOCK_ELEMENTS / n.max(1)).max(BLOCK_ROWS);
+    if block >= k {
+        let map = |a: &[R], b: &[R], out: &mut [R]| trefoil_ring::matmul(m, k, n, a, b, out);
+        return (parts(party, x, y, m * n, map), [m, n]);
+    }
+    // Sums of components of a large matrix of weights are held for a block of its rows at a time.
+    let mut part = vec![R::zero(); m * n];
+    for first in (0..k).step_by(block) {
+        let (last, depth) = (k.min(first + block), block.min(k - first));
+        let columns = |x: &[R]| -> Vec<R> {
+            let rows = x.chunks_exact(k);
+            rows.flat_map(|row| &row[first..last]).copied().collect()
+        };
+        let x = Share::new(&[m, depth], columns(x.mine()), columns(x.next()));
+        let rows = |y: &[R]| y[first * n..last * n].to_vec();
+        let y = Share::new(&[depth, n], rows(y.mine()), rows(y.next()));
+        let map = |a: &[R], b: &[R], out: &mut [R]| trefoil_ring::matmul(m, depth, n, a, b, out);
+        add_parts(party, &x, &y, &mut part, map);
+    }
+    (part, [m, n])
 }
+
+/// Elements of a right operand that are worked on at once, about.
+const BLOCK_ELEMENTS: usize = 1 << 20;
+/// Fewest rows of a block, so that sums stay long.
+const BLOCK_ROWS: usize = 64;
 
 fn matrix<R: Ring>(x: &Share<R>) -> (usize, usize) {
     assert_eq!(
@@ -186,8 +209,20 @@ pub(crate) fn parts<R: Ring>(
     map: impl Fn(&[R], &[R], &mut [R]),
 ) -> Vec<R> {
     let mut part = vec![R::zero(); len];
+    add_parts(party, x, y, &mut part, map);
+    part
+}
+
+/// Add this party's part of a bilinear map of `x` and `y` to `part`; see [`mul`].
+fn add_parts<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    y: &Share<R>,
+    part: &mut [R],
+    map: impl Fn(&[R], &[R], &mut [R]),
+) {
     match party.role() {
-        Role::P0 => map(&x.mask(), &y.mask(), &mut part),
+        Role::P0 => map(&x.mask(), &y.mask(), part),
         Role::P1 => {
             let both: Vec<R> = y
                 .mine()
@@ -195,15 +230,14 @@ pub(crate) fn parts<R: Ring>(
                 .zip(y.next())
                 .map(|(&l, &m)| l + m)
                 .collect();
-            map(x.masked(Role::P1), &both, &mut part);
-            map(x.half_mask(Role::P1), y.masked(Role::P1), &mut part);
+            map(x.masked(Role::P1), &both, part);
+            map(x.half_mask(Role::P1), y.masked(Role::P1), part);
         }
         Role::P2 => {
-            map(x.masked(Role::P2), y.half_mask(Role::P2), &mut part);
-            map(x.half_mask(Role::P2), y.masked(Role::P2), &mut part);
+            map(x.masked(Role::P2), y.half_mask(Role::P2), part);
+            map(x.half_mask(Role::P2), y.masked(Role::P2), part);
         }
     }
-    part
 }
 
 /// This party's part of a shared value that is added to a bilinear map.

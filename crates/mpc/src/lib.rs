@@ -34,6 +34,7 @@ mod sigmoid;
 mod softmax;
 mod spline;
 mod step;
+mod tiles;
 mod trunc;
 
 pub use a2b::{a2b, a2b_cost};

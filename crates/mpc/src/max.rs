@@ -3,7 +3,9 @@
 use crate::gates::{Gate, Planes, gates, gates_cost};
 use crate::reshare::{reshare, reshare_cost};
 use crate::select::{bit_products, bit_products_cost};
+use crate::tiles::{joined, tiles};
 use crate::{Abort, BitShare, Cost, Party, Share, msb, msb_cost, select, select_cost};
+use std::ops::Range;
 use trefoil_net::Role;
 use trefoil_ring::{Bits, Ring};
 
@@ -27,8 +29,31 @@ const FEW_COMPARISONS: usize = 4096;
 /// # Panics
 /// If `x` is not a matrix with at least one row of slots.
 pub async fn max<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<Share<R>, Abort> {
+    let (n, rows) = (x.shape()[0], x.shape()[1]);
+    // A tile has rows enough to be compared in pairs, like the whole.
+    let tiles = tiles(rows);
+    if tiles.len() == 1 {
+        return max_tile(party, x.clone(), bits).await;
+    }
+    let cut = |component: &[R], range: &Range<usize>| -> Vec<R> {
+        let slots = component.chunks_exact(rows);
+        slots
+            .flat_map(|slot| &slot[range.clone()])
+            .copied()
+            .collect()
+    };
+    let pieces = tiles.into_iter().map(|range| {
+        let (mine, next) = (cut(x.mine(), &range), cut(x.next(), &range));
+        Share::new(&[n, range.len()], mine, next)
+    });
+    let done = party.join_all(pieces.collect(), async |party: &Party, piece: Share<R>| {
+        max_tile(party, piece, bits).await
+    });
+    joined(&[rows], done.await)
+}
+
+async fn max_tile<R: Ring>(party: &Party, mut x: Share<R>, bits: u32) -> Result<Share<R>, Abort> {
     let (mut n, rows) = (x.shape()[0], x.shape()[1]);
-    let mut x = x.clone();
     for size in group_sizes(n, rows) {
         let (winners, _) = level(party, &x, bits, size, true).await?;
         n = n.div_ceil(size);
@@ -73,7 +98,7 @@ pub(crate) fn group_sizes(n: usize, rows: usize) -> Vec<usize> {
 }
 
 /// The slots of each group.
-fn groups(n: usize, size: usize) -> Vec<std::ops::Range<usize>> {
+fn groups(n: usize, size: usize) -> Vec<Range<usize>> {
     (0..n)
         .step_by(size)
         .map(|start| start..(start + size).min(n))
@@ -82,7 +107,7 @@ fn groups(n: usize, size: usize) -> Vec<std::ops::Range<usize>> {
 
 /// The pairs of slots that a level compares, the earlier slot first.
 fn pairs(n: usize, size: usize) -> Vec<(usize, usize)> {
-    let within = |group: std::ops::Range<usize>| {
+    let within = |group: Range<usize>| {
         let end = group.end;
         group.flat_map(move |i| (i + 1..end).map(move |j| (i, j)))
     };

@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -238,7 +238,7 @@ impl Party {
             .iter()
             .zip(items)
             .map(|(branch, item)| f(branch, item));
-        let done = futures_util::future::join_all(all).await;
+        let done = all_of(all).await;
         self.merge(&branches.iter().collect::<Vec<_>>());
         done
     }
@@ -378,6 +378,31 @@ impl Party {
 /// Two futures of branches of one party side by side, for callers that fork branches themselves.
 pub async fn together<A, B>(f: impl Future<Output = A>, g: impl Future<Output = B>) -> (A, B) {
     futures_util::future::join(f, g).await
+}
+
+/// The results of all futures, in order.
+///
+/// Each is polled whenever the session goes on: its futures wake nobody, and a combinator that polls only
+/// what was woken would wait for ever.
+async fn all_of<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<Option<Pin<Box<F>>>> = futures.map(|f| Some(Box::pin(f))).collect();
+    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut all = Poll::Ready(());
+        for (slot, done) in running.iter_mut().zip(&mut done) {
+            let Some(future) = slot else { continue };
+            match future.as_mut().poll(context) {
+                Poll::Ready(output) => {
+                    *done = Some(output);
+                    *slot = None;
+                }
+                Poll::Pending => all = Poll::Pending,
+            }
+        }
+        all
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }
 
 impl Session {

@@ -1,5 +1,6 @@
 //! The rectifier.
 
+use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, msb, msb_cost, multiply_bit, multiply_bit_cost};
 use trefoil_ring::Ring;
 
@@ -8,8 +9,11 @@ use trefoil_ring::Ring;
 /// # Cost
 /// [`relu_cost`]: 4 rounds; [`msb`], then [`multiply_bit`].
 pub async fn relu<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<Share<R>, Abort> {
-    let negative = msb(party, x, bits).await?;
-    multiply_bit(party, &negative.not(party.role()), x).await
+    tiled(party, x, async |party: &Party, x: Share<R>| {
+        let negative = msb(party, &x, bits).await?;
+        multiply_bit(party, &negative.not(party.role()), &x).await
+    })
+    .await
 }
 
 /// Cost of [`relu`] for `len` elements.

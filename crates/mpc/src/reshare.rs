@@ -6,6 +6,7 @@
 //! function that is linear in what party 0 can deal ahead costs one online round, whatever its degree.
 
 use crate::abort::Abort;
+use crate::tiles::{joined, tiles};
 use crate::{Cost, Party, Share, Step, trunc};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
@@ -144,7 +145,26 @@ pub(crate) async fn reshare_truncated<R: Ring>(
     part: Vec<R>,
     shift: u32,
 ) -> Result<Share<R>, Abort> {
-    let len = shape.iter().product();
+    let tiles = tiles(part.len());
+    if tiles.len() == 1 {
+        return reshare_truncated_tile(party, shape, part, shift).await;
+    }
+    let pieces = tiles.into_iter();
+    let pieces = pieces.map(|range| part[range].to_vec()).collect();
+    drop(part);
+    let done = party.join_all(pieces, async |party: &Party, piece: Vec<R>| {
+        reshare_truncated_tile(party, &[piece.len()], piece, shift).await
+    });
+    joined(shape, done.await)
+}
+
+async fn reshare_truncated_tile<R: Ring>(
+    party: &Party,
+    shape: &[usize],
+    part: Vec<R>,
+    shift: u32,
+) -> Result<Share<R>, Abort> {
+    let len = part.len();
     let known = if party.role() == Role::P0 {
         let mut r = party.draw::<R>(Role::P1, len);
         let other = party.draw::<R>(Role::P2, len);

@@ -94,12 +94,13 @@ pub(crate) async fn bit_products<R: Ring>(
         R::zero()
     };
     for i in 0..len {
+        // Without a branch: masked bits are random, so that a processor could not foresee it.
+        let bit = R::from_u64(u64::from(masked_bits.get(i)));
         let hidden = bit_masks[i] * masked[i] + products[i];
-        products[i] = hidden;
-        if masked_bits.get(i) {
-            products[i] = one * masked[i] + half_mask[i] - hidden;
-            bit_masks[i] = one - bit_masks[i];
-        }
+        let other = one * masked[i] + half_mask[i] - hidden;
+        products[i] = hidden + bit * (other - hidden);
+        let mask = bit_masks[i];
+        bit_masks[i] = mask + bit * (one - mask - mask);
     }
     Ok(BitProducts {
         bits: bit_masks,

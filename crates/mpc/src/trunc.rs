@@ -1,6 +1,7 @@
 //! Truncation: division by a power of two, with explicit carry handling.
 
 use crate::reshare::{from_bytes, to_bytes};
+use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, Step};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
@@ -33,11 +34,14 @@ use trefoil_ring::Ring;
 /// # Panics
 /// If `shift` is out of range.
 pub async fn truncate<R: Ring>(party: &Party, x: &Share<R>, shift: u32) -> Result<Share<R>, Abort> {
-    let known = match party.role() {
-        Role::P0 => x.mask().into_iter().map(|mask| -mask).collect(),
-        role => x.masked(role).to_vec(),
-    };
-    truncate_masked(party, x.shape(), known, shift).await
+    tiled(party, x, async |party: &Party, x: Share<R>| {
+        let known = match party.role() {
+            Role::P0 => x.mask().into_iter().map(|mask| -mask).collect(),
+            role => x.masked(role).to_vec(),
+        };
+        truncate_masked(party, x.shape(), known, shift).await
+    })
+    .await
 }
 
 /// Cost of [`truncate`] for `len` elements.
@@ -133,14 +137,27 @@ pub(crate) async fn truncate_masked<R: Ring>(
     }
 }
 
-/// A little-endian number of at most 8 bytes.
+/// A little-endian number of at most 8 bytes. Those of the default formats are read without a call.
+#[inline]
 fn read(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(word)
+    match *bytes {
+        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        _ => {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        }
+    }
 }
 
 /// The low bytes of `value`.
+#[inline]
 fn write(bytes: &mut [u8], value: u64) {
-    bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
+    let word = value.to_le_bytes();
+    match bytes {
+        [a, b, c] => [*a, *b, *c] = [word[0], word[1], word[2]],
+        [a, b] => [*a, *b] = [word[0], word[1]],
+        _ => bytes.copy_from_slice(&word[..bytes.len()]),
+    }
 }

@@ -14,6 +14,9 @@ pub const LAST_OPSET: i64 = 22;
 
 /// Largest model file that is read, external data included (protobuf itself ends at 2 GiB).
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
+/// Most bytes that a file's nodes, names and attributes may become, the numbers of its tensors not
+/// counted.
+pub const MAX_STRUCTURE_BYTES: usize = 128 << 20;
 /// Most elements of one value of a plan, weights included.
 pub const MAX_ELEMENTS: usize = 1 << 30;
 /// Largest kernel, stride, pad, dilation or group count that is read from an attribute.

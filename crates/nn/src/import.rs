@@ -1,6 +1,7 @@
 //! Reading ONNX files.
 
 mod proto;
+mod scan;
 mod tensor;
 
 use crate::defaults::{FIRST_OPSET, LAST_OPSET, MAX_FILE_BYTES, MAX_NODES, MAX_RANK};
@@ -39,6 +40,7 @@ impl Graph {
     }
 
     fn parse(bytes: Bytes, file: &str, folder: Option<&Path>) -> Result<Self, Problem> {
+        scan::check(&bytes)?;
         let model = proto::ModelProto::decode(bytes)
             .map_err(|error| Problem::NotOnnx(error.to_string()))?;
         let opset = opset(&model)?;

@@ -81,15 +81,19 @@ impl Pool2d {
             .filter(|&count| count <= MAX_ELEMENTS)
             .ok_or_else(|| format!("its windows hold more than {MAX_ELEMENTS} elements"))?;
         for (d, size) in [h, w].into_iter().enumerate() {
-            let empty = self
-                .taps(d, size)
-                .chunks(self.kernel[d])
-                .any(|w| w.iter().all(Option::is_none));
-            if empty {
+            if (0..self.length(d, size).unwrap_or(0)).any(|window| self.is_empty(d, window, size)) {
                 return Err(format!("a window lies entirely in the padding: {self:?}"));
             }
         }
         Ok(shape)
+    }
+
+    /// Whether all taps of a window along axis `d` lie outside an input of this size.
+    fn is_empty(&self, d: usize, window: usize, input: usize) -> bool {
+        let (start, pad) = (window * self.strides[d], self.pads[d]);
+        // The first tap that is not before the input.
+        let first = pad.saturating_sub(start).div_ceil(self.dilations[d]);
+        first >= self.kernel[d] || start + first * self.dilations[d] - pad >= input
     }
 
     /// The coordinates that each window reads along axis `d`, window after window; `None` outside.

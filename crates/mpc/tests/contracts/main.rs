@@ -13,6 +13,7 @@ mod functions;
 mod logarithms;
 mod opening;
 mod runtime;
+mod tiles;
 mod truncation;
 
 use trefoil_mpc::{Abort, BitShare, Party, Share, bit_to_arithmetic};

@@ -58,7 +58,7 @@ fn many_branches_share_rounds() {
     let inputs = [(vec![4], (2..6).map(Z64::from_u64).collect())];
     let run = World::new(1).run(&inputs, async |p, x| {
         let all = p
-            .join_all((0..10).collect(), async |p: &Party, times: u32| {
+            .join_all((0..100).collect(), async |p: &Party, times: u32| {
                 squares(p, &x[0], times % 4).await
             })
             .await;
