@@ -8,26 +8,33 @@
 //! This crate also holds protocols that leak, so it must never be linked into serving code: a test checks the
 //! dependencies of `trefoil-serve`.
 
+pub mod attack;
 mod entry;
 mod error;
+mod html;
+pub mod insecure_scsdf;
 mod mutants;
+pub mod pictures;
 mod protocols;
 mod random;
 mod recorder;
 mod relations;
 mod report;
 mod sample;
+mod session;
 mod statistics;
 mod view_test;
 mod world;
 
 pub use entry::{Entry, LEVEL, Verdict};
 pub use error::AuditError;
+pub use html::{html, p_value};
 pub use mutants::{Mutant, mutants};
 pub use protocols::protocols;
 pub use random::Random;
 pub use recorder::{Received, Record, Recorder, Shape};
 pub use report::{Control, Options, Progress, Report, run};
+pub use session::{Outcome, additive, session};
 pub use statistics::detectable;
 pub use view_test::{Finding, Test};
 pub use world::{Inputs, Opened, OpenedShare, Secret, Setup, Vary};

@@ -106,6 +106,16 @@ pub fn mutants() -> Vec<Mutant> {
             "a mask is drawn on one branch of a condition only",
             Test::Words,
         ),
+        mutant(
+            Entry::new::<Z64>(
+                "mutant: one factor for two values",
+                &[],
+                numbers,
+                one_factor,
+            ),
+            "party 2 opens r x and r y: each is masked, their ratio is not (as in Bicoptor 2.0)",
+            Test::Relations,
+        ),
     ]
 }
 
@@ -209,6 +219,43 @@ async fn constant_r(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Ab
                 party.take(from, Step::Reshare, LEN * 8).await?;
             }
         }
+    }
+    Ok(())
+}
+
+/// `r x` and `r y` for one `r` that parties 0 and 1 draw, opened to party 2 by shares that are uniform each.
+async fn one_factor(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Abort> {
+    let other = if party.role() == Role::P0 {
+        Role::P1
+    } else {
+        Role::P0
+    };
+    // Drawn once, for all values: the mistake.
+    let factor: Vec<Z64> = match party.role() {
+        Role::P2 => Vec::new(),
+        _ => party.draw(other, LEN),
+    };
+    for x in &inputs.shares {
+        let own: Vec<Z64> = match party.role() {
+            Role::P0 => add(x.mine(), x.next()),
+            Role::P1 => x.next().to_vec(),
+            Role::P2 => {
+                for from in [Role::P0, Role::P1] {
+                    party.take(from, Step::Reshare, LEN * 8).await?;
+                }
+                continue;
+            }
+        };
+        let zero: Vec<Z64> = party.draw(other, LEN);
+        let message = (0..LEN).map(|i| {
+            let masked = factor[i] * own[i];
+            if party.role() == Role::P0 {
+                masked + zero[i]
+            } else {
+                masked - zero[i]
+            }
+        });
+        party.post(Role::P2, Step::Reshare, bytes(&message.collect::<Vec<_>>()));
     }
     Ok(())
 }

@@ -47,10 +47,13 @@ impl Received {
     }
 }
 
+/// A frame and its sender.
+type Frame = (Role, Vec<u8>);
+
 /// The frames that a [`Recorder`] has seen, with their senders, in order of arrival.
 #[derive(Clone, Default)]
 pub struct Record {
-    frames: Arc<Mutex<Vec<(Role, Vec<u8>)>>>,
+    frames: Arc<Mutex<Vec<Frame>>>,
 }
 
 impl Record {

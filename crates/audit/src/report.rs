@@ -1,5 +1,6 @@
 //! An audit from beginning to end, and what it says.
 
+use crate::attack::{Attack, Guess, Subject, attack};
 use crate::{AuditError, Entry, LEVEL, Mutant, Test, Verdict, detectable, mutants, protocols};
 use serde::Serialize;
 use trefoil_net::Role;
@@ -54,6 +55,8 @@ pub struct Report {
     pub protocols: Vec<Verdict>,
     /// Broken protocols.
     pub controls: Vec<Control>,
+    /// What the break of SCSDF recovers, and what the same attack gets from the product.
+    pub attacks: Vec<Attack>,
 }
 
 impl Report {
@@ -62,18 +65,29 @@ impl Report {
         self.protocols.iter().filter(|verdict| verdict.leaks())
     }
 
+    /// Parties of the product that tell signs better than chance.
+    pub fn guessed(&self) -> impl Iterator<Item = (&Attack, &Guess)> {
+        let guesses = |attack| -> Vec<(&Attack, &Guess)> {
+            let attack: &Attack = attack;
+            attack.guesses.iter().map(|guess| (attack, guess)).collect()
+        };
+        let all = self.attacks.iter().flat_map(guesses);
+        all.filter(|(_, guess)| !guess.is_chance())
+    }
+
     /// Broken protocols that were not caught.
     pub fn missed(&self) -> impl Iterator<Item = &Control> {
         self.controls.iter().filter(|control| !control.caught)
     }
 }
 
-/// Audit the product and the controls.
+/// Audit the product and the controls, and carry out the attack on `subjects`.
 ///
 /// # Errors
 /// If a protocol aborts, or no protocol has a name that was asked for.
 pub fn run(
     options: &Options,
+    subjects: &[Subject],
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report, AuditError> {
     let wanted = |entry: &Entry| {
@@ -101,7 +115,7 @@ pub fn run(
     }
     entries.retain(&wanted);
     mutants.retain(|mutant| wanted(&mutant.entry));
-    let all = entries.len() + mutants.len();
+    let all = entries.len() + mutants.len() + subjects.len();
     let mut report = Report {
         seed: options.seed,
         runs: options.runs,
@@ -109,6 +123,7 @@ pub fn run(
         detectable_effect: 1.0,
         protocols: Vec::new(),
         controls: Vec::new(),
+        attacks: Vec::new(),
     };
     for (done, entry) in entries.iter().enumerate() {
         progress(Progress {
@@ -126,13 +141,23 @@ pub fn run(
         });
         report.controls.push(control(mutant, options)?);
     }
+    for (i, subject) in subjects.iter().enumerate() {
+        let done = entries.len() + mutants.len() + i;
+        let attacked = attack(subject, options.seed, &mut |step| {
+            let name = &format!("{}: {step}", subject.name);
+            progress(Progress { done, all, name });
+        })?;
+        report.attacks.push(attacked);
+    }
     report.detectable_effect = power(&report);
     Ok(report)
 }
 
 /// All broken protocols of this crate.
 fn controls() -> Vec<Mutant> {
-    mutants()
+    let mut all = mutants();
+    all.extend(crate::insecure_scsdf::controls());
+    all
 }
 
 fn all_parties(entry: &Entry, options: &Options) -> Result<Vec<Verdict>, AuditError> {

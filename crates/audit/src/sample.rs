@@ -1,6 +1,6 @@
 //! The corrupt party's views of many runs, as bytes with a layout.
 
-use crate::recorder::Shape;
+use crate::recorder::{Received, Shape};
 use crate::world::{Opened, OpenedShare, Secret, View};
 use trefoil_mpc::Step;
 use trefoil_net::{Role, Tag};
@@ -83,7 +83,7 @@ impl Sample {
             }
             sample
                 .shapes
-                .push(view.messages.iter().map(|m| m.shape()).collect());
+                .push(view.messages.iter().map(Received::shape).collect());
             sample.views.push(bytes);
         }
         sample

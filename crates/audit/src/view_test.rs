@@ -169,9 +169,9 @@ pub(crate) fn examine(samples: &[Sample; 2], seed: u64) -> Vec<Finding> {
             let counts = samples
                 .each_ref()
                 .map(|sample| counts(sample, |view| word.of(view), word.bytes, high));
-            counts
-                .iter()
-                .for_each(|c| words.add(uniform(c), word, word));
+            for counts in &counts {
+                words.add(uniform(counts), word, word);
+            }
             secrets.add(homogeneous(&counts[0], &counts[1]), word, word);
         }
     }
@@ -181,7 +181,9 @@ pub(crate) fn examine(samples: &[Sample; 2], seed: u64) -> Vec<Finding> {
                 let counts = samples
                     .each_ref()
                     .map(|sample| counts(sample, |v| operation(a.of(v), b.of(v)), a.bytes, high));
-                counts.iter().for_each(|c| pairs.add(uniform(c), b, a));
+                for counts in &counts {
+                    pairs.add(uniform(counts), b, a);
+                }
                 secrets.add(homogeneous(&counts[0], &counts[1]), b, a);
             }
         }

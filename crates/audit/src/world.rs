@@ -9,7 +9,7 @@ use trefoil_net::{MemoryTransport, Role, memory_mesh};
 use trefoil_ring::{Ring, Seed};
 
 /// Longest wait for any one message: a protocol that hangs is reported, not waited for.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The session of every run: branches, and with them streams of keys, are named alike in all runs.
 const SESSION: [u8; 16] = *b"trefoil audit 01";
 /// Runs whose links are made at once.

@@ -6,9 +6,11 @@ use crate::audit::Audit;
 use crate::bench::Bench;
 use crate::demo::Demo;
 use crate::estimate::Estimate;
+use crate::guard::Guard;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
 use crate::keys::Keys;
+use crate::lab::Lab;
 use crate::party::PartyArguments;
 use crate::verify::Verify;
 use clap::error::ErrorKind;
@@ -48,10 +50,14 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Measure how much a model's outputs say about its training data
     Attack(Box<Attack>),
+    /// Run experiments on membership inference: train, defend, attack, report
+    Lab(Lab),
     /// Show it all: three processes over TLS read drawn digits that none of them sees
     Demo(Demo),
     /// Plan checks of untrusted servers, fingerprint models, see what cheating is caught
     Verify(Verify),
+    /// Guard answers against membership inference
+    Guard(Guard),
 }
 
 /// Print what `clap` has to say, and give the exit code.

@@ -184,7 +184,8 @@ impl Loaded {
         let classes = self.target.members.classes();
         let mut text = format!("{} of {classes} classes", records(&self.target));
         if let Some(shadow) = &self.shadow {
-            text += &format!("; of the shadow model {}", records(shadow));
+            text.push_str("; of the shadow model ");
+            text.push_str(&records(shadow));
         }
         text
     }
@@ -264,7 +265,7 @@ impl Reader {
         };
         let shown = trained.display();
         let flags = self.array(trained)?;
-        if let Some((index, value)) = arrays::first(&flags, |v| v != 0.0 && v != 1.0) {
+        if let Some((index, value)) = arrays::first(&flags, |v| ![0.0, 1.0].contains(&v)) {
             return Err(
                 Failure::new(format!("{shown} at {index:?} is {value}, not 0 or 1"))
                     .help("save 1 where the model was trained on the record, else 0"),
@@ -273,7 +274,7 @@ impl Reader {
         let flags = flags.into_dimensionality::<Ix2>().map_err(|error| {
             Failure::new(format!("{shown}: {error}")).help("save an array (models, records)")
         })?;
-        Ok(References::new(&what, array, flags.mapv(|v| v == 1.0))?)
+        Ok(References::new(&what, array, flags.mapv(|v| v > 0.5))?)
     }
 
     fn array(&mut self, path: &Path) -> Result<ArrayD<f64>, Failure> {
@@ -404,8 +405,8 @@ fn print_table(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result
     if !results.skipped.is_empty() {
         print::line("\nnot run:")?;
     }
-    for skipped in &results.skipped {
-        print::line(format!("  {}: {}", skipped.attack, skipped.reason))?;
+    for group in results.not_run() {
+        print::line(format!("  {group}"))?;
     }
     if let Some(path) = &arguments.html {
         print::line(format!("page: {}", path.display()))?;

@@ -1,5 +1,7 @@
 //! `trefoil bench`: what protocols cost on this machine.
 
+mod guard;
+
 use crate::model::{Model, NumberFormat};
 use crate::options::{LinkKind, emulated_only_in_memory, seconds};
 use crate::progress::Bar;
@@ -14,6 +16,8 @@ use trefoil_serve::{BENCHMARKS, BenchJob, Client, Inference};
 
 /// The row of a whole network.
 const LENET5: &str = "lenet5";
+/// The benchmark of the guard, with options of its own.
+const GUARD: &str = "guard";
 
 /// Options of `trefoil bench`.
 #[derive(Debug, Args)]
@@ -37,6 +41,8 @@ pub(crate) struct Bench {
     repeat: NonZeroU32,
     #[command(flatten)]
     format: NumberFormat,
+    #[command(flatten)]
+    guard: guard::GuardBench,
     /// How long to wait for a party before giving up
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
@@ -50,7 +56,8 @@ fn names() -> String {
     let lines: String = BENCHMARKS.iter().map(line).collect();
     format!(
         "Protocols, and what their size means:\n{lines}  {LENET5:<14} 28 x 28 pictures, one answer \
-         after the session is up (always 1)"
+         after the session is up (always 1)\n  {GUARD:<14} the output guard, by --classes, --steps, --queries \
+         and --hidden"
     )
 }
 
@@ -95,6 +102,13 @@ impl Row {
 
 /// Measure and print.
 pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
+    if arguments.only.iter().any(|name| name == GUARD) {
+        if arguments.only.len() > 1 {
+            return Err(Failure::misuse("`guard` is measured by itself")
+                .help("leave the other names of --only out"));
+        }
+        return guard::run(arguments, json);
+    }
     let wanted = wanted(&arguments.only)?;
     let links = match arguments.link {
         Some(link) => vec![link],
@@ -138,7 +152,8 @@ fn wanted(only: &[String]) -> Result<Vec<(&'static str, usize)>, Failure> {
             .copied()
             .find(|(known, _)| known == name)
             .ok_or_else(|| {
-                let known: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+                let mut known: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+                known.push(GUARD);
                 Failure::misuse(format!("there is no benchmark `{name}`"))
                     .help(format!("choose from {}", known.join(", ")))
             })

@@ -1,9 +1,32 @@
 //! `trefoil guard`: make, tune and apply the guard of a model's answers.
 
+mod apply;
+
 use crate::Failure;
+use clap::{Args, Subcommand};
 use std::path::Path;
 use trefoil_guard::{GuardError, GuardFile};
 use trefoil_nn::Plan;
+
+/// Options of `trefoil guard`.
+#[derive(Debug, Args)]
+pub(crate) struct Guard {
+    #[command(subcommand)]
+    command: GuardCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GuardCommand {
+    /// Turn logits into guarded confidences: in the clear, in fixed point, or on three parties
+    Apply(apply::Apply),
+}
+
+/// Do what was asked.
+pub(crate) fn run(arguments: &Guard, json: bool) -> Result<(), Failure> {
+    match &arguments.command {
+        GuardCommand::Apply(apply) => apply::run(apply, json),
+    }
+}
 
 /// The guard of a file.
 ///

@@ -16,6 +16,7 @@ mod guard;
 mod infer;
 mod inspect;
 mod keys;
+mod lab;
 mod layers;
 mod local;
 mod model;
@@ -52,8 +53,10 @@ fn main() -> ExitCode {
         Command::Keys(keys) => keys::run(&keys, json),
         Command::Audit(audit) => audit::run(&audit, json),
         Command::Bench(bench) => bench::run(&bench, json),
+        Command::Lab(lab) => lab::run(&lab, json),
         Command::Attack(attack) => attack::run(&attack, json),
         Command::Demo(demo) => demo::run(&demo, json),
+        Command::Guard(guard) => guard::run(&guard, json),
         Command::Verify(verify) => verify::run(&verify, json),
     };
     match done {

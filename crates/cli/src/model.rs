@@ -89,11 +89,16 @@ impl Model {
             );
             return Err(Failure::new(message).help("export a model with one answer per picture"));
         }
-        Ok(Self {
+        Ok(Self::new(plan, weights))
+    }
+
+    /// A compiled model, unguarded.
+    pub(crate) fn new(plan: Plan, weights: Weights) -> Self {
+        Self {
             plan,
             weights,
             guard: None,
-        })
+        }
     }
 
     /// Put the guard of a file over the answers, which are confidences then; a softmax at the model's end gives way to

@@ -109,7 +109,7 @@ impl Servers for Deployment<'_> {
                 let job = Inference {
                     plan: &self.model.plan,
                     weights: &self.model.weights,
-                    guard: None,
+                    guard: self.model.guard.as_ref(),
                     inputs: std::slice::from_ref(queries),
                     observe: false,
                 };

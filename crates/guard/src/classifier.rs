@@ -12,7 +12,7 @@ pub struct Dense {
     pub bias: Array1<f64>,
 }
 
-/// An MLP from a confidence vector to one real score, ReLU between its layers; > 0 means member. A secret of the model's
+/// An MLP from a confidence vector to one real score, `ReLU` between its layers; > 0 means member. A secret of the model's
 /// owner: no `Debug`.
 #[derive(Clone, PartialEq)]
 pub struct Classifier {
@@ -125,7 +125,7 @@ impl Classifier {
         (kept, value.first().copied().unwrap_or(0.0))
     }
 
-    /// The largest magnitude of any value before a ReLU and of the score, over all confidence vectors: interval
+    /// The largest magnitude of any value before a `ReLU` and of the score, over all confidence vectors: interval
     /// arithmetic, exact in the first layer, where a confidence vector mixes the rows of the weights.
     pub fn value_bound(&self) -> f64 {
         let mut largest = 0.0_f64;

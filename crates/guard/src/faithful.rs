@@ -22,7 +22,7 @@ pub async fn faithful<B: Ranged>(
     let shape = backend.shape(logits);
     let (rows, n) = (shape[0], shape[1]);
     let s = settings.softmax.apply(backend, logits).await?;
-    let negative = network.pass(backend, &s, false).await?.negative;
+    let (_, score) = forward(backend, network, &s).await?;
     let scale = settings.gradient_scale();
     let mut c3 = backend.constant(&[rows], settings.weights[2] * scale);
     let mut best = backend.constant(&shape, 0.0);
@@ -34,7 +34,7 @@ pub async fn faithful<B: Ranged>(
             let u = backend.unit(&u).await?;
             noise = backend.sub(&noise, &backend.mul_public(&u, &beta).await?);
         }
-        let valid = validate(backend, settings, network, logits, &s, &noise, &negative).await?;
+        let valid = validate(backend, settings, network, logits, &s, &noise, &score).await?;
         let change = backend.sub(&noise, &best);
         let change = backend
             .masked(&backend.repeat_bits(&valid, n), &change)
@@ -65,16 +65,15 @@ async fn gradient<B: Ranged>(
         .apply(backend, &backend.add(logits, noise))
         .await?;
     let jacobian = jacobian(backend, &now).await?;
-    let pass = network.pass(backend, &now, true).await?;
-    let Some(g) = pass.gradient else {
-        unreachable!("the gradient was asked for");
-    };
+    let (kept, score) = forward(backend, network, &now).await?;
+    // Step 5: the sign as a number.
+    let negative = backend.is_negative(&score).await?;
+    let twice = backend.scaled_bits(&negative, 2.0).await?;
+    let sign = backend.sub(&backend.constant(&backend.shape(&score), 1.0), &twice);
+    let g = backward(backend, network, &kept).await?;
     // Step 7: sign J g, with c1 in g.
     let moved = times(backend, &jacobian, &g).await?;
-    let turned = backend
-        .masked(&backend.repeat_bits(&pass.negative, n), &moved)
-        .await?;
-    let membership = backend.sub(&moved, &backend.mul_integer(&turned, 2));
+    let membership = backend.mul(&moved, &backend.repeat(&sign, n)).await?;
     // Steps 8 to 10.
     let label = argmax(backend, s).await?;
     let leader = argmax(backend, &now).await?;
@@ -149,7 +148,7 @@ async fn validate<B: Ranged>(
     logits: &B::Tensor,
     s: &B::Tensor,
     noise: &B::Tensor,
-    negative: &B::Bits,
+    score: &B::Tensor,
 ) -> Result<B::Bits, B::Error> {
     let now = settings
         .softmax
@@ -160,7 +159,45 @@ async fn validate<B: Ranged>(
     let same = backend.dot(&label, &leader).await?;
     let half = backend.constant(&backend.shape(&same), 0.5);
     let differ = backend.is_negative(&backend.sub(&same, &half)).await?;
-    let pass = network.pass(backend, &now, false).await?;
-    let flips = backend.xor(&pass.negative, negative);
+    let (_, now_score) = forward(backend, network, &now).await?;
+    let flips = backend
+        .is_negative(&backend.mul(score, &now_score).await?)
+        .await?;
     backend.and(&flips, &backend.not(&differ)).await
+}
+
+/// Protocol 5: which neurons of each hidden layer let through, and the score (rows).
+async fn forward<B: Ranged>(
+    backend: &B,
+    network: &Network<B>,
+    s: &B::Tensor,
+) -> Result<(Vec<B::Bits>, B::Tensor), B::Error> {
+    let rows = backend.shape(s)[0];
+    let mut kept = Vec::new();
+    let mut value = s.clone();
+    for (index, layer) in network.layers().iter().enumerate() {
+        let product = backend.matmul(&value, &layer.weights).await?;
+        value = backend.add(&product, &layer.bias);
+        if index + 1 < network.layers().len() {
+            let positive = backend.not(&backend.is_negative(&value).await?);
+            value = backend.masked(&positive, &value).await?;
+            kept.push(positive);
+        }
+    }
+    Ok((kept, backend.reshape(&value, &[rows])))
+}
+
+/// Protocol 6: the score's gradient by the confidences (rows × classes), times c1.
+async fn backward<B: Ranged>(
+    backend: &B,
+    network: &Network<B>,
+    kept: &[B::Bits],
+) -> Result<B::Tensor, B::Error> {
+    let rows = kept.first().map_or(0, |bits| backend.bits_shape(bits)[0]);
+    let mut g = network.seed(backend, rows);
+    for (positive, layer) in kept.iter().zip(network.layers()).rev() {
+        g = backend.masked(positive, &g).await?;
+        g = backend.matmul(&g, &layer.transposed).await?;
+    }
+    Ok(g)
 }

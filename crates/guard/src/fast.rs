@@ -7,6 +7,7 @@
 //!   gradient matters, so a confident query moves as it does in exact arithmetic, however small its gradient
 //!   is. (In plain fixed point it is 0, and the guard silently does nothing for the very members it should protect.)
 //! - The label, the sign of h(s) and the first step, where there is no noise yet, depend on the query alone.
+//! - The classifier's signs and gradient do not depend on the scale of its input, so no pass waits for a division.
 //! - One maximum a query anchors all exponentials, since noise cannot reach farther than its steps.
 //! - Noise is kept in units of beta, which goes into the exponential's constant.
 //! - The validation of one search runs beside the first steps of the next, whose only use for its result is c3, late.
@@ -16,7 +17,7 @@ mod query;
 
 use crate::network::Pass;
 use crate::{Network, Settings};
-use confidence::{Confidence, confidence};
+use confidence::{Confidence, scores};
 use query::Query;
 use trefoil_nn::Ranged;
 
@@ -25,12 +26,22 @@ const LEAD: f64 = 1.0 / 65_536.0;
 
 /// What is known of the query under some noise.
 struct Look<B: Ranged> {
-    /// Confidences, and the weights of the gradient.
+    /// Confidences, and how they respond.
     now: Confidence<B>,
     /// The classifier's sign and gradient.
     pass: Pass<B>,
-    /// Where `s' < s`; nothing without noise.
-    below: Option<B::Bits>,
+    /// What there is only where there is noise.
+    moved: Option<Moved<B>>,
+}
+
+/// Where noise has moved a query.
+struct Moved<B: Ranged> {
+    /// Where `s' < s`.
+    below: B::Bits,
+    /// The confidence of the query's label.
+    own: B::Tensor,
+    /// The label under noise, one-hot.
+    label: B::Bits,
     /// The label's part of the gradient, `c2 (onehot l' - onehot l)`.
     label_part: B::Tensor,
 }
@@ -109,52 +120,65 @@ async fn look<B: Ranged>(
     noise: &B::Tensor,
     original: Option<&B::Tensor>,
 ) -> Result<Look<B>, B::Error> {
-    let ([_, c2, _], n) = (settings.weights, query.classes);
-    let scale = settings.gradient_scale();
-    let label = async |backend: &B| -> Result<(B::Bits, B::Tensor), B::Error> {
+    let label = async |backend: &B| -> Result<Option<(B::Bits, B::Tensor)>, B::Error> {
         if original.is_none() {
             // Without noise the label is the label.
-            let zero = backend.constant(&[query.rows, n], 0.0);
-            return Ok((query.label.clone(), zero));
+            return Ok(None);
         }
         let now = query.label_under(backend, settings, noise).await?;
-        let hot = backend.scaled_bits(&now, c2 * scale).await?;
-        Ok((now, backend.sub(&hot, &query.label_weight)))
+        let weight = settings.weights[1] * settings.gradient_scale();
+        let hot = backend.scaled_bits(&now, weight).await?;
+        Ok(Some((now, backend.sub(&hot, &query.label_weight))))
     };
-    let softmax = async |backend: &B| confidence(backend, settings, query, noise).await;
+    let softmax = async |backend: &B| -> Result<(Pass<B>, Response<B>), B::Error> {
+        let scores = scores(backend, settings, query, noise).await?;
+        let (scaled, scale) = (&scores.scaled, &scores.scale);
+        let classify = async |backend: &B| network.pass(backend, scaled, scale, true).await;
+        let respond = async |backend: &B| respond(backend, query, &scores, original).await;
+        let (pass, response) = backend.join(classify, respond).await;
+        Ok((pass?, response?))
+    };
     let (softmax, label) = backend.join(softmax, label).await;
-    let (mut now, (label, label_part)) = (softmax?, label?);
-    let s = now.s.clone();
-    let classify = async |backend: &B| network.pass(backend, &s, true).await;
-    let rest = async |backend: &B| -> Result<(B::Tensor, Option<B::Bits>), B::Error> {
-        let weights = async |backend: &B| -> Result<B::Tensor, B::Error> {
-            if original.is_none() {
-                return Ok(now.weights.clone());
-            }
-            now.weights_if(backend, query, &label).await
-        };
-        let below = async |backend: &B| -> Result<Option<B::Bits>, B::Error> {
-            match original {
-                None => Ok(None),
-                // Confidences differ by less than 1, and by a unit or two of rounding.
-                Some(original) => {
-                    let difference = backend.sub(&now.s, original);
-                    Ok(Some(backend.is_negative_below(&difference, 2.0).await?))
-                }
-            }
-        };
-        let (weights, below) = backend.join(weights, below).await;
-        Ok((weights?, below?))
+    let ((pass, (now, compared)), label) = (softmax?, label?);
+    let moved = compared
+        .zip(label)
+        .map(|((below, own), (label, label_part))| Moved {
+            below,
+            own,
+            label,
+            label_part,
+        });
+    Ok(Look { now, pass, moved })
+}
+
+/// Confidences; and, with noise, where they are below the original ones, and the label's.
+type Response<B> = (
+    Confidence<B>,
+    Option<(
+        <B as trefoil_nn::Backend>::Bits,
+        <B as trefoil_nn::Backend>::Tensor,
+    )>,
+);
+
+async fn respond<B: Ranged>(
+    backend: &B,
+    query: &Query<B>,
+    scores: &confidence::Scores<B>,
+    original: Option<&B::Tensor>,
+) -> Result<Response<B>, B::Error> {
+    let now = scores.finish(backend).await?;
+    let Some(original) = original else {
+        return Ok((now, None));
     };
-    let (pass, rest) = backend.join(classify, rest).await;
-    let (weights, below) = rest?;
-    now.weights = weights;
-    Ok(Look {
-        now,
-        pass: pass?,
-        below,
-        label_part,
-    })
+    // Confidences differ by less than 1, and by a few units of rounding.
+    let difference = backend.sub(&now.s, original);
+    let below = async |backend: &B| backend.is_negative_below(&difference, 2.0).await;
+    let own = async |backend: &B| -> Result<B::Tensor, B::Error> {
+        Ok(backend.sum(&backend.masked(&query.label, &now.s).await?, 1))
+    };
+    let (below, own) = backend.join(below, own).await;
+    let compared = (below?, own?);
+    Ok((now, Some(compared)))
 }
 
 /// One step: `noise - u / ||u||` for the gradient u of the loss.
@@ -167,37 +191,60 @@ async fn step<B: Ranged>(
     noise: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
     let n = query.classes;
+    let centred = async |backend: &B| -> Result<B::Tensor, B::Error> {
+        let v = by_confidence(backend, look, c3, n).await?;
+        let mean = backend.dot(&look.now.s, &v).await?;
+        Ok(backend.sub(&v, &backend.repeat(&mean, n)))
+    };
+    let weights = async |backend: &B| -> Result<B::Tensor, B::Error> {
+        match &look.moved {
+            None => Ok(look.now.weights.clone()),
+            Some(moved) => {
+                let (label, own) = (&moved.label, &moved.own);
+                look.now.weights_if(backend, query, label, own).await
+            }
+        }
+    };
+    let (centred, weights) = backend.join(centred, weights).await;
+    let mut u = backend.mul(&weights?, &centred?).await?;
+    if settings.softmax.balances() {
+        let sum = backend.repeat(&backend.sum(&u, 1), n);
+        u = backend.sub(&u, &backend.masked(&query.label, &sum).await?);
+    }
+    if let Some(moved) = &look.moved {
+        u = backend.add(&u, &moved.label_part);
+    }
+    Ok(backend.sub(noise, &backend.unit(&u).await?))
+}
+
+/// The loss's gradient by the confidences, `sign(h) c1 g + c3 sign(s' - s)`, where `sign(0) = 0` without noise.
+async fn by_confidence<B: Ranged>(
+    backend: &B,
+    look: &Look<B>,
+    c3: Option<&B::Tensor>,
+    n: usize,
+) -> Result<B::Tensor, B::Error> {
     let Some(g) = &look.pass.gradient else {
         unreachable!("a look before a step computes the gradient");
     };
-    // sign(h) c1 g + c3 sign(s' - s).
     let membership = async |backend: &B| -> Result<B::Tensor, B::Error> {
         let negative = backend.repeat_bits(&look.pass.negative, n);
         let turned = backend.masked(&negative, g).await?;
         Ok(backend.sub(g, &backend.mul_integer(&turned, 2)))
     };
     let distortion = async |backend: &B| -> Result<Option<B::Tensor>, B::Error> {
-        let (Some(below), Some(c3)) = (&look.below, c3) else {
+        let (Some(moved), Some(c3)) = (&look.moved, c3) else {
             return Ok(None);
         };
         let c3 = backend.repeat(c3, n);
-        let turned = backend.masked(below, &c3).await?;
+        let turned = backend.masked(&moved.below, &c3).await?;
         Ok(Some(backend.sub(&c3, &backend.mul_integer(&turned, 2))))
     };
     let (membership, distortion) = backend.join(membership, distortion).await;
-    let v = match distortion? {
+    Ok(match distortion? {
         None => membership?,
         Some(distortion) => backend.add(&membership?, &distortion),
-    };
-    let mean = backend.dot(&look.now.s, &v).await?;
-    let centred = backend.sub(&v, &backend.repeat(&mean, n));
-    let mut u = backend.mul(&look.now.weights, &centred).await?;
-    if settings.softmax.balances() {
-        let sum = backend.repeat(&backend.sum(&u, 1), n);
-        u = backend.sub(&u, &backend.masked(&query.label, &sum).await?);
-    }
-    let u = backend.unit(&backend.add(&u, &look.label_part)).await?;
-    Ok(backend.sub(noise, &u))
+    })
 }
 
 /// Whether the noise keeps the label and flips the classifier's sign, and the confidences under it.
@@ -210,9 +257,12 @@ async fn validate<B: Ranged>(
     noise: &B::Tensor,
 ) -> Result<(B::Bits, B::Tensor), B::Error> {
     let flips = async |backend: &B| -> Result<(B::Bits, B::Tensor), B::Error> {
-        let s = confidence(backend, settings, query, noise).await?.s;
-        let pass = network.pass(backend, &s, false).await?;
-        Ok((backend.xor(&pass.negative, &first.pass.negative), s))
+        let scores = scores(backend, settings, query, noise).await?;
+        let (scaled, scale) = (&scores.scaled, &scores.scale);
+        let classify = async |backend: &B| network.pass(backend, scaled, scale, false).await;
+        let confidences = async |backend: &B| scores.confidences(backend).await;
+        let (pass, s) = backend.join(classify, confidences).await;
+        Ok((backend.xor(&pass?.negative, &first.pass.negative), s?))
     };
     let keeps = async |backend: &B| -> Result<B::Bits, B::Error> {
         let now = query.label_under(backend, settings, noise).await?;

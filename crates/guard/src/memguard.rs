@@ -1,7 +1,7 @@
 //! MemGuard in the clear (Jia et al., CCS 2019; Algorithm 1 of SIGuard): the reference, with its data-dependent loops.
 
 use crate::Classifier;
-use ndarray::{Array1, ArrayView1};
+use ndarray::Array1;
 
 /// How MemGuard searches.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Found {
 }
 
 /// softmax(z).
-pub(crate) fn softmax(z: ArrayView1<'_, f64>) -> Array1<f64> {
+pub(crate) fn softmax(z: &Array1<f64>) -> Array1<f64> {
     let largest = z.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
     let powers = z.mapv(|v| (v - largest).exp());
     let sum = powers.sum();
@@ -41,7 +41,7 @@ pub(crate) fn softmax(z: ArrayView1<'_, f64>) -> Array1<f64> {
 }
 
 /// The first maximum.
-pub(crate) fn argmax(z: ArrayView1<'_, f64>) -> usize {
+pub(crate) fn argmax(z: &Array1<f64>) -> usize {
     let first = |best: usize, i: usize| if z[i] > z[best] { i } else { best };
     (1..z.len()).fold(0, first)
 }
@@ -49,7 +49,7 @@ pub(crate) fn argmax(z: ArrayView1<'_, f64>) -> usize {
 /// The loss under `noise`, for `s = softmax(z)` and its label: c1 |h(s')| + c2 ReLU(max z' - z'_l) + c3 ||s - s'||_1.
 pub fn loss(h: &Classifier, z: &Array1<f64>, noise: &Array1<f64>, weights: [f64; 3]) -> f64 {
     let moved = z + noise;
-    let (s, now, label) = (softmax(z.view()), softmax(moved.view()), argmax(z.view()));
+    let (s, now, label) = (softmax(z), softmax(&moved), argmax(z));
     let others = moved.iter().enumerate().filter(|&(i, _)| i != label);
     let other = others.fold(f64::NEG_INFINITY, |a, (_, &v)| a.max(v));
     weights[0] * h.score(&now).abs()
@@ -67,8 +67,8 @@ impl Optimiser {
         c3: f64,
     ) -> Array1<f64> {
         let moved = z + noise;
-        let (s, now) = (softmax(z.view()), softmax(moved.view()));
-        let (label, leader) = (argmax(z.view()), argmax(moved.view()));
+        let (s, now) = (softmax(z), softmax(&moved));
+        let (label, leader) = (argmax(z), argmax(&moved));
         let (score, g) = h.gradient(&now);
         let sign = |v: f64| if v == 0.0 { 0.0 } else { v.signum() };
         let v = g * (self.weights[0] * sign(score)) + (&now - &s).mapv(|d| c3 * sign(d));
@@ -83,12 +83,12 @@ impl Optimiser {
 /// Whether `noise` keeps the label and flips the classifier's verdict.
 fn valid(h: &Classifier, z: &Array1<f64>, noise: &Array1<f64>, score: f64) -> bool {
     let moved = z + noise;
-    argmax(moved.view()) == argmax(z.view()) && h.score(&softmax(moved.view())) * score < 0.0
+    argmax(&moved) == argmax(z) && h.score(&softmax(&moved)) * score < 0.0
 }
 
 /// MemGuard on one query's logits.
 pub fn memguard(optimiser: &Optimiser, h: &Classifier, z: &Array1<f64>) -> Found {
-    let score = h.score(&softmax(z.view()));
+    let score = h.score(&softmax(z));
     let mut found = Found {
         noise: Array1::zeros(z.len()),
         confidences: Array1::zeros(0),
@@ -118,6 +118,6 @@ pub fn memguard(optimiser: &Optimiser, h: &Classifier, z: &Array1<f64>) -> Found
             break;
         }
     }
-    found.confidences = softmax((z + &found.noise).view());
+    found.confidences = softmax(&(z + &found.noise));
     found
 }

@@ -74,10 +74,12 @@ pub struct Network<B: Ranged> {
     activation_bound: f64,
 }
 
-struct Layer<B: Ranged> {
-    weights: B::Tensor,
-    transposed: B::Tensor,
-    bias: B::Tensor,
+pub(crate) struct Layer<B: Ranged> {
+    pub(crate) weights: B::Tensor,
+    pub(crate) transposed: B::Tensor,
+    pub(crate) bias: B::Tensor,
+    /// Weights, and the bias as the row of one more input.
+    joined: B::Tensor,
 }
 
 /// What a pass of the network found.
@@ -107,6 +109,7 @@ impl<B: Ranged> Network<B> {
             assert_eq!(backend.shape(tensor), *shape, "a tensor of a classifier");
         }
         let layer = |pair: &[B::Tensor]| Layer {
+            joined: backend.concat(&[&pair[0], &pair[1]], 0),
             weights: pair[0].clone(),
             transposed: backend.permute(&pair[0], &[1, 0]),
             bias: pair[1].clone(),
@@ -150,25 +153,48 @@ impl<B: Ranged> Network<B> {
         self.classes
     }
 
-    /// Protocols 5 and 6: the sign of the score of each row of `s` (rows × classes) and, if asked for, its gradient. The
-    /// way back starts when the last hidden layer's signs are known, beside the last product.
+    /// The layers, first to last.
+    pub(crate) fn layers(&self) -> &[Layer<B>] {
+        &self.layers
+    }
+
+    /// The last layer's weights times c1 and the gradient's scale, once for each row: where the way back starts.
+    pub(crate) fn seed(&self, backend: &B, rows: usize) -> B::Tensor {
+        let width = backend.shape(&self.seed)[1];
+        backend.broadcast(&self.seed, &[rows, width])
+    }
+
+    /// What all values stay below.
+    pub(crate) fn bound(&self) -> f64 {
+        self.activation_bound
+    }
+
+    /// The sign of the score of each row and, if asked for, its gradient, from confidences at any scale: `scaled` (rows
+    /// × classes) sums to `scale` (rows).
+    ///
+    /// All layers are positively homogeneous once their biases are scaled too, so neurons let through what they would,
+    /// and signs and gradient, which depend on nothing else, need no division. The way back starts when the last
+    /// hidden layer's signs are known, beside the last product.
     pub(crate) async fn pass(
         &self,
         backend: &B,
-        s: &B::Tensor,
+        scaled: &B::Tensor,
+        scale: &B::Tensor,
         gradient: bool,
     ) -> Result<Pass<B>, B::Error> {
         let hidden = self.layers.len() - 1;
-        let rows = backend.shape(s)[0];
-        let mut value = s.clone();
+        let rows = backend.shape(scaled)[0];
+        let column = backend.reshape(scale, &[rows, 1]);
+        let affine = async |backend: &B, value: &B::Tensor, layer: &Layer<B>| {
+            let input = backend.concat(&[value, &column], 1);
+            backend.matmul(&input, &layer.joined).await
+        };
+        let mut value = scaled.clone();
         let mut kept = Vec::with_capacity(hidden);
         let mut before_last = None;
         for (index, layer) in self.layers[..hidden].iter().enumerate() {
-            let product = backend.matmul(&value, &layer.weights).await?;
-            let product = backend.add(&product, &layer.bias);
-            let negative = backend
-                .is_negative_below(&product, self.activation_bound)
-                .await?;
+            let product = affine(backend, &value, layer).await?;
+            let negative = backend.is_negative_below(&product, self.bound()).await?;
             let positive = backend.not(&negative);
             if index + 1 < hidden {
                 value = backend.masked(&positive, &product).await?;
@@ -182,23 +208,17 @@ impl<B: Ranged> Network<B> {
         };
         let forward = async |backend: &B| -> Result<B::Bits, B::Error> {
             let value = backend.masked(last, &product).await?;
-            let layer = &self.layers[hidden];
-            let score = backend.matmul(&value, &layer.weights).await?;
-            let score = backend.reshape(&backend.add(&score, &layer.bias), &[rows]);
-            backend
-                .is_negative_below(&score, self.activation_bound)
-                .await
+            let score = affine(backend, &value, &self.layers[hidden]).await?;
+            let score = backend.reshape(&score, &[rows]);
+            backend.is_negative_below(&score, self.bound()).await
         };
         if !gradient {
             let negative = forward(backend).await?;
-            return Ok(Pass {
-                negative,
-                gradient: None,
-            });
+            let gradient = None;
+            return Ok(Pass { negative, gradient });
         }
         let back = async |backend: &B| -> Result<B::Tensor, B::Error> {
-            let width = backend.shape(&self.seed)[1];
-            let mut g = backend.broadcast(&self.seed, &[rows, width]);
+            let mut g = self.seed(backend, rows);
             for (positive, layer) in kept.iter().zip(&self.layers[..hidden]).rev() {
                 g = backend.masked(positive, &g).await?;
                 g = backend.matmul(&g, &layer.transposed).await?;

@@ -2,7 +2,8 @@
 //!
 //! [`data`] reads the data sets of the literature in their original formats and splits them,
 //! [`attacks`] turns a model's outputs into membership scores and decisions, [`metrics`] says how
-//! good those are and how sure that is, [`report`] prints, draws and gathers the results.
+//! good those are and how sure that is, [`report`] prints, draws and gathers the results, [`train`]
+//! trains the models that are attacked, [`pipeline`] does all of it.
 
 // Views of arrays are references already.
 #![allow(clippy::needless_pass_by_value)]
@@ -13,9 +14,11 @@ pub mod attacks;
 pub mod data;
 mod error;
 pub mod metrics;
+pub mod pipeline;
 pub mod random;
 pub mod report;
 mod sides;
+pub mod train;
 
 pub use error::LabError;
 pub use sides::Sides;

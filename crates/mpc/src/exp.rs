@@ -80,7 +80,7 @@ impl Scales {
 /// `2^-25` in the 64-bit ring and `2^-10` in the 32-bit ring for ranges ending at 0, plus one unit of the output.
 ///
 /// # Cost
-/// [`exp_cost`]: 2 rounds. For `[-128, 0]` party 0 sends 256 elements each.
+/// [`exp_cost`]: 2 rounds. For `[-128, 0]` party 0 sends 256 bytes of keys each.
 pub async fn exp<R: Ring>(
     party: &Party,
     x: &Share<R>,

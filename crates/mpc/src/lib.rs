@@ -23,6 +23,8 @@ mod max;
 mod msb;
 mod open;
 mod party;
+mod point;
+mod quotient;
 mod reciprocal;
 mod relu;
 mod reshare;
@@ -55,6 +57,10 @@ pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};
 pub use open::{combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost};
 pub use party::{Party, PartyConfig, Traffic, together};
+pub use quotient::{
+    RowScale, divide_rows, divide_rows_cost, divide_scaled, divide_scaled_cost, scale_rows,
+    scale_rows_cost, unit_rows, unit_rows_cost,
+};
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
 pub use reshare::zero_share;

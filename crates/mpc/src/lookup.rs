@@ -1,13 +1,11 @@
 //! Public tables at secret positions.
 
-use crate::reshare::{deal, reshare, reshare_cost};
+use crate::point::{points, points_cost};
+use crate::reshare::{reshare, reshare_cost};
 use crate::{Abort, Cost, Party, Share};
 use std::ops::Range;
 use trefoil_net::Role;
 use trefoil_ring::Ring;
-
-/// Words of dealt tables held at a time, so that memory does not grow with the tensor.
-const CHUNK_WORDS: usize = 1 << 20;
 
 /// `tables[t][x mod 2^index_bits]` for each element of `x` and each table.
 ///
@@ -17,13 +15,15 @@ const CHUNK_WORDS: usize = 1 << 20;
 /// serves any number of tables.
 ///
 /// # Security
-/// Semi-honest, see [`crate`]. The dealt vector is additively shared: uniform to either evaluator.
+/// Semi-honest, see [`crate`]. The dealt vector is additively shared, as a vector or by keys of a point function that are
+/// pseudorandom to either evaluator.
 ///
 /// # Range
 /// Exact, for every `x`: bits above `index_bits` are ignored.
 ///
 /// # Cost
-/// [`lookup_cost`]: 1 round; `2^index_bits` elements from party 0 and one per table from each evaluator.
+/// [`lookup_cost`]: 1 round; a key of the one-hot vector from party 0, which grows with `index_bits`, and an element per
+/// table from each evaluator.
 ///
 /// # Panics
 /// If a table has not `2^index_bits` entries.
@@ -78,36 +78,22 @@ pub(crate) async fn one_hot<R: Ring>(
     x: &Share<R>,
     index: Range<u32>,
     value: impl Fn(R) -> R,
-    mut read: impl FnMut(usize, &[R]),
+    read: impl FnMut(usize, &[R]),
 ) -> Result<(), Abort> {
-    let entries = 1_usize << index.len();
+    let (entries, bits) = (1_usize << index.len(), index.len() as u32);
     let masks = if party.role() == Role::P0 {
         x.mask()
     } else {
         Vec::new()
     };
-    let chunk = (CHUNK_WORDS / entries).max(1);
-    for start in (0..x.len()).step_by(chunk) {
-        let len = chunk.min(x.len() - start);
-        let hot = || {
-            let mut hot = vec![R::zero(); len * entries];
-            for (mask, hot) in masks[start..].iter().zip(hot.chunks_exact_mut(entries)) {
-                hot[mask.shift_right(index.start).to_u64() as usize % entries] = value(*mask);
-            }
-            hot
-        };
-        let dealt = deal(party, len * entries, hot).await?;
-        if party.role() != Role::P0 {
-            dealt
-                .chunks_exact(entries)
-                .enumerate()
-                .for_each(|(i, hot)| read(start + i, hot));
-        }
-    }
-    Ok(())
+    let point = |i: usize| {
+        let position = masks[i].shift_right(index.start).to_u64() as usize % entries;
+        (position, value(masks[i]))
+    };
+    points(party, x.len(), bits, point, read).await
 }
 
 /// Cost of [`one_hot`] for `len` elements.
 pub(crate) fn one_hot_cost<R: Ring>(len: usize, index_bits: u32) -> Cost {
-    Cost::new(0, [(len << index_bits) * R::BYTES, 0, 0])
+    points_cost::<R>(len, index_bits)
 }

@@ -281,6 +281,9 @@ impl Party {
     }
 
     /// Post a message for `to`; it leaves with everything else when this party stalls.
+    ///
+    /// # Security
+    /// The payload is sent as it is: whoever writes a protocol masks it with a draw that `to` does not know.
     pub fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
         let session = &*self.session;
         let number = self.sent[to.index()].get();
@@ -345,7 +348,8 @@ impl Party {
         Ok(message.payload)
     }
 
-    /// One round between the evaluators: send `payload` to the other one and take as many bytes.
+    /// One round between the evaluators: send `payload` to the other one and take as many bytes. As for
+    /// [`Party::post`], the caller masks it.
     pub async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
         let other = if self.role() == Role::P1 {
             Role::P2

@@ -64,7 +64,7 @@ impl Normal {
 
     /// The factors: `2^power_per_step` to the number of steps below the top, as a base less a term per
     /// reached threshold.
-    fn factor<R: Ring>(&self, power_per_step: u32) -> (R, Vec<R>) {
+    pub(crate) fn factor<R: Ring>(&self, power_per_step: u32) -> (R, Vec<R>) {
         let steps = self.thresholds.len() as u32;
         let power = |below: u32| R::one().shift_left(below * power_per_step);
         (
@@ -88,8 +88,13 @@ impl Normal {
         )
     }
 
+    /// Fraction bits of the normalised argument of the spline.
+    pub(crate) fn argument_bits(&self) -> u32 {
+        self.argument_bits
+    }
+
     /// Fraction bits of the spline's result that leave room for the last product.
-    fn result_bits<R: Ring>(&self) -> u32 {
+    pub(crate) fn result_bits<R: Ring>(&self) -> u32 {
         let factor = self.thresholds.len() as u32;
         (self.argument_bits + 2)
             .min(R::BITS.saturating_sub(5 + factor))
@@ -220,6 +225,23 @@ pub(crate) async fn normalise<R: Ring>(
     spline: &Spline<R>,
     factor: (R, Vec<R>),
 ) -> Result<Normalised<R>, Abort> {
+    let (factor, argument) = magnitude(party, x, normal, factor).await?;
+    let (argument, piece) = narrow(party, &argument, normal, spline).await?;
+    Ok(Normalised {
+        factor,
+        argument,
+        piece,
+    })
+}
+
+/// The factor that belongs to the power of two of `x`, as [`normalise`] explains it, and `x` brought to the interval below
+/// `2^top`: vectors, in 4 rounds.
+pub(crate) async fn magnitude<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    normal: &Normal,
+    factor: (R, Vec<R>),
+) -> Result<(Share<R>, Share<R>), Abort> {
     let (len, steps, role) = (x.len(), normal.thresholds.len(), party.role());
     let tile = |component: &[R]| {
         component
@@ -268,27 +290,32 @@ pub(crate) async fn normalise<R: Ring>(
         let cut = |component: &[R]| component[half * len..(half + 1) * len].to_vec();
         Share::new(&[len], cut(both.mine()), cut(both.next()))
     };
-    let (factor, argument) = (cut(0), cut(1));
+    Ok((cut(0), cut(1)))
+}
+
+/// A normalised number as the spline's argument, and the number of its piece: 1 round.
+pub(crate) async fn narrow<R: Ring>(
+    party: &Party,
+    argument: &Share<R>,
+    normal: &Normal,
+    spline: &Spline<R>,
+) -> Result<(Share<R>, Share<R>), Abort> {
     let (to_argument, to_piece) = argument_shifts(normal, spline);
     // Scaling up is local; only one of the two truncations is needed then.
     let up = R::one().shift_left(to_argument.min(0).unsigned_abs());
     let (piece, argument) = party
         .join(
-            async |p: &Party| truncate(p, &argument, to_piece).await,
+            async |p: &Party| truncate(p, argument, to_piece).await,
             async |p: &Party| {
                 if to_argument > 0 {
-                    truncate(p, &argument, to_argument as u32).await
+                    truncate(p, argument, to_argument as u32).await
                 } else {
                     Ok(argument.scale(up))
                 }
             },
         )
         .await;
-    Ok(Normalised {
-        factor,
-        argument: argument?,
-        piece: piece?,
-    })
+    Ok((argument?, piece?))
 }
 
 /// Bits between the normalised value and the spline's argument (negative: scale up), and its piece number.
@@ -311,20 +338,27 @@ fn scaled_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>, shift: 
 
 /// Cost of [`normalise`] for `len` elements.
 pub(crate) fn normalise_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>) -> Cost {
-    let steps = normal.thresholds.len();
+    magnitude_cost::<R>(len, normal) + narrow_cost(len, normal, spline)
+}
+
+/// Cost of [`narrow`] for `len` elements.
+pub(crate) fn narrow_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<R>) -> Cost {
     let (to_argument, to_piece) = argument_shifts(normal, spline);
     let narrow = if to_argument > 0 {
         truncate_cost::<R>(len, to_argument as u32)
     } else {
         Cost::FREE
     };
+    truncate_cost::<R>(len, to_piece).beside(narrow)
+}
+
+/// Cost of [`magnitude`] for `len` elements.
+pub(crate) fn magnitude_cost<R: Ring>(len: usize, normal: &Normal) -> Cost {
+    let steps = normal.thresholds.len();
     let compare = if steps > 0 {
         msb_cost(steps * len, normal.top + 1)
     } else {
         Cost::FREE
     };
-    compare
-        + bit_products_cost::<R>(steps * len)
-        + reshare_cost::<R>(2 * len)
-        + truncate_cost::<R>(len, to_piece).beside(narrow)
+    compare + bit_products_cost::<R>(steps * len) + reshare_cost::<R>(2 * len)
 }

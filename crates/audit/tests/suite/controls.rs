@@ -1,6 +1,6 @@
 //! The audit finds what it must: mutants, and why it varies and tests what it does.
 
-use trefoil_audit::{Entry, Mutant, Test, Vary, Verdict, mutants};
+use trefoil_audit::{Control, Entry, Mutant, Options, Test, Vary, Verdict, mutants, run};
 use trefoil_net::Role;
 
 const RUNS: usize = 256;
@@ -40,6 +40,26 @@ fn every_mutant_is_caught() {
             );
         }
     }
+}
+
+/// The false-alarm and detection rates over many seeds: a quarter of an hour.
+#[test]
+#[ignore = "a hundred audits"]
+fn rates_over_a_hundred_seeds() {
+    let (mut flagged, mut missed) = (Vec::new(), Vec::new());
+    for seed in 1..=100 {
+        let options = Options {
+            runs: RUNS,
+            seed,
+            only: Vec::new(),
+        };
+        let report = run(&options, &[], &mut |_| ()).unwrap();
+        flagged.extend(report.leaks().map(|v| (v.protocol.clone(), seed)));
+        let name = |c: &Control| c.verdicts[0].protocol.clone();
+        missed.extend(report.missed().map(|c| (name(c), seed)));
+        println!("seed {seed}: flagged {flagged:?}, missed {missed:?}");
+    }
+    assert!(flagged.len() <= 1 && missed.len() <= 1);
 }
 
 fn mutant(name: &str) -> Entry {

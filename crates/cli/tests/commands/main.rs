@@ -2,6 +2,8 @@
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod attack;
+mod audit;
 mod demo;
 mod infer;
 mod loss;

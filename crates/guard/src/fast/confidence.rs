@@ -2,7 +2,26 @@
 
 use super::query::{Anchor, Query, SCORE_SCALE};
 use crate::{Settings, Softmax};
+use std::ops::RangeInclusive;
 use trefoil_nn::Ranged;
+
+/// Scores under some noise: confidences at another scale.
+pub(super) struct Scores<B: Ranged> {
+    /// Rows × classes.
+    pub(super) scaled: B::Tensor,
+    /// Their sums (rows).
+    pub(super) scale: B::Tensor,
+    rest: Option<Rest<B>>,
+}
+
+/// What is left to do for softmax proper.
+struct Rest<B: Ranged> {
+    scale: B::RowScale,
+    range: RangeInclusive<f64>,
+    /// Scores of the classes but the label, relative to a maximum of theirs.
+    others: B::Tensor,
+    others_range: RangeInclusive<f64>,
+}
 
 /// Confidences, and how they move.
 pub(super) struct Confidence<B: Ranged> {
@@ -15,6 +34,45 @@ pub(super) struct Confidence<B: Ranged> {
     relative: bool,
 }
 
+impl<B: Ranged> Scores<B> {
+    /// The confidences alone.
+    pub(super) async fn confidences(&self, backend: &B) -> Result<B::Tensor, B::Error> {
+        match &self.rest {
+            None => Ok(self.scaled.clone()),
+            Some(rest) => {
+                let range = rest.range.clone();
+                backend
+                    .divide_scaled(&self.scaled, &rest.scale, range)
+                    .await
+            }
+        }
+    }
+
+    /// The confidences, and how they move.
+    pub(super) async fn finish(&self, backend: &B) -> Result<Confidence<B>, B::Error> {
+        let Some(rest) = &self.rest else {
+            return Ok(Confidence {
+                s: self.scaled.clone(),
+                weights: self.scaled.clone(),
+                relative: false,
+            });
+        };
+        let all = async |backend: &B| self.confidences(backend).await;
+        let others = async |backend: &B| {
+            let total = backend.sum(&rest.others, 1);
+            backend
+                .share_of(&rest.others, &total, rest.others_range.clone())
+                .await
+        };
+        let (s, weights) = backend.join(all, others).await;
+        Ok(Confidence {
+            s: s?,
+            weights: weights?,
+            relative: true,
+        })
+    }
+}
+
 impl Softmax {
     /// Whether the gradient's element at the label is minus the sum of the others.
     pub(super) fn balances(self) -> bool {
@@ -23,47 +81,44 @@ impl Softmax {
 }
 
 impl<B: Ranged> Confidence<B> {
-    /// The weights at a common scale with the label's part of the gradient: relative to all classes where `label` is the
-    /// query's, so that there is no such part; the true ones elsewhere.
+    /// The weights at a common scale with the label's part of the gradient: relative where `label` is the query's, so that
+    /// there is no such part; the true ones elsewhere. `own` is the confidence of the query's label.
     pub(super) async fn weights_if(
         &self,
         backend: &B,
         query: &Query<B>,
         label: &B::Bits,
+        own: &B::Tensor,
     ) -> Result<B::Tensor, B::Error> {
         if !self.relative {
             return Ok(self.weights.clone());
         }
-        let (rows, n) = ([query.rows], query.classes);
-        let own = async |backend: &B| -> Result<B::Tensor, B::Error> {
-            Ok(backend.sum(&backend.masked(&query.label, &self.s).await?, 1))
-        };
-        let same = async |backend: &B| backend.and(label, &query.label).await;
-        let (own, same) = backend.join(own, same).await;
-        let changed = backend.not(&backend.parity(&same?));
+        let same = backend.and(label, &query.label).await?;
+        let changed = backend.not(&backend.parity(&same));
         // 1, or what is not the label's: 1 - s'_l.
-        let less = backend.masked(&changed, &own?).await?;
-        let scale = backend.sub(&backend.constant(&rows, 1.0), &less);
-        backend.mul(&self.weights, &backend.repeat(&scale, n)).await
+        let less = backend.masked(&changed, own).await?;
+        let scale = backend.sub(&backend.constant(&[query.rows], 1.0), &less);
+        backend
+            .mul(&self.weights, &backend.repeat(&scale, query.classes))
+            .await
     }
 }
 
-/// The confidences of `query` under `noise` (rows × classes, in units of beta).
-pub(super) async fn confidence<B: Ranged>(
+/// The scores of `query` under `noise` (rows × classes, in units of beta).
+pub(super) async fn scores<B: Ranged>(
     backend: &B,
     settings: &Settings,
     query: &Query<B>,
     noise: &B::Tensor,
-) -> Result<Confidence<B>, B::Error> {
+) -> Result<Scores<B>, B::Error> {
     let Some(anchor) = &query.anchor else {
         let logits = backend.add(&query.logits, noise);
         let beta = ndarray::ArrayD::from_elem(vec![1, 1], settings.steps.beta);
         let logits = backend.mul_public(&logits, &beta).await?;
-        let s = settings.softmax.apply(backend, &logits).await?;
-        return Ok(Confidence {
-            weights: s.clone(),
-            s,
-            relative: false,
+        return Ok(Scores {
+            scaled: settings.softmax.apply(backend, &logits).await?,
+            scale: backend.constant(&[query.rows], 1.0),
+            rest: None,
         });
     };
     if settings.anchored() {
@@ -89,7 +144,7 @@ async fn anchored<B: Ranged>(
     query: &Query<B>,
     anchor: &Anchor<B>,
     noise: &B::Tensor,
-) -> Result<Confidence<B>, B::Error> {
+) -> Result<Scores<B>, B::Error> {
     let (reach, depth, beta) = (
         settings.reach() + 0.1,
         settings.depth(),
@@ -124,7 +179,7 @@ async fn anchored<B: Ranged>(
     let (low, high) = ((-reach).exp(), n as f64 * reach.exp());
     let range = SCORE_SCALE * low..=SCORE_SCALE * 2.0 * high;
     let scores = backend.add(&weighed?, &placed?);
-    divided(backend, &scores, range, &others, low..=high).await
+    scaled(backend, &scores, range, others, low..=high).await
 }
 
 /// With a maximum of its own for this noise.
@@ -134,7 +189,7 @@ async fn afresh<B: Ranged>(
     query: &Query<B>,
     anchor: &Anchor<B>,
     noise: &B::Tensor,
-) -> Result<Confidence<B>, B::Error> {
+) -> Result<Scores<B>, B::Error> {
     let (reach, depth, beta) = (settings.reach(), settings.depth(), settings.steps.beta);
     let n = query.classes;
     let bound = 4.0 * (depth + reach + crate::LOGIT_LIMIT) / beta;
@@ -200,29 +255,27 @@ async fn afresh<B: Ranged>(
     let (weighed, placed) = backend.join(weigh, place).await;
     let scores = backend.add(&weighed?, &placed?);
     let range = 0.9..=n as f64 + 1.0;
-    divided(backend, &scores, range.clone(), &others, range).await
+    scaled(backend, &scores, range.clone(), others, range).await
 }
 
-/// Scores by their sum, and the other classes' by theirs.
-async fn divided<B: Ranged>(
+/// Scores by a power of two near their sum.
+async fn scaled<B: Ranged>(
     backend: &B,
     scores: &B::Tensor,
-    range: std::ops::RangeInclusive<f64>,
-    others: &B::Tensor,
-    others_range: std::ops::RangeInclusive<f64>,
-) -> Result<Confidence<B>, B::Error> {
-    let all = async |backend: &B| {
-        let total = backend.sum(scores, 1);
-        backend.share_of(scores, &total, range).await
-    };
-    let rest = async |backend: &B| {
-        let total = backend.sum(others, 1);
-        backend.share_of(others, &total, others_range).await
-    };
-    let (s, weights) = backend.join(all, rest).await;
-    Ok(Confidence {
-        s: s?,
-        weights: weights?,
-        relative: true,
+    range: RangeInclusive<f64>,
+    others: B::Tensor,
+    others_range: RangeInclusive<f64>,
+) -> Result<Scores<B>, B::Error> {
+    let total = backend.sum(scores, 1);
+    let (scaled, scale) = backend.scale_rows(scores, &total, range.clone()).await?;
+    Ok(Scores {
+        scale: backend.sum(&scaled, 1),
+        scaled,
+        rest: Some(Rest {
+            scale,
+            range,
+            others,
+            others_range,
+        }),
     })
 }

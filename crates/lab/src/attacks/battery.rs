@@ -146,7 +146,7 @@ fn metric_attacks(evidence: &Evidence<'_>, battery: &mut Battery) {
             thresholds: "needs none: members are those whose label is right".to_owned(),
         });
     } else {
-        battery.skip("correctness", "It needs the records' labels.");
+        battery.skip("correctness", "needs the records' labels");
     }
     let attacks: [(&str, Score, bool); 4] = [
         ("conf", conf::score, true),
@@ -164,7 +164,7 @@ fn metric_attacks(evidence: &Evidence<'_>, battery: &mut Battery) {
     };
     for (attack, score, needs_labels) in attacks {
         if needs_labels && !known {
-            battery.skip(attack, "It needs the records' labels.");
+            battery.skip(attack, "needs the records' labels");
             continue;
         }
         let score = |outputs: &Outputs| outputs.scores(score);
@@ -205,11 +205,11 @@ const NO_SHADOW: &str = "none: they would be chosen on shadow outputs";
 fn network(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabError> {
     let name = "NN-M";
     let Some(shadow) = evidence.shadow else {
-        battery.skip(name, "It needs shadow outputs to train its network on.");
+        battery.skip(name, "needs shadow outputs to train its network on");
         return Ok(());
     };
     let Some(trainer) = evidence.trainer else {
-        battery.skip(name, "It needs a trainer for its network.");
+        battery.skip(name, "needs a trainer for its network");
         return Ok(());
     };
     let target = evidence.target.as_ref();
@@ -240,15 +240,12 @@ fn likelihood_ratios(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(
         if variant.online() && !online {
             battery.skip(
                 name,
-                "It needs, for every record, reference models that were trained on it.",
+                "needs, for every record, reference models that were trained on it",
             );
             continue;
         }
         if !variant.fixed() && !enough(references, variant) {
-            battery.skip(
-                name,
-                "It needs two or more reference models for a deviation.",
-            );
+            battery.skip(name, "needs two or more reference models for a deviation");
             continue;
         }
         let score = |(outputs, references)| lira::scores(outputs, references, variant);
@@ -264,7 +261,7 @@ fn likelihood_ratios(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(
         let natural = variant.online().then_some(0.0);
         battery
             .verdicts
-            .push(global(name, scores, shadow_scores, natural));
+            .push(Verdict::by_shadow(name, scores, shadow_scores, natural));
     }
     Ok(())
 }
@@ -287,8 +284,8 @@ fn robust(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabError
     let Some(population) = evidence.population else {
         battery.skip(
             name,
-            "It needs a population: other records that the target was not trained on, with the \
-             outputs of the target and of the reference models.",
+            "needs a population: other records that the target was not trained on, with the \
+             outputs of the target and of the reference models",
         );
         return Ok(());
     };
@@ -310,7 +307,7 @@ fn robust(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(), LabError
     };
     battery
         .verdicts
-        .push(global(name, scores, shadow_scores, None));
+        .push(Verdict::by_shadow(name, scores, shadow_scores, None));
     Ok(())
 }
 
@@ -323,50 +320,109 @@ fn needs<'a>(
     if evidence.references.is_none() {
         battery.skip(
             name,
-            "It needs reference models: outputs, for the same records, of models not trained on \
-             them.",
+            "needs reference models: outputs, for the same records, of models not trained on \
+             them",
         );
     } else if !labelled(evidence) {
-        battery.skip(name, "It needs the records' labels.");
+        battery.skip(name, "needs the records' labels");
         return None;
     }
     evidence.references
 }
 
-/// A verdict with one threshold for all classes: from the shadow's scores, or the natural one.
-fn global(
-    attack: &str,
-    scores: Sides<Vec<f64>>,
-    shadow: Option<Sides<Vec<f64>>>,
-    natural: Option<f64>,
-) -> Verdict {
-    let decide = |threshold: f64| {
-        let above = |side: &Vec<f64>| side.iter().map(|&score| score >= threshold).collect();
-        scores.as_ref().map(above)
-    };
-    let (decisions, thresholds) = match (shadow, natural) {
-        (Some(shadow), _) => {
-            let thresholds = Thresholds::global(shadow.as_ref().map(Vec::as_slice));
-            (
-                Some(decide(thresholds.of(0))),
-                "one, best on the shadow outputs".to_owned(),
-            )
+#[cfg(test)]
+mod tests {
+    use super::super::nn::tests::{Logistic, around};
+    use super::*;
+    use ndarray::Array3;
+
+    fn accuracy(battery: &Battery, attack: &str) -> f64 {
+        let verdict = battery.verdicts.iter().find(|v| v.attack == attack);
+        let evaluation = verdict.unwrap().evaluate(1).unwrap();
+        evaluation.balanced_accuracy.unwrap().value
+    }
+
+    /// Reference models that are less sure of everything than any target.
+    fn references(outputs: &Outputs) -> References {
+        let shape = (4, outputs.records(), outputs.classes());
+        let confidences = Array3::from_shape_fn(shape, |(model, record, class)| {
+            0.5 * outputs.confidences()[[record, class]] + 0.5 / 3.0 + 0.01 * model as f64
+        });
+        References::offline("references", confidences).unwrap()
+    }
+
+    #[test]
+    fn every_attack_runs_on_full_evidence_and_says_what_is_missing_on_less() {
+        let target = Sides::new(around(0.9, 60, 1), around(0.6, 60, 2));
+        let shadow = Sides::new(around(0.9, 60, 3), around(0.6, 60, 4));
+        let about_target = target.as_ref().map(references);
+        let about_shadow = shadow.as_ref().map(references);
+        let others = around(0.6, 40, 5);
+        let about_others = references(&others);
+        let population = Some(Population {
+            target: &others,
+            references: &about_others,
+        });
+        let full = Evidence {
+            shadow: Some(&shadow),
+            references: Some(&about_target),
+            shadow_references: Some(&about_shadow),
+            population,
+            shadow_population: population,
+            trainer: Some(&Logistic),
+            ..Evidence::new(&target)
+        };
+        let battery = run_all(&full).unwrap();
+        let skipped: Vec<&str> = battery.skipped.iter().map(|s| s.attack.as_str()).collect();
+        assert_eq!(skipped, ["LiRA-online", "LiRA-online-fixed"]);
+        for attack in ["conf", "entr", "Mentr", "top", "NN-M", "RMIA"] {
+            assert!(accuracy(&battery, attack) > 0.9, "{attack}");
         }
-        (None, Some(threshold)) => (
-            Some(decide(threshold)),
-            format!("{threshold}, where both hypotheses are equally likely"),
-        ),
-        (None, None) => (
-            None,
-            "none: it would be chosen on shadow outputs and the reference models' for the same \
-             records"
-                .to_owned(),
-        ),
-    };
-    Verdict {
-        attack: attack.to_owned(),
-        scores,
-        decisions,
-        thresholds,
+        assert!((accuracy(&battery, "correctness") - 0.5).abs() < 1e-12);
+        let bare = run_all(&Evidence::new(&target)).unwrap();
+        let skipped: Vec<&str> = bare.skipped.iter().map(|s| s.attack.as_str()).collect();
+        assert_eq!(skipped.len(), 6);
+        assert!(bare.verdicts[1..].iter().all(|v| v.decisions.is_none()));
+    }
+
+    /// A split in which members and non-members change places must change every decision that
+    /// rests on it, and no other data may.
+    #[test]
+    fn decisions_follow_the_shadow_split_and_not_the_evaluation_split() {
+        let target = Sides::new(around(0.9, 60, 1), around(0.6, 60, 2));
+        let shadow = Sides::new(around(0.9, 60, 3), around(0.6, 60, 4));
+        let run = |target: &Sides<Outputs>, shadow: &Sides<Outputs>| {
+            let evidence = Evidence {
+                shadow: Some(shadow),
+                trainer: Some(&Logistic),
+                ..Evidence::new(target)
+            };
+            run_all(&evidence).unwrap()
+        };
+        let turn =
+            |sides: &Sides<Outputs>| Sides::new(sides.nonmembers.clone(), sides.members.clone());
+        let straight = run(&target, &shadow);
+        let other_shadow = run(&target, &turn(&shadow));
+        for attack in ["conf", "Mentr", "NN-M"] {
+            assert!(accuracy(&straight, attack) > 0.95);
+            assert!(accuracy(&other_shadow, attack) < 0.6, "{attack}");
+        }
+        // Turning the evaluation split turns the result: the same records get the same decisions.
+        let other_target = run(&turn(&target), &shadow);
+        for (a, b) in straight.verdicts.iter().zip(&other_target.verdicts) {
+            let (a, b) = (a.decisions.as_ref().unwrap(), b.decisions.as_ref().unwrap());
+            assert_eq!((&a.members, &a.nonmembers), (&b.nonmembers, &b.members));
+        }
+    }
+
+    #[test]
+    fn classes_that_differ_are_refused() {
+        let two = Outputs::new("o", ndarray::array![[0.5, 0.5]], vec![0]).unwrap();
+        let target = Sides::new(around(0.9, 5, 1), two);
+        let error = run_all(&Evidence::new(&target)).unwrap_err().to_string();
+        assert!(
+            error.contains("2 classes") && error.contains("have 3"),
+            "{error}"
+        );
     }
 }

@@ -22,7 +22,7 @@ pub trait Trainer {
 /// A trained attacker.
 pub trait Membership {
     /// For each row of `features` (records, width) how likely it is a member's, 0.5 being the
-    /// border.
+    /// border. In double precision to the end: the surest records must not all round to 1.
     ///
     /// # Errors
     /// If the model cannot be run.

@@ -6,7 +6,8 @@ use image::{ExtendedColorType, ImageEncoder};
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
-use plotters::style::{FontStyle, register_font};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontDesc, FontStyle, register_font};
 use std::sync::OnceLock;
 
 /// Pixels of a PNG for each unit of a figure.
@@ -68,26 +69,19 @@ impl<DB: DrawingBackend> Canvas<DB> {
 
     fn draw(self, drawing: &impl Drawing) -> Drawn<DB> {
         self.area.fill(&WHITE)?;
-        let heading = self.text(17).with_font_style(FontStyle::Bold);
-        let below = self.area.titled(drawing.title(), heading)?;
+        let (width, _) = self.area.dim_in_pixel();
+        let (head, below) = self.area.split_vertically(self.pixels(40));
+        let font = FontDesc::from(("sans-serif", self.pixels(17), FontStyle::Bold));
+        let middle = Pos::new(HPos::Center, VPos::Center);
+        let heading = font.color(&INK).pos(middle);
+        let place = (width as i32 / 2, self.pixels(26) as i32);
+        head.draw_text(drawing.title(), &heading, place)?;
         let canvas = Self {
             area: below,
             scale: self.scale,
         };
         drawing.draw(&canvas)?;
         self.area.present()
-    }
-}
-
-/// The style with another weight.
-trait Weighted {
-    fn with_font_style(self, style: FontStyle) -> Self;
-}
-
-impl Weighted for TextStyle<'_> {
-    fn with_font_style(mut self, style: FontStyle) -> Self {
-        self.font = self.font.style(style);
-        self
     }
 }
 

@@ -55,11 +55,8 @@ impl Section {
         for sentence in results.sentences() {
             self.text(sentence);
         }
-        for skipped in &results.skipped {
-            self.text(format!(
-                "{} did not run. {}",
-                skipped.attack, skipped.reason
-            ));
+        for group in results.not_run() {
+            self.text(format!("Not run: {group}"));
         }
         self.figure(Figure::Roc(results.roc()))
     }
@@ -190,13 +187,17 @@ fn file_name(index: usize, title: &str) -> String {
 /// Write a file that appears whole or not at all.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If it cannot be written, or `path` is there and no regular file, such as a device, which this
+/// would replace.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let save = || -> std::io::Result<()> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(std::io::Error::other("it is not a regular file"));
+        }
         // As the user's umask says, like any other program's files.
         let mut file = tempfile::Builder::new()
             .prefix(".trefoil-")

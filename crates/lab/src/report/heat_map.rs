@@ -78,7 +78,10 @@ impl HeatMap {
             .margin(canvas.pixels(12))
             .x_label_area_size(canvas.pixels(50))
             .y_label_area_size(canvas.pixels(76))
-            .build_cartesian_2d((0..columns).into_segmented(), (0..rows).into_segmented())?;
+            .build_cartesian_2d(
+                (0..columns.saturating_sub(1)).into_segmented(),
+                (0..rows.saturating_sub(1)).into_segmented(),
+            )?;
         let name = |names: &[String], place: &SegmentValue<usize>| match place {
             SegmentValue::CenterOf(index) => names.get(*index).cloned().unwrap_or_default(),
             _ => String::new(),
@@ -97,7 +100,13 @@ impl HeatMap {
             .axis_desc_style(canvas.text(15))
             .draw()?;
         let (low, high) = self.range();
-        let corner = SegmentValue::Exact::<usize>;
+        let corner = |index: usize, count: usize| {
+            if index == count {
+                SegmentValue::Last
+            } else {
+                SegmentValue::Exact(index)
+            }
+        };
         let centred = Pos::new(HPos::Center, VPos::Center);
         for (row, values) in self.values.iter().enumerate().take(rows) {
             for (column, &value) in values.iter().enumerate().take(columns) {
@@ -108,8 +117,8 @@ impl HeatMap {
                 let colour = colour(share);
                 chart.draw_series([Rectangle::new(
                     [
-                        (corner(column), corner(row)),
-                        (corner(column + 1), corner(row + 1)),
+                        (corner(column, columns), corner(row, rows)),
+                        (corner(column + 1, columns), corner(row + 1, rows)),
                     ],
                     colour.filled(),
                 )])?;
@@ -130,7 +139,7 @@ impl HeatMap {
         let mut chart = ChartBuilder::on(area)
             .margin(canvas.pixels(12))
             .margin_bottom(canvas.pixels(62))
-            .right_y_label_area_size(canvas.pixels(84))
+            .right_y_label_area_size(canvas.pixels(74))
             .build_cartesian_2d(0.0..1.0, low..high)?;
         chart
             .configure_mesh()

@@ -60,7 +60,9 @@ impl Histogram {
         let last = largest(values.members).max(largest(values.nonmembers));
         let count = |values: &[usize]| {
             let mut counts = vec![0; last + 1];
-            values.iter().for_each(|&value| counts[value] += 1);
+            for &value in values {
+                counts[value] += 1;
+            }
             counts
         };
         Self {
@@ -69,6 +71,30 @@ impl Histogram {
             borders: (0..=last + 1).map(|i| i as f64 - 0.5).collect(),
             counts: values.map(count),
         }
+    }
+
+    /// The upper edge of each run of bins that are not empty.
+    fn outlines(&self, shares: &[f64]) -> Vec<Vec<(f64, f64)>> {
+        let mut outlines: Vec<Vec<(f64, f64)>> = Vec::new();
+        let mut inside = false;
+        for (ends, &share) in self.borders.windows(2).zip(shares) {
+            if share <= 0.0 {
+                inside = false;
+                continue;
+            }
+            if !inside {
+                outlines.push(vec![(ends[0], 0.0)]);
+                inside = true;
+            }
+            if let Some(outline) = outlines.last_mut() {
+                // Down again at the end of every bin; the next one goes on from its top.
+                if outline.len() > 1 {
+                    outline.pop();
+                }
+                outline.extend([(ends[0], share), (ends[1], share), (ends[1], 0.0)]);
+            }
+        }
+        outlines
     }
 
     /// Shares of the records in percent.
@@ -109,7 +135,7 @@ impl Drawing for Histogram {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_label_formatter(&short)
+            .x_label_formatter(&|v| short(*v))
             .y_label_formatter(&|share| format!("{share:.0} %"))
             .x_desc(self.axis.as_str())
             .y_desc("share of records")
@@ -117,8 +143,8 @@ impl Drawing for Histogram {
             .axis_desc_style(canvas.text(15))
             .draw()?;
         let sides = [
-            ("non-members", &shares.nonmembers, COLOURS[1]),
             ("members", &shares.members, COLOURS[0]),
+            ("non-members", &shares.nonmembers, COLOURS[1]),
         ];
         let length = canvas.pixels(16) as i32;
         for (name, shares, colour) in sides {
@@ -133,9 +159,9 @@ impl Drawing for Histogram {
                     colour.mix(0.6).filled(),
                 )
             });
-            let outline = self.borders.windows(2).zip(shares);
-            let outline = outline.flat_map(|(ends, &share)| [(ends[0], share), (ends[1], share)]);
-            chart.draw_series(LineSeries::new(outline, canvas.curve(colour)))?;
+            for outline in self.outlines(shares) {
+                chart.draw_series(LineSeries::new(outline, canvas.curve(colour)))?;
+            }
         }
         chart
             .configure_series_labels()
@@ -150,7 +176,7 @@ impl Drawing for Histogram {
 }
 
 /// A number without superfluous digits.
-pub(super) fn short(value: &f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" {
@@ -171,7 +197,21 @@ mod tests {
         let expected = Sides::new(vec![2, 1, 0, 2], vec![1, 0, 1, 0]);
         assert_eq!(histogram.counts, expected);
         assert_eq!(histogram.borders, [0.0, 0.25, 0.5, 0.75, 1.0]);
-        assert_eq!(histogram.shares().members, [40.0, 20.0, 0.0, 40.0]);
+        let shares = histogram.shares().members;
+        assert_eq!(shares, [40.0, 20.0, 0.0, 40.0]);
+        let first = [
+            (0.0, 0.0),
+            (0.0, 40.0),
+            (0.25, 40.0),
+            (0.25, 20.0),
+            (0.5, 20.0),
+            (0.5, 0.0),
+        ];
+        let second = [(0.75, 0.0), (0.75, 40.0), (1.0, 40.0), (1.0, 0.0)];
+        assert_eq!(
+            histogram.outlines(&shares),
+            [first.to_vec(), second.to_vec()]
+        );
     }
 
     #[test]
@@ -185,8 +225,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!(short(&0.25), "0.25");
-        assert_eq!(short(&-0.0), "0");
-        assert_eq!(short(&10.0), "10");
+        assert_eq!(short(0.25), "0.25");
+        assert_eq!(short(-0.0), "0");
+        assert_eq!(short(10.0), "10");
     }
 }

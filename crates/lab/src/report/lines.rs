@@ -49,6 +49,8 @@ impl Drawing for Lines {
 
     fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> Drawn<DB> {
         let (left, right) = self.range(|point| point.0);
+        let room = 0.03 * (right - left);
+        let (left, right) = (left - room, right + room);
         let (bottom, top) = self.range(|point| point.1);
         let (bottom, top) = (bottom.min(0.0), top + 0.06 * (top - bottom.min(0.0)));
         let mut chart = ChartBuilder::on(&canvas.area)
@@ -65,8 +67,8 @@ impl Drawing for Lines {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_label_formatter(&short)
-            .y_label_formatter(&short)
+            .x_label_formatter(&|v| short(*v))
+            .y_label_formatter(&|v| short(*v))
             .x_desc(self.x_axis.as_str())
             .y_desc(self.y_axis.as_str())
             .label_style(canvas.text(13))

@@ -173,6 +173,21 @@ impl Results {
         sentences
     }
 
+    /// The attacks that did not run, by what they lack.
+    pub fn not_run(&self) -> Vec<String> {
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for Skipped { attack, reason } in &self.skipped {
+            match groups.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, attacks)) => attacks.push(attack),
+                None => groups.push((reason, vec![attack])),
+            }
+        }
+        let groups = groups.iter();
+        groups
+            .map(|(reason, attacks)| format!("{}: {reason}", attacks.join(", ")))
+            .collect()
+    }
+
     /// Which attacks do better than labels alone.
     fn against_floor(&self) -> Vec<String> {
         let Some(floor) = self.label_only_floor else {
@@ -227,18 +242,22 @@ impl Results {
     /// The attack that finds the most members at the lowest rate that the records resolve.
     fn strongest_at_low_rates(&self) -> Option<String> {
         let lowest = |result: &AttackResult| {
-            let rates = result.evaluation.rates.iter();
-            rates.filter(|rate| rate.resolved).next_back().copied()
+            let mut rates = result.evaluation.rates.iter();
+            rates.rfind(|rate| rate.resolved).copied()
         };
         let rates = self.attacks.iter().filter_map(|r| Some((r, lowest(r)?)));
-        let (result, rate) = rates.max_by(|a, b| a.1.tpr.value.total_cmp(&b.1.tpr.value))?;
+        let rates: Vec<_> = rates.collect();
+        let most = rates.iter().map(|(_, rate)| rate.tpr.value);
+        let most = most.fold(0.0, f64::max);
+        let best = rates.iter().filter(|(_, rate)| rate.tpr.value >= most);
+        let names: Vec<String> = best.map(|(result, _)| result.label()).collect();
+        let (_, rate) = rates.iter().find(|(_, rate)| rate.tpr.value >= most)?;
+        let fpr = percent(rate.fpr);
+        let fpr = fpr.trim_end_matches('0').trim_end_matches('.');
         Some(format!(
-            "at most {} % false alarms: {} finds the most members, {} %",
-            percent(rate.fpr)
-                .trim_end_matches('0')
-                .trim_end_matches('.'),
-            result.label(),
-            percent_interval(rate.tpr)
+            "at {fpr} % false alarms the most members, {} %, are found by {}",
+            percent_interval(rate.tpr),
+            names.join(", ")
         ))
     }
 
@@ -297,7 +316,7 @@ mod tests {
             ],
             skipped: vec![Skipped {
                 attack: "NN-M".into(),
-                reason: "It needs shadow outputs.".into(),
+                reason: "needs shadow outputs".into(),
             }],
         };
         let mut results = Results::new("test", &target, &battery, Attacker::Standard, 1).unwrap();

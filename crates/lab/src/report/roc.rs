@@ -2,6 +2,7 @@
 
 use super::canvas::{COLOURS, Canvas, Drawing, Drawn, GRID, INK};
 use crate::metrics::Roc;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use serde::Serialize;
 
@@ -23,9 +24,10 @@ impl RocCurve {
         let mut corners: Vec<(f64, f64)> = Vec::new();
         for point in roc.points() {
             // Of points above each other only the ends, of points beside each other too.
-            if let [.., before, last] = corners[..] {
-                let upright = before.0 == last.0 && last.0 == point.fpr;
-                let level = before.1 == last.1 && last.1 == point.tpr;
+            // Neither rate ever falls.
+            if let [.., before, _] = corners[..] {
+                let upright = point.fpr <= before.0;
+                let level = point.tpr <= before.1;
                 if upright || level {
                     corners.pop();
                 }
@@ -42,9 +44,11 @@ impl RocCurve {
     /// the more cautious one is there to be used.
     fn steps(&self) -> Vec<(f64, f64)> {
         let decades = |rate: f64| rate.max(LEAST).log10();
-        let mut steps = Vec::new();
-        let mut height = LEAST.log10();
-        for &(fpr, tpr) in &self.corners {
+        let shown = |corner: &&(f64, f64)| corner.0 > LEAST;
+        let hidden = self.corners.iter().filter(|corner| corner.0 <= LEAST);
+        let mut height = decades(hidden.map(|corner| corner.1).fold(0.0, f64::max));
+        let mut steps = vec![(LEAST.log10(), height)];
+        for &(fpr, tpr) in self.corners.iter().filter(shown) {
             steps.push((decades(fpr), height));
             height = decades(tpr);
             steps.push((decades(fpr), height));
@@ -87,13 +91,14 @@ impl Drawing for RocFigure {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
-            .x_label_formatter(&decade)
-            .y_label_formatter(&decade)
+            .x_label_formatter(&|v| decade(*v))
+            .y_label_formatter(&|v| decade(*v))
             .x_desc("false-positive rate")
             .y_desc("true-positive rate")
             .label_style(canvas.text(13))
             .axis_desc_style(canvas.text(15))
             .draw()?;
+        let length = canvas.pixels(22) as i32;
         let guess = (0..=100).map(|i| LEAST.log10() * (1.0 - f64::from(i) / 100.0));
         let (dash, gap) = (canvas.pixels(5), canvas.pixels(4));
         let style = INK.mix(0.6).stroke_width(canvas.pixels(1));
@@ -105,7 +110,9 @@ impl Drawing for RocFigure {
                 style,
             ))?
             .label("guessing")
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+            .legend(move |(x, y)| {
+                DashedPathElement::new([(x, y), (x + length, y)], dash, gap, style)
+            });
         for (index, curve) in self.curves.iter().enumerate() {
             let style = canvas.curve(COLOURS[index % COLOURS.len()]);
             // Beyond the palette, curves are thinner.
@@ -114,7 +121,6 @@ impl Drawing for RocFigure {
             } else {
                 style.stroke_width(canvas.pixels(1))
             };
-            let length = canvas.pixels(22) as i32;
             chart
                 .draw_series(LineSeries::new(curve.steps(), style))?
                 .label(curve.name.clone())
@@ -133,7 +139,7 @@ impl Drawing for RocFigure {
 }
 
 /// `-2` as `1 %`; nothing between decades.
-fn decade(exponent: &f64) -> String {
+fn decade(exponent: f64) -> String {
     let rounded = exponent.round();
     if (exponent - rounded).abs() > 1e-6 {
         return String::new();
@@ -155,7 +161,7 @@ mod tests {
         let expected = [(0.0, 0.0), (0.0, 0.75), (1.0, 0.75), (1.0, 1.0)];
         assert_eq!(curve.corners, expected);
         let steps = curve.steps();
-        assert_eq!(steps.first(), Some(&(-4.0, -4.0)));
+        assert_eq!(steps.first(), Some(&(-4.0, 0.75_f64.log10())));
         assert_eq!(steps.last(), Some(&(0.0, 0.0)));
     }
 
@@ -163,7 +169,7 @@ mod tests {
     fn decades_are_percentages() {
         let labels: Vec<String> = [-4.0, -3.0, -2.0, -1.0, 0.0, -1.5]
             .iter()
-            .map(decade)
+            .map(|v| decade(*v))
             .collect();
         assert_eq!(labels, ["0.01 %", "0.1 %", "1 %", "10 %", "100 %", ""]);
     }

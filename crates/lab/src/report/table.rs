@@ -65,7 +65,8 @@ impl Table {
         }
         text += &table.trim_fmt();
         for note in &self.notes {
-            text += &format!("\n{note}");
+            text.push('\n');
+            text += note;
         }
         text
     }

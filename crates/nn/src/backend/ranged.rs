@@ -20,6 +20,9 @@ use std::ops::RangeInclusive;
 /// Shapes that do not fit are a caller's bug.
 #[allow(async_fn_in_trait)] // See `Backend`.
 pub trait Ranged: Backend {
+    /// What [`Ranged::scale_rows`] keeps of the divisors.
+    type RowScale: Clone;
+
     /// The shape of bits.
     fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
     /// The complement.
@@ -57,16 +60,32 @@ pub trait Ranged: Backend {
         factor: f64,
         range: RangeInclusive<f64>,
     ) -> Result<Self::Tensor, Self::Error>;
-    /// `x / total`, for `|x| <= total` with `total` in `range`; `total` has `x`'s shape without the last axis.
+    /// `x / total` (rows × n by rows), for `|x| <= total` with `total` in `range`.
     async fn share_of(
         &self,
         x: &Self::Tensor,
         total: &Self::Tensor,
         range: RangeInclusive<f64>,
     ) -> Result<Self::Tensor, Self::Error>;
+    /// `x` (rows × n) by the power of two that brings each row's `total` to `[1/2, 1)`, for `|x| <= total` with `total` in
+    /// `range`. Functions whose sign does not depend on the scale of their argument can be computed of it, before
+    /// [`Ranged::divide_scaled`] has the quotients.
+    async fn scale_rows(
+        &self,
+        x: &Self::Tensor,
+        total: &Self::Tensor,
+        range: RangeInclusive<f64>,
+    ) -> Result<(Self::Tensor, Self::RowScale), Self::Error>;
+    /// `x / total` of what [`Ranged::scale_rows`] has scaled, with the same `range`.
+    async fn divide_scaled(
+        &self,
+        scaled: &Self::Tensor,
+        scale: &Self::RowScale,
+        range: RangeInclusive<f64>,
+    ) -> Result<Self::Tensor, Self::Error>;
     /// The inner products of `x` and `y` along the last axis, which is removed.
     async fn dot(&self, x: &Self::Tensor, y: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
-    /// `x / ||x||_2` along the last axis, for norms up to [`Ranged::largest_norm`]; 0 for 0. The square of the norm is
+    /// `x / ||x||_2` for each row of `x` (rows × n), for norms up to [`Ranged::largest_norm`]; 0 for 0. The square of the norm is
     /// never rounded, so that short vectors keep their direction down to the last bits of the format.
     async fn unit(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
     /// The norms that [`Ranged::unit`] takes.

@@ -21,7 +21,14 @@ pub(super) fn repeat_bits(bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
     ArrayD::from_shape_fn(IxDyn(&shape), |index| bits[&index.slice()[..bits.ndim()]])
 }
 
+/// The power of two by which each total is divided, so that it lies in `[1/2, 1)`.
+pub(super) fn powers(total: &ArrayD<f64>) -> ArrayD<f64> {
+    total.mapv(|v| (v.log2().floor() + 1.0).exp2())
+}
+
 impl Ranged for Clear {
+    type RowScale = ArrayD<f64>;
+
     fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
         bits.shape().to_vec()
     }
@@ -78,6 +85,24 @@ impl Ranged for Clear {
         _: RangeInclusive<f64>,
     ) -> Result<ArrayD<f64>, Infallible> {
         Ok(x / &total.clone().insert_axis(last_axis(x)))
+    }
+    async fn scale_rows(
+        &self,
+        x: &ArrayD<f64>,
+        total: &ArrayD<f64>,
+        _: RangeInclusive<f64>,
+    ) -> Result<(ArrayD<f64>, ArrayD<f64>), Infallible> {
+        let powers = powers(total);
+        let scale = total / &powers;
+        Ok((x / &powers.insert_axis(last_axis(x)), scale))
+    }
+    async fn divide_scaled(
+        &self,
+        scaled: &ArrayD<f64>,
+        scale: &ArrayD<f64>,
+        range: RangeInclusive<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        self.share_of(scaled, scale, range).await
     }
     async fn dot(&self, x: &ArrayD<f64>, y: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
         Ok((x * y).sum_axis(last_axis(x)))

@@ -11,6 +11,8 @@ use std::ops::RangeInclusive;
 use trefoil_ring::{Ring, power_of_two};
 
 impl<R: Ring> Ranged for Fixed<R> {
+    type RowScale = ArrayD<f64>;
+
     fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
         bits.shape().to_vec()
     }
@@ -61,6 +63,26 @@ impl<R: Ring> Ranged for Fixed<R> {
     ) -> Result<ArrayD<R>, Infallible> {
         let (x, total) = (self.decode(x.view()), self.decode(total.view()));
         let Ok(quotient) = ready(Clear.share_of(&x, &total, range));
+        Ok(self.public(&quotient))
+    }
+    async fn scale_rows(
+        &self,
+        x: &ArrayD<R>,
+        total: &ArrayD<R>,
+        range: RangeInclusive<f64>,
+    ) -> Result<(ArrayD<R>, ArrayD<f64>), Infallible> {
+        let (x, total) = (self.decode(x.view()), self.decode(total.view()));
+        let Ok((scaled, scale)) = ready(Clear.scale_rows(&x, &total, range));
+        Ok((self.public(&scaled), scale))
+    }
+    async fn divide_scaled(
+        &self,
+        scaled: &ArrayD<R>,
+        scale: &ArrayD<f64>,
+        range: RangeInclusive<f64>,
+    ) -> Result<ArrayD<R>, Infallible> {
+        let scaled = self.decode(scaled.view());
+        let Ok(quotient) = ready(Clear.share_of(&scaled, scale, range));
         Ok(self.public(&quotient))
     }
     async fn dot(&self, x: &ArrayD<R>, y: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {

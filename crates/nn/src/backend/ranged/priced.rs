@@ -1,16 +1,16 @@
 //! What the operations with ranges cost on shares.
 
 use super::Ranged;
-use super::secure::{Division, exponents, largest_norm, squares, width};
+use super::secure::{divisors, exponents, largest_norm, width};
 use crate::backend::Priced;
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use trefoil_mpc::{
-    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bilinear_truncated_cost,
-    bit_to_arithmetic_cost, exp_cost, msb_cost, multiply_bit_cost, reciprocal_cost, rsqrt_cost,
-    truncate_cost,
+    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_to_arithmetic_cost, divide_rows_cost,
+    divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost, scale_rows_cost, truncate_cost,
+    unit_rows_cost,
 };
-use trefoil_ring::{Fixed as Format, Ring, power_of_two};
+use trefoil_ring::{Ring, power_of_two};
 
 fn elements(shape: &[usize]) -> usize {
     shape.iter().product()
@@ -23,6 +23,8 @@ fn rows(shape: &[usize]) -> (Vec<usize>, usize) {
 }
 
 impl<R: Ring> Ranged for Priced<R> {
+    type RowScale = ();
+
     fn bits_shape(&self, bits: &Vec<usize>) -> Vec<usize> {
         bits.clone()
     }
@@ -85,11 +87,30 @@ impl<R: Ring> Ranged for Priced<R> {
         range: RangeInclusive<f64>,
     ) -> Result<Vec<usize>, Infallible> {
         assert_eq!(rows(x).0, *total, "totals of rows");
-        let division = Division::new::<R>(self.format(), &range);
-        let inverse = reciprocal_cost::<R>(elements(total), division.format, division.range);
-        let product = bilinear_truncated_cost::<R>(elements(x), division.inverse_bits);
-        self.add_cost(inverse + product);
+        let divisors = divisors::<R>(self.format(), &range);
+        self.add_cost(divide_rows_cost::<R>(x[0], x[1], self.format(), divisors));
         Ok(x.clone())
+    }
+    async fn scale_rows(
+        &self,
+        x: &Vec<usize>,
+        total: &Vec<usize>,
+        range: RangeInclusive<f64>,
+    ) -> Result<(Vec<usize>, ()), Infallible> {
+        assert_eq!(rows(x).0, *total, "totals of rows");
+        let divisors = divisors::<R>(self.format(), &range);
+        self.add_cost(scale_rows_cost::<R>(x[0], x[1], self.format(), divisors));
+        Ok((x.clone(), ()))
+    }
+    async fn divide_scaled(
+        &self,
+        scaled: &Vec<usize>,
+        (): &(),
+        range: RangeInclusive<f64>,
+    ) -> Result<Vec<usize>, Infallible> {
+        let divisors = divisors::<R>(self.format(), &range);
+        self.add_cost(divide_scaled_cost::<R>(scaled[0], scaled[1], divisors));
+        Ok(scaled.clone())
     }
     async fn dot(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         assert_eq!(x, y, "operands of dot");
@@ -100,11 +121,7 @@ impl<R: Ring> Ranged for Priced<R> {
         Ok(others)
     }
     async fn unit(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
-        let count = elements(&rows(x).0);
-        let twice = 2 * self.format().fraction_bits;
-        let inverse = rsqrt_cost::<R>(count, Format::new(twice), squares::<R>());
-        let product = bilinear_truncated_cost::<R>(elements(x), twice);
-        self.add_cost(bilinear_cost::<R>(count) + inverse + product);
+        self.add_cost(unit_rows_cost::<R>(x[0], x[1], self.format()));
         Ok(x.clone())
     }
     fn largest_norm(&self) -> f64 {

@@ -6,8 +6,9 @@ use crate::secure::{Secure, SharedBits};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::RangeInclusive;
 use trefoil_mpc::{
-    Abort, BitShare, ExpRange, Positive, Share, and, argmax_one_hot_lean, bit_to_arithmetic, dot,
-    exp_scaled, msb, mul_truncated, multiply_bit, reciprocal, rsqrt, truncate,
+    Abort, BitShare, ExpRange, Positive, RowScale, Share, and, argmax_one_hot_lean,
+    bit_to_arithmetic, divide_rows, divide_scaled, dot, exp_scaled, msb, multiply_bit, scale_rows,
+    truncate, unit_rows,
 };
 use trefoil_ring::{Bits, Fixed as Format, Ring};
 
@@ -24,43 +25,12 @@ pub(super) fn exponents(range: &RangeInclusive<f64>) -> ExpRange {
     ExpRange { low, high }
 }
 
-/// How a quotient at most 1 is made: the inverse has as many fraction bits as leave room for the product.
-pub(super) struct Division {
-    /// Fraction bits of the inverse.
-    pub(super) inverse_bits: u32,
-    /// The format in which [`reciprocal`] is asked, so that its result has those bits.
-    pub(super) format: Format,
-    /// The denominators, as ring elements.
-    pub(super) range: Positive,
-}
-
-impl Division {
-    pub(super) fn new<R: Ring>(format: Format, range: &RangeInclusive<f64>) -> Self {
-        let fraction = format.fraction_bits;
-        // An even sum of fraction bits, at most four below the ring's.
-        let middle = (R::BITS - 4) / 2;
-        assert!(
-            middle > fraction,
-            "a quotient with {fraction} fraction bits in a ring of {} bits",
-            R::BITS
-        );
-        let exponent = |v: f64| (v.log2() + f64::from(fraction)).max(0.0);
-        Self {
-            inverse_bits: 2 * middle - fraction,
-            format: Format::new(middle),
-            range: Positive {
-                low: exponent(*range.start()).floor() as u32,
-                high: (exponent(*range.end()).ceil() as u32 + 1).min(R::BITS - 4),
-            },
-        }
-    }
-}
-
-/// The squares of norms, at twice the fraction bits.
-pub(super) fn squares<R: Ring>() -> Positive {
+/// Divisors of a range, as ring elements.
+pub(super) fn divisors<R: Ring>(format: Format, range: &RangeInclusive<f64>) -> Positive {
+    let exponent = |v: f64| (v.log2() + f64::from(format.fraction_bits)).max(0.0);
     Positive {
-        low: 0,
-        high: R::BITS - 2,
+        low: exponent(*range.start()).floor() as u32,
+        high: (exponent(*range.end()).ceil() as u32 + 1).min(R::BITS - 4),
     }
 }
 
@@ -101,6 +71,8 @@ impl<R: Ring> Secure<R> {
 }
 
 impl<R: Ring> Ranged for Secure<R> {
+    type RowScale = RowScale<R>;
+
     fn bits_shape(&self, bits: &SharedBits) -> Vec<usize> {
         bits.shape.clone()
     }
@@ -195,11 +167,26 @@ impl<R: Ring> Ranged for Secure<R> {
         total: &Share<R>,
         range: RangeInclusive<f64>,
     ) -> Result<Share<R>, Abort> {
-        let division = Division::new::<R>(self.format(), &range);
-        let inverse = reciprocal(self.party(), total, division.format, division.range).await?;
-        let n = x.shape().last().copied().unwrap_or(1);
-        let inverse = self.repeat(&inverse, n);
-        mul_truncated(self.party(), x, &inverse, division.inverse_bits).await
+        let divisors = divisors::<R>(self.format(), &range);
+        divide_rows(self.party(), x, total, self.format(), divisors).await
+    }
+    async fn scale_rows(
+        &self,
+        x: &Share<R>,
+        total: &Share<R>,
+        range: RangeInclusive<f64>,
+    ) -> Result<(Share<R>, RowScale<R>), Abort> {
+        let divisors = divisors::<R>(self.format(), &range);
+        scale_rows(self.party(), x, total, self.format(), divisors).await
+    }
+    async fn divide_scaled(
+        &self,
+        scaled: &Share<R>,
+        scale: &RowScale<R>,
+        range: RangeInclusive<f64>,
+    ) -> Result<Share<R>, Abort> {
+        let divisors = divisors::<R>(self.format(), &range);
+        divide_scaled(self.party(), scaled, scale, divisors).await
     }
     async fn dot(&self, x: &Share<R>, y: &Share<R>) -> Result<Share<R>, Abort> {
         let ((x, others), (y, _)) = (Self::rows(x), Self::rows(y));
@@ -208,13 +195,7 @@ impl<R: Ring> Ranged for Secure<R> {
         Ok(rounded.reshape(&others))
     }
     async fn unit(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
-        let (rows, _) = Self::rows(x);
-        let squared = dot(self.party(), &rows, &rows).await?;
-        let twice = 2 * self.format().fraction_bits;
-        let inverse = rsqrt(self.party(), &squared, Format::new(twice), squares::<R>()).await?;
-        let inverse = self.repeat(&inverse, rows.shape()[1]);
-        let unit = mul_truncated(self.party(), &rows, &inverse, twice).await?;
-        Ok(unit.reshape(x.shape()))
+        unit_rows(self.party(), x, self.format()).await
     }
     fn largest_norm(&self) -> f64 {
         trefoil_ring::power_of_two(largest_norm::<R>(self.format()))

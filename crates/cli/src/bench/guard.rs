@@ -1,0 +1,214 @@
+//! `trefoil bench --only guard`: what the guard costs, by variant, classes, steps and batch.
+
+use super::Bench;
+use crate::options::LinkKind;
+use crate::progress::Bar;
+use crate::{Failure, print};
+use clap::Args;
+use ndarray::ArrayD;
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use trefoil_guard::{Classifier, GuardFile, NetworkShape, Settings, Steps, Variant};
+use trefoil_nn::{Options, Plan, Weights};
+use trefoil_serve::Inference;
+
+/// Options of the guard's benchmark.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GuardBench {
+    /// Classes, with --only guard
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "10")]
+    classes: Vec<usize>,
+    /// Searches and steps in each, with --only guard
+    #[arg(long, value_name = "OUTERxINNER,..", value_delimiter = ',', default_value = "3x10", value_parser = steps)]
+    steps: Vec<(u32, u32)>,
+    /// Queries at once, with --only guard
+    #[arg(long, value_name = "Q,..", value_delimiter = ',', default_value = "1")]
+    queries: Vec<NonZeroUsize>,
+    /// Hidden layers of the membership classifier, with --only guard
+    #[arg(
+        long,
+        value_name = "N,..",
+        value_delimiter = ',',
+        default_value = "256,128,64"
+    )]
+    hidden: Vec<usize>,
+    /// Leave SIGuard as printed out, with --only guard
+    #[arg(long)]
+    fast_only: bool,
+}
+
+fn steps(text: &str) -> Result<(u32, u32), String> {
+    let parts = text
+        .split_once('x')
+        .and_then(|(outer, inner)| Some((outer.parse().ok()?, inner.parse().ok()?)));
+    parts.ok_or_else(|| "searches and steps are expected, as in 3x10".to_owned())
+}
+
+/// One measurement.
+#[derive(Debug, Serialize)]
+struct Row {
+    variant: Variant,
+    n: usize,
+    hidden: Vec<usize>,
+    outer: u32,
+    inner: u32,
+    link: LinkKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    batch: usize,
+    /// Best of the repeats: from the first share of the logits to the last of the confidences.
+    wall_s: f64,
+    seconds: Vec<f64>,
+    rounds: u32,
+    bytes_per_party: [u64; 3],
+}
+
+/// Measure, and print.
+pub(super) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
+    let wanted = &arguments.guard;
+    let link = arguments.link.unwrap_or(if arguments.network.is_some() {
+        LinkKind::Memory
+    } else {
+        LinkKind::Tls
+    });
+    let bar = Bar::new("starting");
+    let mut client = link.client(arguments.network, arguments.timeout)?;
+    let mut rows = Vec::new();
+    for &n in &wanted.classes {
+        for &(outer, inner) in &wanted.steps {
+            for variant in [Variant::Fast, Variant::Faithful] {
+                if variant == Variant::Faithful && wanted.fast_only {
+                    continue;
+                }
+                for queries in wanted.queries.iter().map(|q| q.get()) {
+                    let name = format!("{variant:?}").to_lowercase();
+                    bar.say(format!(
+                        "{name}, {n} classes, {outer}x{inner}, {queries} at once"
+                    ));
+                    let guard = guard(arguments, n, (outer, inner), variant)?;
+                    let options = Options {
+                        fraction_bits: guard.settings.fraction_bits,
+                        ..Options::default()
+                    };
+                    let plan = Plan::of_logits(queries, n, &options);
+                    let weights = Weights::from_tensors(&plan, vec![]).map_err(Failure::new)?;
+                    let logits = random(&[queries, n])?.mapv(|v| 16.0 * v - 8.0);
+                    let job = Inference {
+                        plan: &plan,
+                        weights: &weights,
+                        guard: Some(&guard),
+                        inputs: std::slice::from_ref(&logits),
+                        observe: false,
+                    };
+                    let mut row = Row {
+                        variant,
+                        n,
+                        hidden: wanted.hidden.clone(),
+                        outer,
+                        inner,
+                        link,
+                        network: arguments.network.map(|network| network.to_string()),
+                        batch: queries,
+                        wall_s: f64::INFINITY,
+                        seconds: Vec::new(),
+                        rounds: 0,
+                        bytes_per_party: [0; 3],
+                    };
+                    for _ in 0..arguments.repeat.get() {
+                        let report = client.infer(&job, &mut |_| ())?.report;
+                        row.seconds.push(report.wall_s);
+                        row.wall_s = row.wall_s.min(report.wall_s);
+                        row.rounds = report.rounds;
+                        row.bytes_per_party = report.bytes_sent_per_party;
+                    }
+                    rows.push(row);
+                }
+            }
+        }
+    }
+    drop(bar);
+    if json {
+        return print::json(&serde_json::json!({ "guard": rows }));
+    }
+    table(&rows)
+}
+
+/// A guard with random weights: its cost does not depend on them.
+fn guard(
+    arguments: &Bench,
+    n: usize,
+    (outer, inner): (u32, u32),
+    variant: Variant,
+) -> Result<GuardFile, Failure> {
+    let shape = NetworkShape {
+        inputs: n,
+        hidden: arguments.guard.hidden.clone(),
+    };
+    shape.check().map_err(Failure::misuse)?;
+    let count = shape.layers().iter().map(|(i, o)| i * o + o).sum();
+    let mut numbers = random(&[count])?.into_iter();
+    let classifier = Classifier::sample(&shape, || 2.0 * numbers.next().unwrap_or(0.5) - 1.0);
+    let mut settings = Settings::new(shape);
+    settings.steps = Steps {
+        outer,
+        inner,
+        beta: 0.5,
+    };
+    settings.variant = variant;
+    if let Some(bits) = arguments.format.fraction_bits {
+        settings.fraction_bits = bits;
+    }
+    let classifier = classifier.map_err(Failure::misuse)?;
+    classifier.fit(&mut settings);
+    GuardFile::new(settings, classifier).map_err(Failure::misuse)
+}
+
+/// Numbers in [0, 1).
+fn random(shape: &[usize]) -> Result<ArrayD<f64>, Failure> {
+    let mut bytes = vec![0_u8; 4 * shape.iter().product::<usize>()];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
+    let words = bytes
+        .chunks_exact(4)
+        .map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]));
+    let mut values = words.map(|w| f64::from(w) / 2_f64.powi(32));
+    Ok(ArrayD::from_shape_simple_fn(shape, || {
+        values.next().unwrap_or_default()
+    }))
+}
+
+fn table(rows: &[Row]) -> Result<(), Failure> {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "variant",
+        "n",
+        "steps",
+        "at once",
+        "best",
+        "each",
+        "rounds",
+        "a step",
+        "sent together",
+        "each",
+    ]);
+    for row in rows {
+        let bytes: u64 = row.bytes_per_party.iter().sum();
+        table.add_row([
+            format!("{:?}", row.variant).to_lowercase(),
+            row.n.to_string(),
+            format!("{}x{}", row.outer, row.inner),
+            row.batch.to_string(),
+            print::time(row.wall_s),
+            print::time(row.wall_s / row.batch as f64),
+            row.rounds.to_string(),
+            format!(
+                "{:.1}",
+                f64::from(row.rounds) / f64::from(row.outer * row.inner)
+            ),
+            print::bytes(bytes),
+            print::bytes(bytes / row.batch as u64),
+        ]);
+    }
+    print::line(table.trim_fmt())
+}

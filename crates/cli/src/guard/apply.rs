@@ -1,0 +1,232 @@
+//! `trefoil guard apply`: guarded confidences of logits that are there already.
+
+use super::load;
+use crate::arrays::{self, Destination};
+use crate::check::Check;
+use crate::infer::BackendKind;
+use crate::model::{Model, NumberFormat, Pictures};
+use crate::verify_servers::Deployed;
+use crate::{Failure, local, print};
+use clap::Args;
+use ndarray::{Array2, ArrayD, Ix2};
+use serde::Serialize;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use trefoil_guard::{GuardError, LOGIT_LIMIT};
+use trefoil_nn::{Options, Plan, Weights};
+use trefoil_serve::Report;
+use trefoil_verify::Servers;
+
+/// Queries at once unless the user chooses.
+const BATCH: usize = 64;
+
+/// Options of `trefoil guard apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The guard
+    #[arg(long, value_name = "GUARD.safetensors")]
+    guard: PathBuf,
+    /// The logits: an .npy or .npz array, N rows of one logit per class
+    #[arg(long, value_name = "Z.npy")]
+    input: PathBuf,
+    /// Where to write the confidences: an .npy array of 32-bit floats, N rows
+    #[arg(long, value_name = "OUT.npy")]
+    output: PathBuf,
+    #[command(flatten)]
+    deployed: Deployed,
+    /// Rows at once [default: 64, or N if that is less]
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroUsize>,
+    #[command(flatten)]
+    format: NumberFormat,
+    /// Compute it in the clear too, and compare
+    #[arg(long)]
+    check: bool,
+}
+
+/// What `--json` shows.
+#[derive(Debug, Serialize)]
+struct Applied {
+    output: String,
+    backend: BackendKind,
+    rows: usize,
+    classes: usize,
+    batch: usize,
+    variant: trefoil_guard::Variant,
+    softmax: trefoil_guard::Softmax,
+    outer: u32,
+    inner: u32,
+    beta: f64,
+    /// Rows whose answer is not the softmax of their logits.
+    changed: usize,
+    labels_kept: usize,
+    #[serde(flatten)]
+    check: Option<Check>,
+    #[serde(flatten)]
+    report: Report,
+}
+
+/// Read logits, N rows, as the guard takes them.
+///
+/// # Errors
+/// Another shape, a value that is not finite or out of range: with its place.
+pub(crate) fn logits(path: &Path) -> Result<Array2<f64>, Failure> {
+    let array = arrays::read(path)?;
+    let shape = array.shape().to_vec();
+    let logits = array.into_dimensionality::<Ix2>().map_err(|_| {
+        Failure::new(format!("{} has shape {shape:?}", path.display()))
+            .help("logits are a matrix: one row a query, one column a class")
+    })?;
+    let wrong = logits
+        .indexed_iter()
+        .find(|(_, v)| !v.is_finite() || v.abs() > LOGIT_LIMIT);
+    if let Some(((row, column), &value)) = wrong {
+        let error = GuardError::Logit {
+            row,
+            column,
+            value,
+            limit: LOGIT_LIMIT,
+        };
+        return Err(Failure::new(format!("{}: {error}", path.display()))
+            .help("give the numbers before the softmax; if they are that large, divide all logits by a temperature, as in training"));
+    }
+    Ok(logits)
+}
+
+/// A model of nothing but a guard.
+///
+/// # Errors
+/// If the guard is for another number of classes, or its numbers do not fit.
+pub(crate) fn guard_alone(
+    path: &Path,
+    rows: usize,
+    classes: usize,
+    format: NumberFormat,
+) -> Result<Model, Failure> {
+    let mut options = Options::ring(format.ring);
+    if let Some(bits) = format.fraction_bits {
+        options.fraction_bits = bits;
+    }
+    let guard = load(path)?;
+    let plan = Plan::of_logits(rows, classes, &options);
+    let weights = Weights::from_tensors(&plan, Vec::new()).map_err(Failure::new)?;
+    let guard = super::fitted(guard, &plan)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let mut model = Model::new(plan, weights);
+    model.guard = Some(guard);
+    Ok(model)
+}
+
+/// Guard, write, and tell what it took.
+pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
+    let destination = Destination::new(&arguments.output)?;
+    let logits = logits(&arguments.input)?;
+    let (rows, classes) = logits.dim();
+    if rows == 0 {
+        return Err(Failure::new(format!(
+            "{} has no rows",
+            arguments.input.display()
+        )));
+    }
+    let batch = arguments.batch.map_or(BATCH.min(rows), NonZeroUsize::get);
+    let model = guard_alone(&arguments.guard, batch, classes, arguments.format)?;
+    let queries: ArrayD<f64> = logits.clone().into_dyn();
+    let mut deployment = arguments.deployed.deploy(&model)?;
+    let answers = deployment.answer(&queries)?;
+    let report = std::mem::take(&mut deployment.report);
+    drop(deployment);
+    let check = if arguments.check {
+        let values = queries;
+        let clear = local::clear(&model, &Pictures { values }, &mut |_| ())?;
+        clear
+            .outputs
+            .first()
+            .map(|clear| Check::new(&answers, clear))
+    } else {
+        None
+    };
+    let (changed, labels_kept) = compare(&logits, &answers);
+    destination.write(&answers)?;
+    let Some(guard) = &model.guard else {
+        return Err(Failure::new("the guard is gone: a bug"));
+    };
+    let settings = &guard.settings;
+    let applied = Applied {
+        output: arguments.output.display().to_string(),
+        backend: arguments.deployed.backend,
+        rows,
+        classes,
+        batch,
+        variant: settings.variant,
+        softmax: settings.softmax,
+        outer: settings.steps.outer,
+        inner: settings.steps.inner,
+        beta: settings.steps.beta,
+        changed,
+        labels_kept,
+        check,
+        report,
+    };
+    if json {
+        return print::json(&applied);
+    }
+    applied.print()
+}
+
+/// Rows whose confidences differ from their softmax, and rows whose label is that of their logits.
+fn compare(logits: &Array2<f64>, answers: &ArrayD<f64>) -> (usize, usize) {
+    let (mut changed, mut kept) = (0, 0);
+    for (z, s) in logits.rows().into_iter().zip(answers.rows()) {
+        let first = |v: &dyn Fn(usize) -> f64| {
+            (1..z.len()).fold(0, |best, i| if v(i) > v(best) { i } else { best })
+        };
+        kept += usize::from(first(&|i| z[i]) == first(&|i| s[i]));
+        let top = z.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        let sum: f64 = z.iter().map(|v| (v - top).exp()).sum();
+        let distance: f64 = z
+            .iter()
+            .zip(s)
+            .map(|(z, s)| ((z - top).exp() / sum - s).abs())
+            .sum();
+        changed += usize::from(distance > 0.01);
+    }
+    (changed, kept)
+}
+
+impl Applied {
+    fn print(&self) -> Result<(), Failure> {
+        let report = &self.report;
+        print::line(format!(
+            "{} of {} guarded in {} ({} at once), after a set-up of {}",
+            print::count(self.rows, "row"),
+            print::count(self.classes, "class"),
+            print::time(report.wall_s),
+            self.batch,
+            print::time(report.setup_s)
+        ))?;
+        print::line(format!(
+            "{} x {} steps of {}: {} changed by more than 0.01, {} with the label of the logits",
+            self.outer,
+            self.inner,
+            self.beta,
+            print::count(self.changed, "answer"),
+            self.labels_kept
+        ))?;
+        if self.backend == BackendKind::Secure {
+            let [first, second, third] = report.bytes_sent_per_party.map(print::bytes);
+            print::line(format!(
+                "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
+                print::count(report.rounds as usize, "round")
+            ))?;
+        }
+        if let Some(check) = &self.check {
+            print::line(format!(
+                "against the clear: labels agree for {:.2} %, largest error {:.2e}, mean {:.2e}",
+                100.0 * check.label_agreement,
+                check.max_abs_error,
+                check.mean_abs_error
+            ))?;
+        }
+        print::line(format!("answers: {}", self.output))
+    }
+}

@@ -1,0 +1,33 @@
+//! Training: architectures, stochastic gradient descent, private training, ONNX export.
+//!
+//! An [`Architecture`] is data; a [`Network`] is an architecture with parameters. [`fit`] trains it
+//! on [`Examples`], [`fit_privately`] does so with differential privacy, [`to_onnx`] writes what
+//! `trefoil infer` reads. Tensors live in `burn`, on the processor by default.
+
+mod accountant;
+mod architecture;
+mod checkpoint;
+mod examples;
+mod fit;
+mod hamp;
+mod membership;
+mod models;
+mod network;
+mod onnx;
+mod pass;
+mod private;
+mod sgd;
+
+pub use accountant::Accountant;
+pub use architecture::{Architecture, Initial, Layer, Parameter};
+pub use checkpoint::{Checkpoint, Saving};
+pub use examples::{Examples, accuracy, softmax};
+pub use fit::{Epoch, Fit, Loss, fit};
+pub use hamp::{Hamp, hamp_outputs, soft_label};
+pub use membership::{
+    DenseLayer, MembershipClassifier, MembershipOptions, train_membership_classifier,
+};
+pub use network::Network;
+pub use onnx::to_onnx;
+pub use private::{Private, fit_privately};
+pub use sgd::Sgd;

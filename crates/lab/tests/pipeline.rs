@@ -1,0 +1,85 @@
+//! A small experiment from end to end.
+
+use std::path::Path;
+use std::sync::Mutex;
+use trefoil_lab::pipeline::{Cache, Config, Outcome, Parties, Progress, Sample, Scale, run};
+
+const CONFIG: &str = r#"
+    name = "small"
+    softmaxes = ["as19", "secureml"]
+    checked = 3
+    [data]
+    records = 460
+    target = 100
+    shadow = 50
+    [target]
+    architecture = "mlp"
+    hidden = [32]
+    epochs = 20
+    batch = 16
+    sgd = { rate = 0.1 }
+    [references]
+    models = 3
+    parallel = 2
+    [membership]
+    epochs = 10
+    attack_epochs = 10
+    sgd = { rate = 0.01 }
+    [guard]
+    outer = 2
+    inner = [3]
+    beta = [0.5, 1.0]
+    tuned_on = 20
+    repeats = 2
+    [defences]
+    memguard = true
+    label_only = true
+    hamp = { entropy = 0.5, entropy_weight = 0.01 }
+    private = { epsilon = 8.0, delta = 1e-3, clip = 1.0, epochs = 2, batch = 20, sgd = { rate = 0.2 } }
+"#;
+
+/// Stands in for three parties: the answers of fixed point, off by a little.
+struct Off(f64);
+
+impl Parties for Off {
+    fn answer(&mut self, sample: &Sample<'_>) -> Result<ndarray::Array2<f64>, String> {
+        assert_eq!(sample.queries.shape(), [3, 446]);
+        Ok(&sample.answers + self.0)
+    }
+}
+
+fn experiment(config: &Config, folder: &Path) -> (Outcome, Vec<String>) {
+    let cache = Cache::new(folder.to_owned()).unwrap();
+    let trained = Mutex::new(Vec::new());
+    let outcome = run(config, Path::new("no such folder"), &cache, Some(&mut Off(1e-3)), &|p| {
+        if let Progress::Epoch(what, epoch) = p
+            && epoch.number == epoch.of
+        {
+            trained.lock().unwrap().push(what.to_owned());
+        }
+    });
+    let trained = trained.into_inner().unwrap();
+    (outcome.unwrap(), trained)
+}
+
+#[test]
+fn a_second_run_trains_nothing_and_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::parse(CONFIG, Scale::Small).unwrap();
+    let (first, trained) = experiment(&config, folder.path());
+    assert!(trained.iter().any(|what| what == "target"));
+    assert!(trained.iter().filter(|what| what.starts_with("reference model")).count() == 3);
+    assert!((first.difference.unwrap() - 1e-3).abs() < 1e-9);
+    let text = first.report.terminal();
+    for part in ["as19 guarded", "adaptive", "HAMP", "DP-SGD", "MemGuard", "Labels changed in all guarded answers: 0"] {
+        assert!(text.contains(part), "{part} is missing:\n{text}");
+    }
+    let (second, trained) = experiment(&config, folder.path());
+    assert_eq!(trained, Vec::<String>::new());
+    assert_eq!(first.report.data, second.report.data);
+    // Another evaluation split: other records, other numbers.
+    config.seed = 2;
+    let (third, trained) = experiment(&config, folder.path());
+    assert!(!trained.is_empty());
+    assert_ne!(first.report.data, third.report.data);
+}

@@ -1,0 +1,328 @@
+//! Point functions dealt to the evaluators: short keys for long vectors with one entry.
+
+use crate::reshare::deal;
+use crate::{Abort, Cost, Party, Step};
+use aes::Aes128;
+use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use trefoil_net::Role;
+use trefoil_ring::Ring;
+
+/// Elements of keys held in one message, so that memory does not grow with the tensor.
+const CHUNK: usize = 1 << 12;
+/// A node of the tree: 126 bits of seed, and in the lowest bit of a party's own node its control bit.
+type Node = u128;
+/// Bits of a correction word that belong to the control bits of the left and the right child.
+const CONTROL: Node = 3;
+
+/// Per element, deal the vector of `2^index_bits` numbers that is `value` at `position` and 0 elsewhere (`points`,
+/// party 0's), and hand each evaluator's shares of it to `read`, in order.
+///
+/// # Protocol
+/// A distributed point function with a dealer (Boyle, Gilboa, Ishai, CCS 2016, Figure 1, with early termination in blocks
+/// of 16 bytes): both evaluators grow a binary tree from a seed that each shares with party 0; party 0 sends one correction
+/// word a level, the same to both, such that their trees agree except on the path to the position. For
+/// few entries the vector itself is shorter and is dealt.
+///
+/// # Security
+/// Semi-honest. To either evaluator its key is pseudorandom, whatever position and value are: the words are masked by the
+/// other's seed, of 126 bits. The tree's hash is AES with two fixed keys, fed forward (Guo et al., IEEE S&P 2020), secure in
+/// the ideal-cipher model.
+///
+/// # Cost
+/// [`points_cost`]: 0 rounds, from party 0 only.
+pub(crate) async fn points<R: Ring>(
+    party: &Party,
+    len: usize,
+    index_bits: u32,
+    points: impl Fn(usize) -> (usize, R),
+    mut read: impl FnMut(usize, &[R]),
+) -> Result<(), Abort> {
+    let entries = 1_usize << index_bits;
+    let Some(levels) = levels::<R>(index_bits) else {
+        let chunk = (CHUNK * 256 / entries).max(1);
+        for start in (0..len).step_by(chunk) {
+            let count = chunk.min(len - start);
+            let hot = || {
+                let mut hot = vec![R::zero(); count * entries];
+                for (i, hot) in hot.chunks_exact_mut(entries).enumerate() {
+                    let (position, value) = points(start + i);
+                    hot[position] = value;
+                }
+                hot
+            };
+            let dealt = deal(party, count * entries, hot).await?;
+            if party.role() != Role::P0 {
+                let hots = dealt.chunks_exact(entries).enumerate();
+                hots.for_each(|(i, hot)| read(start + i, hot));
+            }
+        }
+        return Ok(());
+    };
+    let hash = Hash::new();
+    let key_bytes = key_bytes(levels);
+    let mut tree = Tree::<R>::new();
+    for start in (0..len).step_by(CHUNK) {
+        let count = CHUNK.min(len - start);
+        match party.role() {
+            Role::P0 => {
+                let roots = [Role::P1, Role::P2].map(|role| roots(party, role, count));
+                let mut keys = Vec::with_capacity(count * key_bytes);
+                for i in 0..count {
+                    let (position, value) = points(start + i);
+                    let roots = [roots[0][i], roots[1][i]];
+                    key::<R>(&hash, roots, levels, position, value, &mut keys);
+                }
+                party.post(Role::P1, Step::Deal, keys.clone());
+                party.post(Role::P2, Step::Deal, keys);
+            }
+            role => {
+                let roots = roots(party, Role::P0, count);
+                let keys = party.take(Role::P0, Step::Deal, count * key_bytes).await?;
+                for (i, key) in keys.chunks_exact(key_bytes).enumerate() {
+                    read(start + i, tree.grow(&hash, roots[i], role, key));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Cost of [`points`] for `len` elements.
+pub(crate) fn points_cost<R: Ring>(len: usize, index_bits: u32) -> Cost {
+    let each = match levels::<R>(index_bits) {
+        None => R::BYTES << index_bits,
+        Some(levels) => 2 * key_bytes(levels),
+    };
+    Cost::new(0, [len * each, 0, 0])
+}
+
+/// Ring elements in a leaf.
+fn leaf<R: Ring>() -> usize {
+    16 / R::BYTES
+}
+
+/// Levels of the tree above its leaves; `None` if the vector is no longer than the keys.
+fn levels<R: Ring>(index_bits: u32) -> Option<u32> {
+    let levels = index_bits.checked_sub(leaf::<R>().trailing_zeros())?;
+    (2 * key_bytes(levels) < (R::BYTES << index_bits)).then_some(levels)
+}
+
+/// Bytes of a key: a correction word a level, and one for the leaf.
+fn key_bytes(levels: u32) -> usize {
+    16 * (levels as usize + 1)
+}
+
+/// One root seed per element, from the PRG shared with `role`.
+fn roots(party: &Party, role: Role, count: usize) -> Vec<Node> {
+    let words = party.draw::<trefoil_ring::Z64>(role, 2 * count);
+    let node = |pair: &[trefoil_ring::Z64]| {
+        (u128::from(pair[0].0) | u128::from(pair[1].0) << 64) & !CONTROL
+    };
+    words.chunks_exact(2).map(node).collect()
+}
+
+/// The control bit that the evaluators start with: they differ.
+fn first_control(role: Role) -> Node {
+    Node::from(role == Role::P2)
+}
+
+/// `x -> AES_k(x) ^ x` for three keys: the left child, the right child, the leaf's numbers.
+struct Hash([Aes128; 3]);
+
+impl Hash {
+    fn new() -> Self {
+        let key = |name: &[u8; 16]| Aes128::new(&Array::from(*name));
+        Self([
+            key(b"trefoil: left   "),
+            key(b"trefoil: right  "),
+            key(b"trefoil: numbers"),
+        ])
+    }
+
+    /// Child or numbers `which` of each node.
+    fn apply(&self, which: usize, nodes: &[Node], out: &mut Vec<Node>) {
+        let start = out.len();
+        let mut blocks: [Array<u8, _>; 8] = Default::default();
+        for group in nodes.chunks(8) {
+            for (block, node) in blocks.iter_mut().zip(group) {
+                *block = Array::from(node.to_le_bytes());
+            }
+            self.0[which].encrypt_blocks(&mut blocks[..group.len()]);
+            for (block, node) in blocks.iter().zip(group) {
+                out.push(u128::from_le_bytes(block.0) ^ node);
+            }
+        }
+        debug_assert_eq!(out.len() - start, nodes.len());
+    }
+
+    fn one(&self, which: usize, node: Node) -> Node {
+        let mut block = Array::from(node.to_le_bytes());
+        self.0[which].encrypt_block(&mut block);
+        u128::from_le_bytes(block.0) ^ node
+    }
+}
+
+/// The numbers in a block of bytes.
+fn numbers<R: Ring>(block: Node) -> impl Iterator<Item = R> {
+    let bytes = block.to_le_bytes();
+    (0..leaf::<R>()).map(move |i| {
+        let mut word = [0; 8];
+        word[..R::BYTES].copy_from_slice(&bytes[i * R::BYTES..(i + 1) * R::BYTES]);
+        R::from_u64(u64::from_le_bytes(word))
+    })
+}
+
+/// A key, the same for both evaluators, appended to `keys`.
+fn key<R: Ring>(
+    hash: &Hash,
+    roots: [Node; 2],
+    levels: u32,
+    position: usize,
+    value: R,
+    keys: &mut Vec<u8>,
+) {
+    let mut nodes = roots;
+    let mut controls: [Node; 2] = [first_control(Role::P1), first_control(Role::P2)];
+    let (block, slot) = (position / leaf::<R>(), position % leaf::<R>());
+    for level in (0..levels).rev() {
+        let keep = block >> level & 1;
+        // children[side][evaluator]
+        let children = [0, 1].map(|side| nodes.map(|node| hash.one(side, node)));
+        let lose = &children[1 - keep];
+        let mut word = (lose[0] ^ lose[1]) & !CONTROL;
+        for (side, children) in children.iter().enumerate() {
+            // The control bits of the two evaluators differ on the path only.
+            let differ = Node::from(side == keep);
+            word |= ((children[0] ^ children[1] ^ differ) & 1) << side;
+        }
+        keys.extend_from_slice(&word.to_le_bytes());
+        for evaluator in 0..2 {
+            let child = children[keep][evaluator];
+            let corrected = correct(child, controls[evaluator], word, keep);
+            (nodes[evaluator], controls[evaluator]) = (corrected & !CONTROL, corrected & 1);
+        }
+    }
+    let [first, second] = nodes.map(|node| hash.one(2, node));
+    let pairs = numbers::<R>(first).zip(numbers::<R>(second));
+    for (i, (first, second)) in pairs.enumerate() {
+        let wanted = if i == slot { value } else { R::zero() };
+        let word = wanted - first + second;
+        let word = if controls[1] == 1 { -word } else { word };
+        keys.extend_from_slice(&word.to_u64().to_le_bytes()[..R::BYTES]);
+    }
+}
+
+/// A child after its parent's correction: 126 bits of seed, and its control bit in the lowest.
+fn correct(child: Node, control: Node, word: Node, side: usize) -> Node {
+    let mask = control.wrapping_neg();
+    let seed = (child ^ word & mask) & !CONTROL;
+    seed | (child ^ (word >> side) & mask) & 1
+}
+
+/// Space for one evaluator's tree.
+struct Tree<R> {
+    seeds: Vec<Node>,
+    controls: Vec<Node>,
+    children: [Vec<Node>; 2],
+    out: Vec<R>,
+}
+
+impl<R: Ring> Tree<R> {
+    fn new() -> Self {
+        Self {
+            seeds: Vec::new(),
+            controls: Vec::new(),
+            children: [Vec::new(), Vec::new()],
+            out: Vec::new(),
+        }
+    }
+
+    /// This evaluator's shares of the vector of `key`.
+    fn grow(&mut self, hash: &Hash, root: Node, role: Role, key: &[u8]) -> &[R] {
+        self.seeds.clear();
+        self.controls.clear();
+        self.seeds.push(root);
+        self.controls.push(first_control(role));
+        let words = key.chunks_exact(16).map(|chunk| {
+            let mut word = [0; 16];
+            word.copy_from_slice(chunk);
+            Node::from_le_bytes(word)
+        });
+        let levels = key.len() / 16 - 1;
+        let mut last = 0;
+        for (level, word) in words.enumerate() {
+            if level == levels {
+                last = word;
+                break;
+            }
+            for (side, children) in self.children.iter_mut().enumerate() {
+                children.clear();
+                hash.apply(side, &self.seeds, children);
+            }
+            let controls = std::mem::take(&mut self.controls);
+            self.seeds.clear();
+            for (i, control) in controls.into_iter().enumerate() {
+                for (side, children) in self.children.iter().enumerate() {
+                    let child = correct(children[i], control, word, side);
+                    self.seeds.push(child & !CONTROL);
+                    self.controls.push(child & 1);
+                }
+            }
+        }
+        self.out.clear();
+        let blocks = &mut self.children[0];
+        blocks.clear();
+        hash.apply(2, &self.seeds, blocks);
+        for (&block, &control) in blocks.iter().zip(&self.controls) {
+            for (number, word) in numbers::<R>(block).zip(numbers::<R>(last)) {
+                let share = if control == 1 { number + word } else { number };
+                let signed = if role == Role::P1 { share } else { -share };
+                self.out.push(signed);
+            }
+        }
+        &self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trefoil_ring::{Z32, Z64};
+
+    fn vectors_have_one_entry<R: Ring>() {
+        let hash = Hash::new();
+        for index_bits in 5..=9 {
+            let Some(levels) = levels::<R>(index_bits) else {
+                continue;
+            };
+            let entries = 1_usize << index_bits;
+            for position in [0, 1, 2, 3, entries / 2, entries - 2, entries - 1] {
+                let roots = [7, 9].map(|i: u128| {
+                    (i + position as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060) & !CONTROL
+                });
+                let value = R::from_u64(0xfeed_0123_4567_89ab);
+                let mut keys = Vec::new();
+                key::<R>(&hash, roots, levels, position, value, &mut keys);
+                assert_eq!(keys.len(), key_bytes(levels));
+                let shares = [(Role::P1, 0), (Role::P2, 1)].map(|(role, i)| {
+                    let mut tree = Tree::<R>::new();
+                    tree.grow(&hash, roots[i], role, &keys).to_vec()
+                });
+                for entry in 0..entries {
+                    let sum = shares[0][entry] + shares[1][entry];
+                    let expected = if entry == position { value } else { R::zero() };
+                    assert_eq!(
+                        sum, expected,
+                        "entry {entry} of {entries}, point at {position}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_sum_of_the_shares_is_the_point() {
+        vectors_have_one_entry::<Z64>();
+        vectors_have_one_entry::<Z32>();
+    }
+}
