@@ -96,11 +96,11 @@ fn errors_in<R: Ring>(
 ) -> Result<Vec<LayerError>, InputError> {
     let format = plan.format();
     let backend = Fixed::<R>::new(format, seed);
-    let mut exact = Walk::new(plan, &weights.to_clear(), inputs.to_vec());
+    let mut exact = Walk::new(plan, weights.to_clear(), inputs.to_vec());
     let encoded = inputs
         .iter()
         .map(|input| input.mapv(|value| format.encode::<R>(value)));
-    let mut rounded = Walk::new(plan, &weights.encode::<R>(plan)?, encoded.collect());
+    let mut rounded = Walk::new(plan, weights.encode::<R>(plan)?, encoded.collect());
     let mut errors = Vec::with_capacity(plan.steps.len());
     loop {
         let start = Instant::now();

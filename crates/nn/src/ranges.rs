@@ -197,7 +197,7 @@ impl Ranges {
         let given = backend.take();
         let reached = inputs.iter().map(Interval::extremes).collect();
         let mut steps = Vec::with_capacity(plan.steps.len());
-        let mut walk = Walk::new(plan, &weights, inputs);
+        let mut walk = Walk::new(plan, weights, inputs);
         loop {
             let start = Instant::now();
             let Ok(step) = ready(walk.step(&backend));

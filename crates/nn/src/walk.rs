@@ -17,11 +17,11 @@ impl<'a, T: Clone> Walk<'a, T> {
     ///
     /// # Panics
     /// If weights or inputs do not have the plan's number.
-    pub(crate) fn new(plan: &'a Plan, weights: &[T], inputs: Vec<T>) -> Self {
+    pub(crate) fn new(plan: &'a Plan, weights: Vec<T>, inputs: Vec<T>) -> Self {
         assert_eq!(weights.len(), plan.weights.len(), "number of weights");
         assert_eq!(inputs.len(), plan.inputs.len(), "number of inputs");
         let mut values: Vec<Option<T>> = plan.shapes.iter().map(|_| None).collect();
-        let given = weights.iter().cloned().chain(inputs);
+        let given = weights.into_iter().chain(inputs);
         for (port, tensor) in plan.weights.iter().chain(&plan.inputs).zip(given) {
             values[port.value] = Some(tensor);
         }
