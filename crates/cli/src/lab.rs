@@ -16,7 +16,7 @@ use trefoil_lab::train::to_onnx;
 use trefoil_serve::{Client, Inference};
 
 /// How long to wait for a party.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Options of `trefoil lab`.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ struct Run {
     /// What to do; examples/lab has configurations
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
-    /// The folder of the data sets [default: that in TREFOIL_DATA, or data]
+    /// The folder of the data sets [default: that in `TREFOIL_DATA`, or data]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Where results go [default: lab-NAME, from the configuration's file name]

@@ -43,7 +43,8 @@ pub async fn protect<B: trefoil_nn::Ranged>(
     logits: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
     match settings.variant {
-        Variant::Fast => guard(backend, settings, network, logits).await,
-        Variant::Faithful => faithful(backend, settings, network, logits).await,
+        // Their futures hold many tensors: not on the caller's stack.
+        Variant::Fast => Box::pin(guard(backend, settings, network, logits)).await,
+        Variant::Faithful => Box::pin(faithful(backend, settings, network, logits)).await,
     }
 }

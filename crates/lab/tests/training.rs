@@ -1,4 +1,6 @@
 //! Trained networks: exported, interrupted, and learnt.
+// Clippy's exception for tests does not reach their helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::Array2;
 use std::time::Duration;
@@ -157,7 +159,7 @@ fn interrupted_training_ends_where_uninterrupted_does() {
     other.seed = 8;
     let mut epochs = 0;
     fit(&mut network, &examples, &other, Some(&saving), &mut |_| {
-        epochs += 1
+        epochs += 1;
     })
     .unwrap();
     assert_eq!(epochs, 5);

@@ -308,8 +308,8 @@ mod tests {
                     let mut tree = Tree::<R>::new();
                     tree.grow(&hash, roots[i], role, &keys).to_vec()
                 });
-                for entry in 0..entries {
-                    let sum = shares[0][entry] + shares[1][entry];
+                let sums = shares[0].iter().zip(&shares[1]).map(|(&a, &b)| a + b);
+                for (entry, sum) in sums.enumerate() {
                     let expected = if entry == position { value } else { R::zero() };
                     assert_eq!(
                         sum, expected,

@@ -181,7 +181,7 @@ pub(super) fn run(arguments: &Train, json: bool) -> Result<(), Failure> {
             |row: ndarray::ArrayView1<'_, f64>| (classifier.score(&row.to_owned()) > 0.0) == member;
         rows.rows().into_iter().filter(|row| hit(*row)).count() as f64 / rows.nrows() as f64
     };
-    let balanced_accuracy = (hits(&members, true) + hits(&others, false)) / 2.0;
+    let balanced_accuracy = f64::midpoint(hits(&members, true), hits(&others, false));
     let guard = GuardFile::new(settings, classifier).map_err(Failure::new)?;
     guard.save(&arguments.output).map_err(Failure::new)?;
     let trained = Trained {
@@ -195,11 +195,9 @@ pub(super) fn run(arguments: &Train, json: bool) -> Result<(), Failure> {
         balanced_accuracy,
         activation_bound: guard.settings.activation_bound,
         gradient_shift: guard.settings.gradient_shift,
-        digest: guard
-            .digest()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        digest: blake3::Hash::from_bytes(guard.digest())
+            .to_hex()
+            .to_string(),
     };
     if json {
         return print::json(&trained);

@@ -274,8 +274,9 @@ fn name(arguments: &Tune, guard: &GuardFile, halves: &Halves) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&guard.digest());
     for half in halves.learn.iter().chain(&halves.tried) {
-        half.iter()
-            .for_each(|v| drop(hasher.update(&v.to_le_bytes())));
+        for v in half {
+            hasher.update(&v.to_le_bytes());
+        }
     }
     hasher.update(&(arguments.epochs as u64).to_le_bytes());
     hasher.update(&arguments.seed.to_le_bytes());

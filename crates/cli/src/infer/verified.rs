@@ -33,7 +33,7 @@ pub(super) struct Verification {
     /// The public samples' classes, where they are in a file of their own
     #[arg(long, value_name = "Y.npy", requires = "public")]
     public_labels: Option<PathBuf>,
-    /// Which public samples are spent is remembered here [default: trefoil/spent.redb in $XDG_DATA_HOME or
+    /// Which public samples are spent is remembered here [default: trefoil/spent.redb in `$XDG_DATA_HOME` or
     /// ~/.local/share]
     #[arg(long, value_name = "FILE", requires = "verify")]
     spent: Option<PathBuf>,
@@ -111,13 +111,12 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     model.check_range(public_path, &known)?;
     RangeOptions::check(&model, &arguments.input, &pictures)?;
     RangeOptions::check(&model, public_path, &known)?;
-    let tolerance = match mix_plan.tolerance.take() {
-        Some(tolerance) => tolerance,
-        None => {
-            let few = [&pictures.values, &known.values].map(|values| read_public::first(values, 8));
-            let few = concatenate(Axis(0), &few.each_ref().map(|few| few.view()));
-            derive_tolerance(&one.plan, &one.weights, &few.unwrap_or_default())?
-        }
+    let tolerance = if let Some(tolerance) = mix_plan.tolerance.take() {
+        tolerance
+    } else {
+        let few = [&pictures.values, &known.values].map(|values| read_public::first(values, 8));
+        let few = concatenate(Axis(0), &few.each_ref().map(|few| few.view()));
+        derive_tolerance(&one.plan, &one.weights, &few.unwrap_or_default())?
     };
     let spent = SpentSamples::open(&store(verification.spent.as_deref())?)?;
     let deployed = Deployed {

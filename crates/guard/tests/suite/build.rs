@@ -23,7 +23,7 @@ pub(crate) fn classifier(random: &mut Random, classes: usize, hidden: &[usize]) 
     let uniform = Array1::from_elem(classes, 1.0 / classes as f64);
     let mut confident = uniform.mapv(|v| v * 0.1);
     confident[0] += 0.9;
-    let middle = (raw.score(&uniform) + raw.score(&confident)) / 2.0;
+    let middle = f64::midpoint(raw.score(&uniform), raw.score(&confident));
     let mut layers = raw.layers().to_vec();
     let last = layers.last_mut().unwrap();
     last.bias[0] -= middle;
@@ -129,10 +129,9 @@ pub(crate) fn price(settings: &Settings, rows: usize) -> Cost {
     let network = ready(Network::new(&backend, settings, &tensors)).unwrap();
     let z = vec![rows, settings.classes()];
     ready(protect(&backend, settings, &network, &z)).unwrap();
-    let cost = backend.cost();
-    cost
+    backend.cost()
 }
 
-pub(crate) fn argmax(row: ndarray::ArrayView1<'_, f64>) -> usize {
+pub(crate) fn argmax(row: &ndarray::ArrayView1<'_, f64>) -> usize {
     (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }

@@ -35,8 +35,8 @@ fn agree(name: &str, h: &Classifier, z: &[f64], tolerance: f64) {
             "{name} on {back_end}: off by {distance}"
         );
         assert_eq!(
-            argmax(found.row(0)),
-            argmax(row(&z, 0).view()),
+            argmax(&found.row(0)),
+            argmax(&row(&z, 0).view()),
             "{name}: label"
         );
     }
@@ -67,12 +67,12 @@ fn equal_logits_keep_the_first_as_label() {
         on_fixed(&settings, &h, &z),
         on_parties(&settings, &h, &z, 3).0,
     ] {
-        assert_eq!(argmax(found.row(0)), 1, "{found}");
+        assert_eq!(argmax(&found.row(0)), 1, "{found}");
         assert!((found.sum() - 1.0).abs() < 1e-3);
     }
 }
 
-/// h = a (s_0 - b): crosses 0 where s_0 = b.
+/// `h = a (s_0 - b)`: crosses 0 where `s_0 = b`.
 fn threshold(classes: usize, a: f64, b: f64) -> Classifier {
     let mut weights = ndarray::Array2::zeros((classes, 2));
     (weights[[0, 0]], weights[[0, 1]]) = (1.0, -1.0);

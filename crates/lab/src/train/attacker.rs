@@ -40,11 +40,3 @@ impl Trainer for AttackNetwork<'_> {
         Ok(Box::new(trained))
     }
 }
-
-impl Membership for MembershipClassifier {
-    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
-        let scores = self.scores(features.mapv(f64::from).view())?;
-        let likelihood = |score: f64| 1.0 / (1.0 + (-score).exp());
-        Ok(scores.into_iter().map(likelihood).collect())
-    }
-}

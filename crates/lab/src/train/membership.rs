@@ -143,7 +143,7 @@ impl MembershipClassifier {
     }
 }
 
-/// Trains the network of NN-M (Shokri et al. 2017): 512-256-128-1, see
+/// How long the network of NN-M (Shokri et al. 2017) is trained, 512-256-128-1; see
 /// [`MembershipOptions::attack`].
 #[derive(Debug, Clone, Copy)]
 pub struct NnM {
@@ -164,30 +164,6 @@ impl NnM {
         options.epochs = self.epochs;
         options.sgd.drops = vec![self.epochs * 3 / 4];
         options
-    }
-}
-
-impl attacks::Trainer for NnM {
-    fn train(
-        &self,
-        features: &Array2<f32>,
-        members: &[bool],
-        seed: u64,
-    ) -> Result<Box<dyn attacks::Membership>, LabError> {
-        let side = |wanted: bool| {
-            let rows: Vec<usize> = (0..members.len())
-                .filter(|&row| members[row] == wanted)
-                .collect();
-            features.select(ndarray::Axis(0), &rows).mapv(f64::from)
-        };
-        let classifier = MembershipClassifier::train(
-            side(true).view(),
-            side(false).view(),
-            &MembershipClassifier::ATTACK,
-            &self.options(seed),
-            &mut |_| {},
-        )?;
-        Ok(Box::new(classifier))
     }
 }
 

@@ -20,8 +20,8 @@ mod private;
 mod sgd;
 
 pub use accountant::Accountant;
-pub use attacker::AttackNetwork;
 pub use architecture::{Architecture, Initial, Layer, Parameter};
+pub use attacker::AttackNetwork;
 pub use checkpoint::{Checkpoint, Saving};
 pub use examples::{Examples, accuracy, softmax};
 pub use fit::{Epoch, Fit, Loss, fit};
