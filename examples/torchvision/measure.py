@@ -2,8 +2,9 @@
 """Run exported networks with `trefoil infer --check`, and tabulate time, traffic, errors and memory.
 
     python measure.py --nets target/nets                        # all networks there, one picture
-    python measure.py --nets target/nets --count 4 --batch 2 resnet18
+    python measure.py --nets target/nets --count 4 --batch=2 resnet18
     python measure.py --nets target/nets --backend fixed
+    python measure.py --nets target/nets --ring=32              # other options of `trefoil infer`, with =
 
 Memory is the largest resident set of each process, as Linux counts it (VmHWM). Only Python's standard
 library and numpy are needed.
