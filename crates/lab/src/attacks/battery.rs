@@ -342,12 +342,11 @@ mod tests {
         evaluation.balanced_accuracy.unwrap().value
     }
 
-    /// Reference models that are less sure of everything than any target.
+    /// Reference models that know nothing of any record.
     fn references(outputs: &Outputs) -> References {
         let shape = (4, outputs.records(), outputs.classes());
-        let confidences = Array3::from_shape_fn(shape, |(model, record, class)| {
-            0.5 * outputs.confidences()[[record, class]] + 0.5 / 3.0 + 0.01 * model as f64
-        });
+        let confidences =
+            Array3::from_shape_fn(shape, |(model, _, _)| 1.0 / 3.0 + 0.01 * model as f64);
         References::offline("references", confidences).unwrap()
     }
 
@@ -357,7 +356,8 @@ mod tests {
         let shadow = Sides::new(around(0.9, 60, 3), around(0.6, 60, 4));
         let about_target = target.as_ref().map(references);
         let about_shadow = shadow.as_ref().map(references);
-        let others = around(0.6, 40, 5);
+        // Of less than half the members' confidence, as RMIA's γ of 2 asks for.
+        let others = around(0.4, 40, 5);
         let about_others = references(&others);
         let population = Some(Population {
             target: &others,
