@@ -1,5 +1,8 @@
 //! A small experiment from end to end.
 
+// Helpers of tests may fail as tests do.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Mutex;
 use trefoil_lab::data::Split;

@@ -1,5 +1,8 @@
 //! Trained networks: exported, interrupted, and learnt.
 
+// Helpers of tests may fail as tests do.
+#![allow(clippy::unwrap_used)]
+
 use ndarray::Array2;
 use std::time::Duration;
 use trefoil_lab::random::Stream;
@@ -157,7 +160,7 @@ fn interrupted_training_ends_where_uninterrupted_does() {
     other.seed = 8;
     let mut epochs = 0;
     fit(&mut network, &examples, &other, Some(&saving), &mut |_| {
-        epochs += 1
+        epochs += 1;
     })
     .unwrap();
     assert_eq!(epochs, 5);
