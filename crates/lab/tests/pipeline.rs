@@ -77,7 +77,7 @@ fn experiment(config: &Config, folder: &Path) -> (Outcome, Vec<String>) {
 #[test]
 fn a_second_run_trains_nothing_and_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Config::parse(CONFIG, Scale::Small).unwrap();
+    let config = Config::parse(CONFIG, Scale::Small).unwrap();
     let (first, trained) = experiment(&config, folder.path());
     assert!(trained.iter().any(|what| what == "target"));
     assert!(
