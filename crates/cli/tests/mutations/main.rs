@@ -23,10 +23,14 @@ use ndarray::{Array, Array4, ShapeBuilder};
 use ndarray_npy::WriteNpyExt;
 use peak_alloc::PeakAlloc;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use trefoil_net::{Branch, Message, Tag, decode_frame, encode_frame};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Memory is counted for the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Mutations where the environment names no other number.
 const DEFAULT: u64 = 4000;
@@ -177,6 +181,7 @@ fn check(
 
 #[test]
 fn damaged_arrays_and_frames() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (count, seed) = (
         setting("TREFOIL_MUTATIONS", DEFAULT),
         setting("TREFOIL_SEED", 1),
@@ -221,6 +226,7 @@ fn damaged_arrays_and_frames() {
 /// Headers that a parser could follow down the whole stack, or that name more than there is.
 #[test]
 fn headers_made_to_hurt() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let file = |major: u8, header: &[u8]| {
         let mut bytes = b"\x93NUMPY".to_vec();
         bytes.extend([major, 0]);
