@@ -3,7 +3,7 @@
 //! `cargo run -p trefoil-guard --example costs`
 #![allow(clippy::print_stdout)] // Its output is what it is for.
 
-use trefoil_guard::{Network, NetworkShape, Settings, Steps, Variant, protect};
+use trefoil_guard::{Network, NetworkShape, Settings, Steps, Variant, part_costs, protect};
 use trefoil_mpc::Cost;
 use trefoil_nn::{Priced, ready};
 use trefoil_ring::Z64;
@@ -50,5 +50,12 @@ fn main() {
                 }
             }
         }
+    }
+    println!("\nParts at n = 10, h = n-256-128-64-1, one query:\n");
+    println!("| part | rounds | bytes: party 0, 1, 2 |");
+    println!("|---|---|---|");
+    for (name, cost) in part_costs(&Settings::new(NetworkShape::new(10)), 1) {
+        let [zero, one, two] = cost.bytes;
+        println!("| {name} | {} | {zero}, {one}, {two} |", cost.rounds);
     }
 }

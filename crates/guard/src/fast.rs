@@ -13,7 +13,10 @@
 //! - The validation of one search runs beside the first steps of the next, whose only use for its result is c3, late.
 
 mod confidence;
+mod parts;
 mod query;
+
+pub use parts::part_costs;
 
 use crate::network::Pass;
 use crate::{Network, Settings};

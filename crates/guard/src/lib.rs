@@ -22,7 +22,7 @@ mod softmax;
 pub use classifier::{Classifier, Dense};
 pub use error::GuardError;
 pub use faithful::faithful;
-pub use fast::guard;
+pub use fast::{guard, part_costs};
 pub use file::GuardFile;
 pub use memguard::{Found, Optimiser, loss, memguard};
 pub use network::{Network, NetworkShape};

@@ -11,4 +11,5 @@ mod cost;
 mod fidelity;
 mod gradient;
 mod regression;
+mod repeat;
 mod softmax;
