@@ -274,7 +274,10 @@ mod tests {
             effects.windows(2).all(|pair| pair[1] < pair[0]),
             "{effects:?}"
         );
-        assert!((detectable(4, 1e-10) - 1.0).abs() < 1e-6, "four runs show nothing");
+        assert!(
+            (detectable(4, 1e-10) - 1.0).abs() < 1e-6,
+            "four runs show nothing"
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::{LEN, any, low_bits, signed};
 use crate::Entry;
 use trefoil_mpc::{
-    a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_to_arithmetic, less_than, max, msb, multiply_bit, relu, select,
+    a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_to_arithmetic, less_than, max, msb,
+    multiply_bit, relu, select,
 };
 use trefoil_ring::{Z32, Z64};
 
