@@ -3,6 +3,7 @@
 mod arithmetic;
 mod boolean;
 mod functions;
+mod guard;
 mod network;
 mod opening;
 
@@ -13,12 +14,13 @@ use trefoil_ring::{Bits, Fixed, Ring};
 /// Elements of most secrets: packed bits of so many fill whole bytes.
 const LEN: usize = 8;
 
-/// Every protocol of the product: all of `trefoil_mpc`, and the executor of `trefoil_nn` on a small network.
+/// Every protocol of the product: all of `trefoil_mpc`, the executor of `trefoil_nn` on a small network, and the guard of
+/// `trefoil_guard` on a small classifier.
 ///
 /// A test fails if a public protocol of `trefoil_mpc` is covered by none of them.
 ///
 /// # Errors
-/// If the small network does not compile.
+/// If the small network does not compile, or the small classifier does not fit its settings.
 pub fn protocols() -> Result<Vec<Entry>, AuditError> {
     let mut all = Vec::new();
     all.extend(arithmetic::entries());
@@ -26,6 +28,7 @@ pub fn protocols() -> Result<Vec<Entry>, AuditError> {
     all.extend(functions::entries());
     all.extend(opening::entries());
     all.extend(network::entries()?);
+    all.extend(guard::entries()?);
     Ok(all)
 }
 

@@ -1,6 +1,6 @@
 //! The statistical tests: p-values, effect sizes, intervals.
 
-use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
+use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, Discrete, Normal};
 
 /// Cells into which a sample is sorted: the values of half a byte.
 pub(crate) const CELLS: usize = 16;
@@ -79,23 +79,59 @@ pub(crate) fn chi_square_tail(statistic: f64, degrees: usize) -> f64 {
 }
 
 /// The smallest Cramér's V that [`uniform`] finds in one position with 99 % probability, with `runs` samples at the
-/// level `alpha`: by Sankaran's normal approximation of the noncentral χ² distribution.
+/// level `alpha`, whatever form the deviation has.
+///
+/// Computed for one favoured cell: of all deviations of a size it makes the statistic vary most, so that it is missed
+/// most often. (The statistic's variance grows with the sum of the cells' cubed probabilities, which for a given sum of
+/// squares is largest if one cell differs from all others.)
 pub fn detectable(runs: usize, alpha: f64) -> f64 {
-    let degrees = (CELLS - 1) as f64;
-    let Ok(central) = ChiSquared::new(degrees) else {
+    let Ok(central) = ChiSquared::new((CELLS - 1) as f64) else {
         return 1.0;
     };
     let critical = upper_quantile(|x| central.sf(x), alpha);
-    let (mut low, mut high) = (0.0, 10.0 * critical);
-    for _ in 0..80 {
+    let (mut low, mut high) = (0.0, 1.0);
+    // To four digits more than anyone prints.
+    for _ in 0..24 {
         let middle = f64::midpoint(low, high);
-        if noncentral_tail(critical, degrees, middle) < 0.99 {
+        if power_against_one_cell(runs, critical, middle) < 0.99 {
             low = middle;
         } else {
             high = middle;
         }
     }
-    (high / runs as f64 / degrees).sqrt().min(1.0)
+    high
+}
+
+/// How often Pearson's statistic of `runs` samples reaches `critical` if one cell is favoured by Cramér's V `effect`.
+///
+/// That cell's count is binomial; given it, the others are uniform, and their own statistic is a χ² variable.
+fn power_against_one_cell(runs: usize, critical: f64, effect: f64) -> f64 {
+    let (n, cells) = (runs as f64, CELLS as f64);
+    let others = cells - 1.0;
+    let probability = (1.0 + others * effect) / cells;
+    let (Ok(count), Ok(rest)) = (
+        Binomial::new(probability.min(1.0), runs as u64),
+        ChiSquared::new(others - 1.0),
+    ) else {
+        return 0.0;
+    };
+    // Farther out there is nothing to add.
+    let reach = 10.0 * (n * probability * (1.0 - probability)).sqrt() + 10.0;
+    let first = (n * probability - reach).max(0.0) as u64;
+    let last = (n * probability + reach).min(n) as u64;
+    let reached = |favoured: u64| {
+        let (favoured, left) = (favoured as f64, n - favoured as f64);
+        let between = cells / n * (favoured * favoured + left * left / others) - n;
+        let needed = critical - between;
+        if needed <= 0.0 {
+            1.0
+        } else if left > 0.0 {
+            rest.sf(needed * n * others / (cells * left))
+        } else {
+            0.0
+        }
+    };
+    (first..=last).map(|m| count.pmf(m) * reached(m)).sum()
 }
 
 /// Where a falling tail function reaches `alpha`.
@@ -110,18 +146,6 @@ fn upper_quantile(tail: impl Fn(f64) -> f64, alpha: f64) -> f64 {
         }
     }
     high
-}
-
-/// P(X ≥ x) of a noncentral χ² variable; Sankaran 1963.
-fn noncentral_tail(x: f64, degrees: f64, noncentrality: f64) -> f64 {
-    let (k, l) = (degrees, noncentrality);
-    let h = 1.0 - 2.0 * (k + l) * (k + 3.0 * l) / (3.0 * (k + 2.0 * l).powi(2));
-    let p = (k + 2.0 * l) / (k + l).powi(2);
-    let m = (h - 1.0) * (1.0 - 3.0 * h);
-    let mean = 1.0 + h * p * (h - 1.0 - (2.0 - h) * m * p / 2.0);
-    let deviation = h * (2.0 * p).sqrt() * (1.0 + m * p / 2.0);
-    let z = ((x / (k + l)).powf(h) - mean) / deviation;
-    Normal::standard().sf(z)
 }
 
 /// Wilson's interval of a proportion, at the given confidence (0.95, say).
@@ -207,28 +231,53 @@ mod tests {
         assert!((140..260).contains(&two), "{two}");
     }
 
-    /// A shift of the stated size is found in about 99 of 100 experiments.
-    #[test]
-    fn the_stated_power_is_had() {
-        let (runs, alpha) = (400, 1e-9);
-        let effect = detectable(runs, alpha);
-        // One cell with probability 1/16 + d, the others alike: V = d sqrt(16/15) / sqrt(15) * sqrt(16).
-        let d = effect * 15.0 / 16.0;
+    /// Of 2000 experiments with `runs` samples, how many find `effect` spread over the first `favoured` cells.
+    fn found(runs: usize, alpha: f64, effect: f64, favoured: usize) -> usize {
+        // With probability d a favoured cell, else any: V = d sqrt((16 / favoured - 1) / 15).
+        let cells = CELLS as f64;
+        let d = effect * ((cells - 1.0) / (cells / favoured as f64 - 1.0)).sqrt();
         let mut random = Random::new(5);
-        let found = (0..2000).filter(|_| {
+        let experiments = (0..2000).filter(|_| {
             let mut counts = [0; CELLS];
             for _ in 0..runs {
-                let cell = if random.real(0.0, 1.0) < d {
-                    0
+                let among = if random.real(0.0, 1.0) < d {
+                    favoured
                 } else {
-                    random.below(CELLS)
+                    CELLS
                 };
-                counts[cell] += 1;
+                counts[random.below(among)] += 1;
             }
             uniform(&counts).p < alpha
         });
-        let found = found.count();
-        assert!((1940..=2000).contains(&found), "{found}");
+        experiments.count()
+    }
+
+    /// A shift of the stated size is found in about 99 of 100 experiments, and more often if it is spread.
+    #[test]
+    fn the_stated_power_is_had() {
+        for (runs, alpha) in [(400, 1e-9), (256, 1e-10)] {
+            let effect = detectable(runs, alpha);
+            let one = found(runs, alpha, effect, 1);
+            // 1980 expected, deviation 4.5.
+            assert!((1960..=1996).contains(&one), "{runs} runs: {one}");
+            for favoured in [2, 4, 8] {
+                let spread = found(runs, alpha, effect, favoured);
+                assert!(spread >= 1960, "{runs} runs, {favoured} cells: {spread}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_runs_show_fainter_deviations() {
+        let effects = [64, 256, 1024, 4096, 100_000].map(|runs| detectable(runs, 1e-10));
+        assert!(
+            effects.windows(2).all(|pair| pair[1] < pair[0]),
+            "{effects:?}"
+        );
+        assert!(
+            (detectable(4, 1e-10) - 1.0).abs() < 1e-6,
+            "four runs show nothing"
+        );
     }
 
     #[test]

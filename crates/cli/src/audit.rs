@@ -319,7 +319,9 @@ impl From<AuditError> for Failure {
                 "a protocol of the product does not work here at all; try again on a less busy machine"
             }
             AuditError::File { .. } => {
-                "give the folder with the data sets by --data, or leave it out"
+                "--data wants a folder with mnist/, cifar10/, orl_faces/, onnx_models/ and cifar10_weights/; the \
+                 table \"Data\" of docs/audit.md says which files to put there and where they come from. Without \
+                 --data, digits that Trefoil draws itself are recovered, and nothing has to be obtained"
             }
             _ => return Self::new(error),
         };

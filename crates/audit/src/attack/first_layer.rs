@@ -76,7 +76,7 @@ impl FirstLayer {
             ..Options::default()
         };
         let (plan, weights) =
-            Plan::compile(graph, &options).map_err(|error| refused(error.to_string()))?;
+            Plan::compile(graph, &options).map_err(|error| refused(error.problem.to_string()))?;
         let found = plan.steps.iter().find_map(|step| match &step.layer {
             Layer::Conv(conv) => Some((step, conv)),
             _ => None,

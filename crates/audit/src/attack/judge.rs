@@ -41,7 +41,7 @@ impl Network {
         let compiled = Plan::compile(graph, &options);
         let (plan, weights) = compiled.map_err(|error| AuditError::Model {
             model: name.to_owned(),
-            problem: error.to_string(),
+            problem: error.problem.to_string(),
         })?;
         Ok(Self {
             name: name.to_owned(),

@@ -4,7 +4,7 @@ use super::{FirstLayer, Judge, Network, Preparation, Subject};
 use crate::AuditError;
 use crate::pictures::{Picture, cifar10, idx_labels, idx_pictures, orl_faces};
 use std::path::Path;
-use trefoil_nn::Graph;
+use trefoil_nn::{Graph, Problem};
 
 /// How many pictures are attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,14 @@ const PUBLIC: usize = 200;
 /// `cifar10_weights`.
 ///
 /// # Errors
-/// If a file is missing or broken.
+/// [`AuditError::File`] if the folder or a file is missing or broken, [`AuditError::Model`] if a model is.
 pub fn subjects(folder: &Path, extent: Extent) -> Result<Vec<Subject>, AuditError> {
+    if !folder.is_dir() {
+        return Err(AuditError::File {
+            path: folder.to_owned(),
+            problem: "no such folder".to_owned(),
+        });
+    }
     let mut all = vec![digits(
         folder,
         if extent == Extent::Quick { 10 } else { 100 },
@@ -36,9 +42,16 @@ pub fn subjects(folder: &Path, extent: Extent) -> Result<Vec<Subject>, AuditErro
 }
 
 fn load(path: &Path) -> Result<Graph, AuditError> {
-    Graph::load(path).map_err(|error| AuditError::Model {
-        model: path.display().to_string(),
-        problem: error.to_string(),
+    // The error names the file, too: once is enough.
+    Graph::load(path).map_err(|error| match error.problem {
+        Problem::Read(_) => AuditError::File {
+            path: path.to_owned(),
+            problem: error.problem.to_string(),
+        },
+        problem => AuditError::Model {
+            model: path.display().to_string(),
+            problem: problem.to_string(),
+        },
     })
 }
 

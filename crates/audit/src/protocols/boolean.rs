@@ -3,7 +3,8 @@
 use super::{LEN, any, low_bits, signed};
 use crate::Entry;
 use trefoil_mpc::{
-    a2b, and, argmax_one_hot, bit_to_arithmetic, less_than, max, msb, multiply_bit, relu, select,
+    a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_to_arithmetic, less_than, max, msb,
+    multiply_bit, relu, select,
 };
 use trefoil_ring::{Z32, Z64};
 
@@ -97,6 +98,12 @@ pub(super) fn entries() -> Vec<Entry> {
             &["trefoil_mpc::argmax_one_hot"],
             signed(ROWS, 60),
             async |p, x| argmax_one_hot(p, &x.shares[0], 64).await.map(drop),
+        ),
+        Entry::new::<Z64>(
+            "argmax by pairs",
+            &["trefoil_mpc::argmax_one_hot_lean"],
+            signed(ROWS, 60),
+            async |p, x| argmax_one_hot_lean(p, &x.shares[0], 64).await.map(drop),
         ),
     ]
 }

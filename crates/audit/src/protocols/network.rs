@@ -76,7 +76,7 @@ fn graph() -> Graph {
 pub(super) fn entries() -> Result<Vec<Entry>, AuditError> {
     let refused = |error: ModelError| AuditError::Model {
         model: "small network".to_owned(),
-        problem: error.to_string(),
+        problem: error.problem.to_string(),
     };
     let (plan, _) = Plan::compile(&graph(), &Options::default()).map_err(refused)?;
     let shapes: Vec<Vec<usize>> = plan
