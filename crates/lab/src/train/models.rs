@@ -196,10 +196,12 @@ mod tests {
 
     #[test]
     fn a_layer_that_does_not_fit_is_named() {
+        // Counted from 0: eight times convolution, normalisation and ReLU, and four poolings come
+        // before the one that has nothing left.
         let error = Architecture::vgg11([3, 16, 16], 10).outputs().unwrap_err();
         let text = error.to_string();
         assert!(
-            text.contains("vgg11") && text.contains("layer 27"),
+            text.contains("vgg11") && text.contains("layer 28"),
             "{text}"
         );
         let mut architecture = Architecture::resnet18([3, 32, 32], 10, 8);
