@@ -114,6 +114,14 @@ const WORDS: [&str; 16] = [
 ];
 
 fn damage(bytes: &mut Vec<u8>, coins: &mut Coins) {
+    if coins.below(4) == 0 && bytes.len() > 128 {
+        // Elements alone: what is read then must be used with care too.
+        for _ in 0..=coins.below(8) {
+            let at = 128 + coins.below(bytes.len() - 128);
+            bytes[at] ^= 1 << coins.below(8);
+        }
+        return;
+    }
     for _ in 0..=coins.below(3) {
         let at = coins.below(bytes.len());
         // Headers matter more than elements.
