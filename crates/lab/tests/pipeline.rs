@@ -1,8 +1,6 @@
 //! A small experiment from end to end.
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-// Helpers of tests may fail as tests do.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::sync::Mutex;

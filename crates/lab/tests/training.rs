@@ -1,8 +1,6 @@
 //! Trained networks: exported, interrupted, and learnt.
 // Clippy's exception for tests does not reach their helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-// Helpers of tests may fail as tests do.
-#![allow(clippy::unwrap_used)]
 
 use ndarray::Array2;
 use std::time::Duration;

@@ -44,6 +44,13 @@ fn libm_free_sine(v: f64) -> f64 {
 }
 
 pub(super) fn entries() -> Vec<Entry> {
+    let mut all = of_numbers();
+    all.extend(of_rows());
+    all
+}
+
+/// Functions of each number.
+fn of_numbers() -> Vec<Entry> {
     vec![
         Entry::new::<Z64>(
             "lookup",
@@ -116,6 +123,12 @@ pub(super) fn entries() -> Vec<Entry> {
             reals(&[LEN], [0.1, 200.0], FORMAT),
             async |p, x| rsqrt(p, &x.shares[0], FORMAT, POSITIVE).await.map(drop),
         ),
+    ]
+}
+
+/// Functions of rows.
+fn of_rows() -> Vec<Entry> {
+    vec![
         Entry::new::<Z64>(
             "softmax",
             &["trefoil_mpc::softmax"],
