@@ -78,7 +78,7 @@ pub(crate) fn chi_square_tail(statistic: f64, degrees: usize) -> f64 {
     }
 }
 
-/// The smallest Cramér's V that [`uniform`] finds in one position with 99 % probability, with `runs` samples at the
+/// The smallest Cramér's V that the test of uniformity finds in one position with 99 % probability, with `runs` samples at the
 /// level `alpha`, whatever form the deviation has.
 ///
 /// Computed for one favoured cell: of all deviations of a size it makes the statistic vary most, so that it is missed
