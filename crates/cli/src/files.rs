@@ -170,6 +170,18 @@ fn beginning(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(start)
 }
 
+/// The array of an .npy file, or one of an .npz archive: by the first of `names` that is there, or the only one.
+///
+/// # Errors
+/// If the file cannot be read, or holds no such array.
+pub(crate) fn named_array(path: &Path, names: &[&str]) -> Result<ArrayD<f64>, Failure> {
+    if has_ending(path, "npz") {
+        archive(path, names)
+    } else {
+        arrays::read(path)
+    }
+}
+
 /// One array of an .npz archive: by the first of `names` that is there, or the only one.
 fn archive(path: &Path, names: &[&str]) -> Result<ArrayD<f64>, Failure> {
     let shown = path.display();

@@ -1,12 +1,12 @@
 //! `trefoil guard apply`: guarded confidences of logits that are there already.
 
 use super::load;
-use crate::arrays::{self, Destination};
+use crate::arrays::Destination;
 use crate::check::Check;
 use crate::infer::BackendKind;
 use crate::model::{Model, NumberFormat, Pictures};
 use crate::verify_servers::Deployed;
-use crate::{Failure, local, print};
+use crate::{Failure, files, local, print};
 use clap::Args;
 use ndarray::{Array2, ArrayD, Ix2};
 use serde::Serialize;
@@ -71,7 +71,7 @@ struct Applied {
 /// # Errors
 /// Another shape, a value that is not finite or out of range: with its place.
 pub(crate) fn logits(path: &Path) -> Result<Array2<f64>, Failure> {
-    let array = arrays::read(path)?;
+    let array = files::named_array(path, &["logits"])?;
     let shape = array.shape().to_vec();
     let logits = array.into_dimensionality::<Ix2>().map_err(|_| {
         Failure::new(format!("{} has shape {shape:?}", path.display()))

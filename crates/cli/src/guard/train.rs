@@ -1,8 +1,7 @@
 //! `trefoil guard train`: the membership classifier behind a guard, from confidence vectors of members and non-members.
 
-use crate::arrays;
 use crate::progress::Counter;
-use crate::{Failure, print};
+use crate::{Failure, files, print};
 use clap::Args;
 use ndarray::{Array2, Ix2};
 use serde::Serialize;
@@ -102,7 +101,7 @@ struct Trained {
 /// # Errors
 /// Another shape, values that are no confidences: with their place.
 pub(super) fn confidences(path: &Path) -> Result<Array2<f64>, Failure> {
-    let array = arrays::read(path)?;
+    let array = files::named_array(path, &["confidences", "probabilities"])?;
     let shape = array.shape().to_vec();
     let rows = array.into_dimensionality::<Ix2>().map_err(|_| {
         Failure::new(format!("{} has shape {shape:?}", path.display()))
