@@ -2,6 +2,7 @@
 
 use crate::{GuardError, NetworkShape, Softmax};
 use serde::{Deserialize, Serialize};
+use std::f64::consts::LOG2_E;
 use trefoil_ring::{Fixed, Z64, power_of_two};
 
 /// Logits lie within ± this.
@@ -10,6 +11,14 @@ pub const LOGIT_LIMIT: f64 = 64.0;
 const NEGLIGIBLE: f64 = 16.0;
 /// The farthest that noise may reach for the exponentials to stay anchored at the query's own maximum.
 const ANCHORED_REACH: f64 = 10.0;
+/// Bits by which anchored scores are scaled up.
+pub(crate) const SCORE_BITS: f64 = 6.0;
+/// Bits of the largest product before it is rounded.
+const LARGEST_BITS: f64 = 61.0;
+/// The farthest that noise may reach where SIGuard as printed takes a softmax of the whole logits in every step.
+const FAITHFUL_REACH: f64 = 20.0;
+/// The same for the other softmaxes, whose sums of scores must fit.
+const OTHER_REACH: f64 = 60.0;
 /// The most steps of an optimisation.
 const MOST_STEPS: u32 = 10_000;
 
@@ -93,9 +102,10 @@ impl Settings {
         self.steps.beta * f64::from(self.steps.inner) * 1.01
     }
 
-    /// Whether one maximum a query serves all steps.
+    /// Whether one maximum a query serves all steps: the largest score, at twice the fraction bits, must fit the ring.
     pub(crate) fn anchored(&self) -> bool {
-        self.reach() <= ANCHORED_REACH
+        let largest = self.reach() * LOG2_E + SCORE_BITS + 2.0 * f64::from(self.fraction_bits);
+        self.reach() <= ANCHORED_REACH && largest <= LARGEST_BITS
     }
 
     /// Logits that far below the leading other class do not count.
@@ -160,17 +170,36 @@ impl Settings {
                 "take at most 16 bits: a gradient that large is a mistake in the classifier";
             return wrong("gradient shift", self.gradient_shift.to_string(), problem);
         }
+        let range = |what, value, limit, advice| {
+            Err(GuardError::Range {
+                what,
+                value,
+                limit,
+                advice,
+            })
+        };
+        // A layer's products are rounded after they are summed.
+        let limit = power_of_two(LARGEST_BITS as i32 - 2 * self.fraction_bits as i32);
+        if bound > limit {
+            let advice = "take fewer fraction bits, or train the classifier with weight decay";
+            return range("a value of the classifier", bound, limit, advice);
+        }
+        let limit = match (self.variant, self.softmax) {
+            (Variant::Faithful, _) => FAITHFUL_REACH,
+            (Variant::Fast, Softmax::As19) => f64::INFINITY,
+            (Variant::Fast, _) => OTHER_REACH,
+        };
+        if self.reach() > limit {
+            let advice = "take fewer or shorter steps, or the fast variant with as19";
+            return range("the noise", self.reach(), limit, advice);
+        }
         // What the loss alone adds to the gradient: the label's part, and the distortion's after all successes.
         let largest = c2 * 2_f64.sqrt() + 2.0 * c3 * 10_f64.powi(outer as i32);
         let value = largest * self.gradient_scale();
         let limit = self.largest_norm() / 2.0;
         if value > limit {
-            return Err(GuardError::Range {
-                what: "the gradient of the loss",
-                value,
-                limit,
-                advice: "raise the gradient shift, or lower c2, c3 or outer",
-            });
+            let advice = "raise the gradient shift, or lower c2, c3 or outer";
+            return range("the gradient of the loss", value, limit, advice);
         }
         Ok(())
     }

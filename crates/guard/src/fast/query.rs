@@ -1,11 +1,12 @@
 //! What the search needs of a query, computed once.
 
+use crate::settings::SCORE_BITS;
 use crate::{LOGIT_LIMIT, Settings, Softmax};
 use ndarray::ArrayD;
 use trefoil_nn::Ranged;
 
 /// The factor by which scores are scaled, so that rounding a small one costs less.
-pub(super) const SCORE_SCALE: f64 = 64.0;
+pub(super) const SCORE_SCALE: f64 = (1_u32 << SCORE_BITS as u32) as f64;
 
 /// A query's logits, prepared.
 pub(super) struct Query<B: Ranged> {
