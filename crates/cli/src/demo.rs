@@ -1,61 +1,49 @@
-//! `trefoil demo`: three servers read drawn digits that none of them sees.
+//! `trefoil demo`: three servers read drawn digits that none of them sees, and guard a model's answers
+//! against those who ask whether a record was part of its training data.
 
-use crate::check::{self, Check};
-use crate::model::{Model, NumberFormat, Pictures};
-use crate::options::LinkKind;
-use crate::progress::Bar;
-use crate::spectrum::{self, Counts};
-use crate::{Failure, local, print, summary};
-use clap::Args;
-use ndarray::Array4;
+mod digits;
+mod membership;
+
+use crate::print;
+use crate::{Failure, print::json as print_json};
+use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::io::stdout;
-use std::time::{Duration, Instant};
-use trefoil_digits::{MODEL, Style, generate, picture, render, side_by_side};
-use trefoil_nn::Graph;
-use trefoil_serve::{Inference, Outcome, Report, Seen};
-
-/// Pictures in a row, and how wide one of them is: a row fills 77 columns.
-const ACROSS: usize = 6;
-const COLUMNS: usize = 12;
-const GAP: usize = 1;
+use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
+use std::time::Instant;
+use trefoil_digits::Style;
 
 /// Options of `trefoil demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Seed of the drawn digits; the same seed draws the same [default: from the operating system]
+    /// Seed of all that is drawn; the same seed draws the same [default: from the operating system]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
     /// How many digits to draw
     #[arg(long, value_name = "N", default_value = "24", value_parser = clap::value_parser!(u16).range(1..=600))]
     count: u16,
+    /// Show one part alone [default: both]
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Where to write the report on the attacks, the model and its guard
+    #[arg(long, value_name = "FOLDER", default_value = "trefoil-demo")]
+    report: PathBuf,
+    /// Do not open the report in a browser
+    #[arg(long)]
+    no_open: bool,
 }
 
-/// What the demo found.
-struct Shown {
-    seed: u64,
-    pictures: Array4<f32>,
-    labels: Vec<usize>,
-    predictions: Vec<usize>,
-    in_clear: Vec<usize>,
-    check: Check,
-    report: Report,
-    /// Top bits of the pictures and of all values that the network makes of them.
-    true_values: Counts,
-    elapsed: Duration,
+/// A part of the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Private inference on drawn digits: seconds
+    Digits,
+    /// Membership inference without and with the guard: a minute or two
+    Membership,
 }
 
-/// Draw, ask, compare, show.
+/// Show what was asked for.
 pub(crate) fn run(arguments: &Demo, json: bool) -> Result<(), Failure> {
-    let shown = ask(arguments)?;
-    if json {
-        shown.print_json()
-    } else {
-        shown.print()
-    }
-}
-
-fn ask(arguments: &Demo) -> Result<Shown, Failure> {
     let start = Instant::now();
     let seed = match arguments.seed {
         Some(seed) => seed,
@@ -67,203 +55,47 @@ fn ask(arguments: &Demo) -> Result<Shown, Failure> {
             })?
             .into(),
     };
-    let count = usize::from(arguments.count);
-    let (pictures, labels) = generate(count, seed);
-    let graph = Graph::from_bytes(MODEL, "digits.onnx").map_err(Failure::new)?;
-    let format = NumberFormat {
-        ring: 64,
-        fraction_bits: None,
-    };
-    let model = Model::compile(&graph, count, None, format)?;
-    let values = pictures.mapv(f64::from).into_dyn();
-    let queries = Pictures { values };
-
-    let outcome = {
-        let bar = Bar::new("starting three parties");
-        let mut client = LinkKind::Tls.client(None, Duration::from_mins(1))?;
-        let job = Inference {
-            plan: &model.plan,
-            weights: &model.weights,
-            guard: None,
-            inputs: std::slice::from_ref(&queries.values),
-            observe: true,
-        };
-        client.infer(&job, &mut |progress| bar.show(progress))?
-    };
-    let Outcome { outputs, report } = outcome;
-    let clear = local::clear(&model, &queries, &mut |_| ())?.outputs;
-    let (Some(answers), Some(clear)) = (outputs.first(), clear.first()) else {
-        return Err(Failure::new("the parties returned no answer"));
-    };
-    Ok(Shown {
-        seed,
-        pictures,
-        labels: labels.into_iter().map(usize::from).collect(),
-        predictions: check::labels(answers),
-        in_clear: check::labels(clear),
-        check: Check::new(answers, clear),
-        report,
-        true_values: local::top_bits(&model, &queries)?,
-        elapsed: start.elapsed(),
-    })
-}
-
-impl Shown {
-    fn print_json(&self) -> Result<(), Failure> {
-        print::json(&json!({
-            "seed": self.seed,
-            "labels": self.labels,
-            "predictions": self.predictions,
-            "accuracy": check::share(&self.predictions, &self.labels),
-            "label_agreement": self.check.label_agreement,
-            "max_abs_error": self.check.max_abs_error,
-            "mean_abs_error": self.check.mean_abs_error,
-            "report": self.report,
-            "true_values_top_bits": self.true_values,
-            "elapsed_s": self.elapsed.as_secs_f64(),
-        }))
-    }
-
-    fn print(&self) -> Result<(), Failure> {
-        let style = Style::of(&stdout());
-        let ink = Ink(style != Style::Plain);
-        print::line(ink.bold("Three servers read drawn digits, and none of them sees one"))?;
-        print::line(format!(
-            "{} (seed {}), a convolutional network, three processes over TLS 1.3",
-            print::count(self.labels.len(), "drawn digit"),
-            self.seed
-        ))?;
-        self.print_pictures(style, &ink)?;
-        let (number, known) = (self.labels.len(), &self.in_clear);
-        print::line(format!(
-            "{} of {number} read as in the clear (largest difference of a score {:.1e}), {} as drawn",
-            equal(&self.predictions, known),
-            self.check.max_abs_error,
-            equal(&self.predictions, &self.labels),
-        ))?;
-        self.print_cost(&ink)?;
-        self.print_views(&ink)?;
-        let seconds = self.elapsed.as_secs_f64();
-        print::line(ink.faint(&format!("\n{} from start to end", print::time(seconds))))
-    }
-
-    fn print_pictures(&self, style: Style, ink: &Ink) -> Result<(), Failure> {
-        let all: Vec<usize> = (0..self.labels.len()).collect();
-        for row in all.chunks(ACROSS) {
-            let drawn: Vec<Vec<String>> = row
-                .iter()
-                .map(|&index| render(&picture(&self.pictures, index), COLUMNS, style))
-                .collect();
-            print::line("")?;
-            for line in side_by_side(&drawn, GAP) {
-                print::line(line)?;
-            }
-            let captions: Vec<String> = row.iter().map(|&index| self.caption(index, ink)).collect();
-            print::line(captions.join(&" ".repeat(GAP)).trim_end())?;
-        }
-        print::line("")
-    }
-
-    /// A prediction, as wide as its picture.
-    fn caption(&self, index: usize, ink: &Ink) -> String {
-        let (read, drawn) = (self.predictions[index], self.labels[index]);
-        if read == drawn {
-            ink.good(&format!("{:^COLUMNS$}", format!("{read} ✓")))
+    let shows = |part: Part| arguments.only.is_none_or(|only| only == part);
+    let mut all = json!({ "seed": seed });
+    if shows(Part::Digits) {
+        let shown = digits::ask(seed, arguments.count.into())?;
+        if json {
+            all["digits"] = shown.to_json();
         } else {
-            ink.bad(&format!("{:^COLUMNS$}", format!("{read} ✗ {drawn}")))
+            shown.print()?;
         }
     }
-
-    fn print_cost(&self, ink: &Ink) -> Result<(), Failure> {
-        print::line("")?;
-        print::line(ink.bold("What it cost"))?;
-        print::line(summary::phases(&self.report.phases).trim_fmt())?;
-        let [p0, p1, p2] = self.report.bytes_sent_per_party.map(print::bytes);
-        print::line(format!(
-            "{} and {} for {}",
-            print::count(self.report.rounds as usize, "round"),
-            print::time(self.report.wall_s),
-            print::count(self.labels.len(), "digit"),
-        ))?;
-        print::line(format!(
-            "server 0 prepares and sent {p0}, servers 1 and 2 answer and sent {p1} and {p2}"
-        ))
-    }
-
-    fn print_views(&self, ink: &Ink) -> Result<(), Failure> {
-        const HEIGHT: usize = 5;
-        let Some(seen) = &self.report.seen else {
-            return Ok(());
-        };
-        print::line("")?;
-        print::line(format!(
-            "{}: how often the top four bits of a word are 0 to f",
-            ink.bold("What each server saw")
-        ))?;
-        let all = [
-            self.true_values,
-            seen[0].top_bits,
-            seen[1].top_bits,
-            seen[2].top_bits,
-        ];
-        let titles = ["true values", "server 0", "server 1", "server 2"];
-        let full = all.iter().filter_map(spectrum::extremes);
-        let full = full.map(|(_, most)| most).fold(0.125, f64::max);
-        let row = |cells: &[String]| {
-            let cells: Vec<_> = cells.iter().map(|cell| format!("{cell:<16}")).collect();
-            print::line(cells.join("   ").trim_end())
-        };
-        row(&titles.map(str::to_owned))?;
-        let drawn = all.map(|counts| spectrum::draw(&counts, HEIGHT, full));
-        for line in 0..HEIGHT {
-            row(&drawn.each_ref().map(|lines| lines[line].clone()))?;
+    if shows(Part::Membership) {
+        if !json && shows(Part::Digits) {
+            print::line("")?;
         }
-        row(&["0123456789abcdef"; 4].map(str::to_owned))?;
-        row(&all.map(range))?;
-        print::line("")?;
-        print::line(
-            "true values  pictures and activations are small numbers: 0000…, or 1111… if negative",
-        )?;
-        for (index, seen) in seen.iter().enumerate() {
-            print::line(format!("server {index}     {}", verdict(seen)))?;
-        }
-        Ok(())
-    }
-}
-
-/// How many are equal.
-fn equal(these: &[usize], those: &[usize]) -> usize {
-    these.iter().zip(those).filter(|(a, b)| a == b).count()
-}
-
-/// The shares of the rarest and the most frequent value.
-fn range(counts: Counts) -> String {
-    match spectrum::extremes(&counts) {
-        Some((least, most)) => format!("{:.1} to {:.1} %", least * 100.0, most * 100.0),
-        None => "nothing".to_owned(),
-    }
-}
-
-/// One sentence on what a server received.
-fn verdict(seen: &Seen) -> String {
-    let received = print::bytes(seen.bytes);
-    match spectrum::excess(&seen.top_bits) {
-        None => {
-            format!("received {received}: it prepares randomness and learns nothing of a digit")
-        }
-        Some(excess) if excess < 5.0 => {
-            format!("received {received}, all values equally often: noise, whatever is drawn")
-        }
-        Some(_) => {
-            format!("received {received}, some values more often than by chance: look closer")
+        let found = membership::attack(seed, &arguments.report)?;
+        if json {
+            all["membership"] = found.to_json();
+        } else {
+            found.print()?;
+            if !arguments.no_open {
+                found.open();
+            }
         }
     }
+    let seconds = start.elapsed().as_secs_f64();
+    if json {
+        all["elapsed_s"] = json!(seconds);
+        return print_json(&all);
+    }
+    print::line(Ink::here().faint(&format!("\n{} from start to end", print::time(seconds))))
 }
 
 /// Colours, where the terminal has them.
 struct Ink(bool);
 
 impl Ink {
+    /// For standard output.
+    fn here() -> Self {
+        Self(stdout().is_terminal() && Style::of(&stdout()) != Style::Plain)
+    }
+
     fn bold(&self, text: &str) -> String {
         self.paint("1", text)
     }

@@ -140,12 +140,13 @@ fn tell_result(
 }
 
 /// Tells the user what goes on: a bar on a terminal, lines elsewhere.
-struct Teller {
+pub(crate) struct Teller {
     bar: Bar,
     lines: bool,
 }
 
 impl Teller {
+    /// Also where nobody watches.
     fn new() -> Self {
         Self {
             bar: Bar::new("starting"),
@@ -153,7 +154,15 @@ impl Teller {
         }
     }
 
-    fn tell(&self, progress: Progress<'_>) {
+    /// On a terminal only.
+    pub(crate) fn quiet() -> Self {
+        Self {
+            bar: Bar::new("starting"),
+            lines: false,
+        }
+    }
+
+    pub(crate) fn tell(&self, progress: Progress<'_>) {
         let (text, line) = match progress {
             Progress::Stage(stage) => (stage.to_owned(), true),
             Progress::Epoch(what, epoch) => {

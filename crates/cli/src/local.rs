@@ -6,8 +6,8 @@ use crate::spectrum::{self, Counts};
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
 use std::time::Instant;
-use trefoil_guard::{Network, protect};
-use trefoil_nn::{Clear, Fixed, Port, Ranged, ready, run};
+use trefoil_guard::{Compiled as Guards, GuardRing, Network, protect};
+use trefoil_nn::{Clear, Compiled as Executes, Fixed, Port, Ranged, ready, run};
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_serve::{Outcome, Phase, Progress, Report};
 
@@ -46,7 +46,7 @@ pub(crate) fn fixed(
     }
 }
 
-fn in_ring<R: Ring>(
+fn in_ring<R: GuardRing>(
     model: &Model,
     pictures: &Pictures,
     progress: &mut dyn FnMut(Progress),
@@ -98,7 +98,7 @@ pub(crate) fn top_bits(model: &Model, pictures: &Pictures) -> Result<Counts, Fai
 }
 
 /// Run batch after batch, the last one filled up.
-fn batches<B: Ranged<Error = Infallible>>(
+fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
     backend: &B,
     model: &Model,
     weights: &[B::Tensor],

@@ -10,6 +10,7 @@
 //! whether the guard fired: loops, messages and their sizes depend on [`Settings`] alone.
 
 mod classifier;
+mod compiled;
 mod error;
 mod faithful;
 mod fast;
@@ -20,6 +21,7 @@ mod settings;
 mod softmax;
 
 pub use classifier::{Classifier, Dense};
+pub use compiled::{Compiled, GuardRing, Guarding};
 pub use error::GuardError;
 pub use faithful::faithful;
 pub use fast::{guard, part_costs};
@@ -36,15 +38,11 @@ pub use softmax::Softmax;
 ///
 /// # Panics
 /// If the network's width is not that of the logits.
-pub async fn protect<B: trefoil_nn::Ranged>(
+pub async fn protect<B: Compiled>(
     backend: &B,
     settings: &Settings,
     network: &Network<B>,
     logits: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
-    match settings.variant {
-        // Their futures hold many tensors: not on the caller's stack.
-        Variant::Fast => Box::pin(guard(backend, settings, network, logits)).await,
-        Variant::Faithful => Box::pin(faithful(backend, settings, network, logits)).await,
-    }
+    backend.start(settings, network, logits).await
 }

@@ -1,11 +1,15 @@
 //! Running a plan on a back end.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Clear, Fixed, Ranged};
 use crate::plan::{Plan, ValueId};
+use crate::secure::Secure;
+use ndarray::ArrayD;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+use trefoil_mpc::Share;
+use trefoil_ring::{Ring, Z32, Z64};
 
 /// Is told of each step when it is done, for progress bars and times per layer.
 pub trait Observer {
@@ -24,6 +28,108 @@ impl<F: FnMut(usize, &str, Duration)> Observer for F {
     }
 }
 
+/// The results of a plan, some time.
+pub type Running<'a, B> =
+    Pin<Box<dyn Future<Output = Result<Vec<<B as Backend>::Tensor>, <B as Backend>::Error>> + 'a>>;
+
+/// A back end whose executor this crate compiles, with all its layers: once, and not again in every
+/// crate that runs plans.
+pub trait Compiled: Ranged + Sized {
+    /// What [`run`] does.
+    fn start<'a>(
+        &'a self,
+        plan: &'a Plan,
+        weights: &'a [Self::Tensor],
+        inputs: Vec<Self::Tensor>,
+        observer: &'a mut dyn Observer,
+    ) -> Running<'a, Self>;
+}
+
+/// A ring whose back ends are [`Compiled`]: `Z32` and `Z64`.
+pub trait RunRing: Ring {
+    /// [`run`] in fixed point.
+    fn start_fixed<'a>(
+        backend: &'a Fixed<Self>,
+        plan: &'a Plan,
+        weights: &'a [ArrayD<Self>],
+        inputs: Vec<ArrayD<Self>>,
+        observer: &'a mut dyn Observer,
+    ) -> Running<'a, Fixed<Self>>;
+
+    /// [`run`] on three parties.
+    fn start_secure<'a>(
+        backend: &'a Secure<Self>,
+        plan: &'a Plan,
+        weights: &'a [Share<Self>],
+        inputs: Vec<Share<Self>>,
+        observer: &'a mut dyn Observer,
+    ) -> Running<'a, Secure<Self>>;
+}
+
+macro_rules! run_ring {
+    ($($ring:ty),*) => {$(
+        impl RunRing for $ring {
+            fn start_fixed<'a>(
+                backend: &'a Fixed<Self>,
+                plan: &'a Plan,
+                weights: &'a [ArrayD<Self>],
+                inputs: Vec<ArrayD<Self>>,
+                observer: &'a mut dyn Observer,
+            ) -> Running<'a, Fixed<Self>> {
+                Box::pin(steps(plan, backend, weights, inputs, observer))
+            }
+
+            fn start_secure<'a>(
+                backend: &'a Secure<Self>,
+                plan: &'a Plan,
+                weights: &'a [Share<Self>],
+                inputs: Vec<Share<Self>>,
+                observer: &'a mut dyn Observer,
+            ) -> Running<'a, Secure<Self>> {
+                Box::pin(steps(plan, backend, weights, inputs, observer))
+            }
+        }
+    )*};
+}
+
+run_ring!(Z32, Z64);
+
+impl Compiled for Clear {
+    fn start<'a>(
+        &'a self,
+        plan: &'a Plan,
+        weights: &'a [ArrayD<f64>],
+        inputs: Vec<ArrayD<f64>>,
+        observer: &'a mut dyn Observer,
+    ) -> Running<'a, Self> {
+        Box::pin(steps(plan, self, weights, inputs, observer))
+    }
+}
+
+impl<R: RunRing> Compiled for Fixed<R> {
+    fn start<'a>(
+        &'a self,
+        plan: &'a Plan,
+        weights: &'a [ArrayD<R>],
+        inputs: Vec<ArrayD<R>>,
+        observer: &'a mut dyn Observer,
+    ) -> Running<'a, Self> {
+        R::start_fixed(self, plan, weights, inputs, observer)
+    }
+}
+
+impl<R: RunRing> Compiled for Secure<R> {
+    fn start<'a>(
+        &'a self,
+        plan: &'a Plan,
+        weights: &'a [Share<R>],
+        inputs: Vec<Share<R>>,
+        observer: &'a mut dyn Observer,
+    ) -> Running<'a, Self> {
+        R::start_secure(self, plan, weights, inputs, observer)
+    }
+}
+
 /// Run a checked plan: the results for `inputs` under `weights`, in the order of
 /// [`Plan::outputs`]. Values are dropped after their last use.
 ///
@@ -32,7 +138,18 @@ impl<F: FnMut(usize, &str, Duration)> Observer for F {
 ///
 /// # Panics
 /// If weights or inputs do not have the plan's number and shapes.
-pub async fn run<B: Backend>(
+pub async fn run<B: Compiled>(
+    plan: &Plan,
+    backend: &B,
+    weights: &[B::Tensor],
+    inputs: Vec<B::Tensor>,
+    observer: &mut dyn Observer,
+) -> Result<Vec<B::Tensor>, B::Error> {
+    backend.start(plan, weights, inputs, observer).await
+}
+
+/// [`run`] on any back end.
+pub(crate) async fn steps<B: Backend>(
     plan: &Plan,
     backend: &B,
     weights: &[B::Tensor],

@@ -26,7 +26,7 @@ mod window;
 pub use backend::{Backend, Clear, Fixed, Priced, Ranged, step_costs};
 pub use compare::{LayerError, layer_errors};
 pub use error::{InputError, ModelError, PlanError, Problem};
-pub use executor::{Observer, ready, run};
+pub use executor::{Compiled, Observer, RunRing, Running, ready, run};
 pub use graph::Graph;
 pub use operators::{Layer, supported_operators};
 pub use plan::{Options, PLAN_VERSION, Plan, Port, Step, ValueId, Weights};

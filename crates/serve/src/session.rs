@@ -9,7 +9,7 @@ use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_el
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
-use trefoil_guard::{Network, Settings, protect};
+use trefoil_guard::{GuardRing, Network, Settings, protect};
 use trefoil_mpc::{Party, PartyConfig, Share};
 use trefoil_net::{Role, Transport};
 use trefoil_nn::{Plan, Port, Secure};
@@ -112,7 +112,7 @@ impl Session<'_> {
         }
     }
 
-    fn infer<R: Ring>(
+    fn infer<R: GuardRing>(
         &mut self,
         task: &Task,
         batches: usize,
@@ -157,7 +157,7 @@ impl Session<'_> {
     }
 
     /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
-    fn batch<R: Ring>(
+    fn batch<R: GuardRing>(
         &mut self,
         task: &Task,
         party: &Party,

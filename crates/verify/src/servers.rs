@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
 use std::convert::Infallible;
-use trefoil_nn::{Backend, Clear, Fixed, InputError, Plan, Weights, ready, run};
+use trefoil_nn::{Clear, Compiled, Fixed, InputError, Plan, RunRing, Weights, ready, run};
 use trefoil_ring::Ring;
 
 /// Servers that answer queries, as their client sees them: nothing else of a back end is known here.
@@ -69,7 +69,7 @@ impl<'a, R: Ring> InRing<'a, R> {
     }
 }
 
-impl<R: Ring> Servers for InRing<'_, R> {
+impl<R: RunRing> Servers for InRing<'_, R> {
     type Error = InputError;
 
     fn answer(&mut self, queries: &ArrayD<f64>) -> Result<ArrayD<f64>, InputError> {
@@ -104,7 +104,7 @@ impl<R: Ring> Servers for InRing<'_, R> {
 }
 
 /// Run batch after batch, the last one filled up with zeros.
-fn in_batches<B: Backend<Error = Infallible>>(
+fn in_batches<B: Compiled<Error = Infallible>>(
     backend: &B,
     plan: &Plan,
     weights: &[B::Tensor],

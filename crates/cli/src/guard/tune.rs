@@ -58,7 +58,7 @@ pub(crate) struct Tune {
     /// Epochs of the attackers
     #[arg(long, default_value_t = 100)]
     epochs: usize,
-    /// Draws the attackers' first weights
+    /// Draws the attackers' first weights and the roundings of fixed point
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -247,8 +247,14 @@ fn cell(
     {
         return Ok(cell);
     }
-    let tried = halves.tried.each_ref().map(|rows| guarded(&guard, rows));
-    let learn = halves.learn.each_ref().map(|rows| guarded(&guard, rows));
+    let tried = halves
+        .tried
+        .each_ref()
+        .map(|rows| guarded(&guard, rows, arguments.seed));
+    let learn = halves
+        .learn
+        .each_ref()
+        .map(|rows| guarded(&guard, rows, arguments.seed));
     let adaptive = attacker(arguments, &learn)?;
     let changed = |(rows, answers): (&Array2<f64>, &Array2<f64>)| {
         let distance = (&softmax_rows(rows) - answers)
@@ -284,8 +290,10 @@ fn name(arguments: &Tune, guard: &GuardFile, halves: &Halves) -> String {
 }
 
 /// The guarded confidences of logits, in fixed point.
-fn guarded(guard: &GuardFile, rows: &Array2<f64>) -> Array2<f64> {
-    let backend = Fixed::<Z64>::new(guard.settings.format(), *b"trefoil tuning 1");
+fn guarded(guard: &GuardFile, rows: &Array2<f64>, seed: u64) -> Array2<f64> {
+    let mut coins = *b"trefoil tuning--";
+    coins[8..].copy_from_slice(&seed.to_le_bytes());
+    let backend = Fixed::<Z64>::new(guard.settings.format(), coins);
     let Ok(network) = ready(Network::public(
         &backend,
         &guard.settings,

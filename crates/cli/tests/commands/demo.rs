@@ -5,7 +5,7 @@ use crate::world::World;
 #[test]
 fn the_demo_shows_digits_cost_and_views() {
     let world = World::new(1);
-    let ended = world.run("demo --seed 5");
+    let ended = world.run("demo --seed 5 --only digits");
     ended.succeeded();
     for word in [
         "seed 5",
@@ -31,21 +31,21 @@ fn the_demo_draws_other_digits_each_time_unless_told_a_seed() {
     let world = World::new(1);
     let run = |arguments: &str| {
         world
-            .run(&format!("demo --count 4 --json {arguments}"))
+            .run(&format!("demo --only digits --count 4 --json {arguments}"))
             .json()
     };
     let (first, second) = (run(""), run(""));
     assert_ne!(first["seed"], second["seed"]);
-    assert_eq!(first["label_agreement"], 1.0, "{first}");
+    assert_eq!(first["digits"]["label_agreement"], 1.0, "{first}");
     let again = run(&format!("--seed {}", first["seed"]));
-    assert_eq!(again["labels"], first["labels"]);
-    assert_eq!(again["predictions"].as_array().unwrap().len(), 4);
+    assert_eq!(again["digits"]["labels"], first["digits"]["labels"]);
+    assert_eq!(again["digits"]["predictions"].as_array().unwrap().len(), 4);
 }
 
 #[test]
 fn servers_see_even_words_where_the_true_values_are_not() {
     let world = World::new(1);
-    let told = world.run("demo --seed 1 --json").json();
+    let told = world.run("demo --only digits --seed 1 --json").json();
     let counts = |value: &serde_json::Value| -> Vec<f64> {
         value
             .as_array()
@@ -57,11 +57,11 @@ fn servers_see_even_words_where_the_true_values_are_not() {
     let largest =
         |counts: &[f64]| counts.iter().copied().fold(0.0, f64::max) / counts.iter().sum::<f64>();
     assert!(
-        largest(&counts(&told["true_values_top_bits"])) > 0.4,
+        largest(&counts(&told["digits"]["true_values_top_bits"])) > 0.4,
         "{told}"
     );
     for server in [1, 2] {
-        let seen = counts(&told["report"]["seen"][server]["top_bits"]);
+        let seen = counts(&told["digits"]["report"]["seen"][server]["top_bits"]);
         assert!(seen.iter().sum::<f64>() > 10_000.0, "{told}");
         assert!(largest(&seen) < 0.07, "{told}");
     }

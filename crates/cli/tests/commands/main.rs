@@ -5,6 +5,7 @@
 mod attack;
 mod audit;
 mod demo;
+mod guard;
 mod infer;
 mod loss;
 mod mistakes;

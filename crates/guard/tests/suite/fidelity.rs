@@ -3,7 +3,8 @@
 use crate::build::{
     argmax, classifier, logits, on_clear, on_fixed, on_parties, optimiser, row, settings,
 };
-use trefoil_guard::{Steps, Variant, memguard};
+use trefoil_guard::{Softmax, Steps, Variant, memguard};
+use trefoil_nn::{Clear, ready};
 use trefoil_testkit::Random;
 
 const STEPS: Steps = Steps {
@@ -82,4 +83,68 @@ fn three_parties_follow_fixed_point() {
     }
     println!("{same} of 100 as in fixed point");
     assert!(same >= 94, "{same} of 100 as in fixed point");
+}
+
+#[test]
+fn noise_that_reaches_far_is_followed_too() {
+    // Noise reaches 24 logits: every step takes a maximum of its own.
+    let mut random = Random::printed("far noise");
+    let h = classifier(&mut random, 6, &[16, 8]);
+    let steps = Steps {
+        outer: 2,
+        inner: 12,
+        beta: 2.0,
+    };
+    let settings = settings(&h, steps);
+    let z = logits(&mut random, 100, 6, 30.0);
+    let clear = on_clear(&settings, &h, &z);
+    let fixed = on_fixed(&settings, &h, &z);
+    let (parties, _, _) = on_parties(&settings, &h, &z, random.word());
+    let mut same = [0; 3];
+    for index in 0..100 {
+        let found = memguard(&optimiser(&settings), &h, &row(&z, index));
+        let near = |a: &ndarray::Array2<f64>| {
+            u32::from((&a.row(index) - &found.confidences).mapv(f64::abs).sum() < CLOSE)
+        };
+        for (same, answers) in same.iter_mut().zip([&clear, &fixed, &parties]) {
+            *same += near(answers);
+            assert_eq!(argmax(&answers.row(index)), argmax(&row(&z, index).view()));
+        }
+    }
+    println!("{same:?} of 100 as MemGuard: in floats, in fixed point, on parties");
+    assert!(
+        same.iter().all(|&same| same >= 90),
+        "{same:?} of 100 as MemGuard"
+    );
+}
+
+#[test]
+fn ten_thousand_labels_stay() {
+    let mut random = Random::printed("ten thousand labels");
+    let (mut asked, mut changed, mut fired) = (0, 0, 0);
+    for (classes, largest) in [(2, 1.0), (4, 0.1), (10, 3.0), (10, 12.0), (30, 6.0)] {
+        let h = classifier(&mut random, classes, &[16, 8]);
+        for softmax in Softmax::ALL {
+            let mut settings = settings(&h, STEPS);
+            settings.softmax = softmax;
+            h.fit(&mut settings);
+            let z = logits(&mut random, 500, classes, largest);
+            let answers = on_fixed(&settings, &h, &z);
+            let Ok(plain) = ready(softmax.apply(&Clear, &z));
+            for index in 0..500 {
+                let plain = row(&plain, index);
+                let (z, answer) = (row(&z, index), answers.row(index));
+                // What fixed point rounds to the same number may go either way.
+                let label = argmax(&answer);
+                let top = z.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+                changed += u32::from(top - z[label] > 1e-5);
+                let distance = (&plain - &answer).mapv(f64::abs).sum();
+                fired += u32::from(distance > 0.05);
+                asked += 1;
+            }
+        }
+    }
+    println!("{changed} labels of {asked} changed, {fired} answers moved");
+    assert_eq!((asked, changed), (10_000, 0));
+    assert!(fired > 500, "{fired} answers moved");
 }

@@ -18,4 +18,4 @@ pub use answers::{Deployed, Sample};
 pub use cache::{Cache, Key};
 pub use config::{Config, Data, Defences, Guard, Membership, Model, Private, References, Scale};
 pub use records::{Part, Records};
-pub use run::{Outcome, Parties, Progress, run, run_on};
+pub use run::{Battle, Outcome, Parties, Progress, run, run_on};

@@ -42,15 +42,18 @@ pub struct Outcome {
     pub target: Network,
     /// The guard that was chosen.
     pub guard: GuardFile,
+    /// The attacks on each way of answering.
+    pub battles: Vec<Battle>,
     /// The largest difference between three parties and fixed point, if that was checked.
     pub difference: Option<f64>,
 }
 
-/// Labels, answers and whether an attacker knows the defence.
-struct Battle {
-    /// The way of answering.
-    name: String,
-    results: Results,
+/// One way of answering, and the attacks on it.
+pub struct Battle {
+    /// The way of answering: `plaintext`, a softmax's name, that and `guarded`, or a defence.
+    pub name: String,
+    /// What the attacks reached.
+    pub results: Results,
 }
 
 /// Everything that stages share.
@@ -230,6 +233,7 @@ impl Stage<'_> {
             report,
             target: target.network.clone(),
             guard,
+            battles,
             difference,
         })
     }

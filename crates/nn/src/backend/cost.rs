@@ -1,7 +1,7 @@
 //! What a plan costs, before anything is shared.
 
 use crate::backend::Backend;
-use crate::executor::{ready, run};
+use crate::executor::{ready, steps};
 use crate::plan::Plan;
 use crate::secure::{exp_range, positive};
 use crate::shape;
@@ -50,7 +50,7 @@ fn step_costs_in<R: Ring>(plan: &Plan) -> Vec<Cost> {
     let mut costs = Vec::with_capacity(plan.steps.len());
     let mut observer = |_: usize, _: &str, _: Duration| costs.push(backend.cost.take());
     let (weights, inputs) = (shapes(&plan.weights), shapes(&plan.inputs));
-    let Ok(_) = ready(run(plan, &backend, &weights, inputs, &mut observer));
+    let Ok(_) = ready(steps(plan, &backend, &weights, inputs, &mut observer));
     costs
 }
 

@@ -5,8 +5,8 @@ use crate::random::Random;
 use crate::{Ascent, Fingerprint, InRing, Mode, Servers, VerifyError, clopper_pearson};
 use ndarray::{ArrayD, Axis};
 use serde::Serialize;
-use trefoil_nn::{Plan, Weights};
-use trefoil_ring::{Ring, Z32, Z64};
+use trefoil_nn::{Plan, RunRing, Weights};
+use trefoil_ring::{Z32, Z64};
 
 /// What is compared in an experiment.
 const MODES: [Mode; 3] = [Mode::Top1, Mode::TopK(3), Mode::Confidences];
@@ -203,7 +203,7 @@ impl<'a> Detection<'a> {
         }
     }
 
-    fn answers_in<R: Ring>(
+    fn answers_in<R: RunRing>(
         &self,
         weights: &Weights,
         trial: u64,

@@ -9,7 +9,7 @@ use crate::{
 };
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use serde::Serialize;
-use trefoil_ring::Ring;
+use trefoil_nn::RunRing;
 
 /// A client's samples and what an honest server makes of them, for many mixes.
 pub struct Experiment<'a> {
@@ -136,7 +136,7 @@ impl<'a> Experiment<'a> {
     ///
     /// # Errors
     /// If randomness fails; parties that do not answer are counted.
-    pub fn try_deviation<R: Ring>(
+    pub fn try_deviation<R: RunRing>(
         &self,
         parties: &mut Parties<'_, R>,
         deviation: Deviation,

@@ -8,7 +8,7 @@ use trefoil_mpc::{Abort, Party, PartyConfig, Share, combine};
 use trefoil_net::{
     LinkStats, MemoryTransport, NetError, Role, Transport, decode_frame, encode_frame, memory_mesh,
 };
-use trefoil_nn::{InputError, Plan, Secure, Weights, run};
+use trefoil_nn::{InputError, Plan, RunRing, Secure, Weights, run};
 use trefoil_ring::{Ring, Seed};
 
 /// How parties deviate in the runs they choose.
@@ -50,7 +50,7 @@ pub enum PartiesError {
     Random(#[from] crate::VerifyError),
 }
 
-impl<'a, R: Ring> Parties<'a, R> {
+impl<'a, R: RunRing> Parties<'a, R> {
     /// Parties that hold fresh shares of the weights; the plan's batch is 1.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl<'a, R: Ring> Parties<'a, R> {
 }
 
 /// What one party does.
-fn party<R: Ring>(
+fn party<R: RunRing>(
     plan: &Plan,
     role: Role,
     edges: [[u8; 16]; 3],
@@ -180,7 +180,7 @@ fn party<R: Ring>(
     })
 }
 
-impl<R: Ring> Servers for Parties<'_, R> {
+impl<R: RunRing> Servers for Parties<'_, R> {
     type Error = PartiesError;
 
     fn answer(&mut self, queries: &ArrayD<f64>) -> Result<ArrayD<f64>, PartiesError> {

@@ -1,0 +1,256 @@
+//! The second part of the demo: what answers say about the training data, without and with the guard.
+
+use super::Ink;
+use crate::lab::Teller;
+use crate::options::LinkKind;
+use crate::progress::Bar;
+use crate::{Failure, print, summary};
+use ndarray::{Array2, Ix2};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{IsTerminal, stdout};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use trefoil_lab::attacks::Attacker;
+use trefoil_lab::pipeline::{Battle, Cache, Config, Outcome, Parties, Sample, Scale, run};
+use trefoil_lab::report::write_whole;
+use trefoil_lab::train::to_onnx;
+use trefoil_serve::{Inference, Report};
+
+/// Data, networks and guard of the demo.
+const CONFIG: &str = include_str!("../../../../examples/lab/demo.toml");
+
+/// Attacks that the terminal shows; the report has all.
+const SHOWN: [(&str, &str); 6] = [
+    ("NN-M", "a network on sorted confidences"),
+    ("conf", "confidence in the right label"),
+    ("entr", "entropy"),
+    ("Mentr", "entropy that knows the right label"),
+    ("LiRA", "likelihood ratio to models of the attacker's own"),
+    ("RMIA", "the same against other records"),
+];
+
+/// What the attacks found.
+pub(super) struct Found {
+    outcome: Outcome,
+    served: Report,
+    asked: usize,
+    page: PathBuf,
+    folder: PathBuf,
+    took: Duration,
+}
+
+/// Train a model on generated records, guard it, ask three parties over TLS, attack, and write the
+/// report to `folder`.
+pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
+    let start = Instant::now();
+    let mut config = Config::parse(CONFIG, Scale::Small).map_err(Failure::new)?;
+    config.seed = seed;
+    let asked = config.checked;
+    if folder.exists() && !folder.is_dir() {
+        return Err(
+            Failure::new(format!("{} is not a folder", folder.display()))
+                .help("choose where the report goes with --report"),
+        );
+    }
+    let kept = tempfile::tempdir()
+        .map_err(|error| Failure::new(format!("no folder for the trained networks: {error}")))?;
+    let cache = Cache::new(kept.path().to_owned())?;
+    let mut servers = OverTls {
+        report: Report::default(),
+    };
+    let teller = Teller::quiet();
+    let mut outcome = run(
+        &config,
+        Path::new(""),
+        &cache,
+        Some(&mut servers),
+        &|progress| teller.tell(progress),
+    )?;
+    drop(teller);
+    outcome.report.fact("command", "trefoil demo");
+    let page = outcome.report.write(folder)?;
+    write_whole(&folder.join("target.onnx"), &to_onnx(&outcome.target)?)?;
+    outcome
+        .guard
+        .save(&folder.join("guard.safetensors"))
+        .map_err(Failure::new)?;
+    Ok(Found {
+        outcome,
+        served: servers.report,
+        asked,
+        page,
+        folder: folder.to_owned(),
+        took: start.elapsed(),
+    })
+}
+
+/// Three processes over TLS that answer the sample.
+struct OverTls {
+    report: Report,
+}
+
+impl Parties for OverTls {
+    fn answer(&mut self, sample: &Sample<'_>) -> Result<Array2<f64>, String> {
+        let bar = Bar::new("starting three parties");
+        let client = LinkKind::Tls.client(None, Duration::from_mins(1));
+        let mut client = client.map_err(|failure| failure.to_string())?;
+        let job = Inference {
+            plan: &sample.deployed.plan,
+            weights: &sample.deployed.weights,
+            guard: Some(sample.guard),
+            inputs: std::slice::from_ref(&sample.queries),
+            observe: false,
+        };
+        let outcome = client
+            .infer(&job, &mut |progress| bar.show(progress))
+            .map_err(|error| error.to_string())?;
+        self.report = outcome.report;
+        let answers = outcome.outputs.into_iter().next();
+        answers
+            .ok_or("the parties returned no answer")?
+            .into_dimensionality::<Ix2>()
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Balanced accuracy of an attack, either way, in %.
+fn reached(battle: &Battle, attack: &str, attacker: Attacker) -> Option<f64> {
+    let all = &battle.results.attacks;
+    let result = all
+        .iter()
+        .find(|result| result.attack == attack && result.attacker == attacker)?;
+    let share = result.evaluation.balanced_accuracy.as_ref()?.value;
+    Some(100.0 * share.max(1.0 - share))
+}
+
+impl Found {
+    /// Answers without and with the guard.
+    fn sides(&self) -> Option<(&Battle, &Battle)> {
+        let named = |name: &str| self.outcome.battles.iter().find(|b| b.name == name);
+        Some((named("as19")?, named("as19 guarded")?))
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let rows: Vec<Value> = self.rows().into_iter().map(|(row, _)| row).collect();
+        json!({
+            "attacks": rows,
+            "label_only_floor": self.floor(),
+            "accuracy": self.sides().and_then(|(plain, _)| plain.results.accuracy.as_ref()),
+            "labels_changed": self.outcome.report.data.get("labels_changed"),
+            "three_parties_difference": self.outcome.difference,
+            "asked": self.asked,
+            "served": self.served,
+            "report": self.page.display().to_string(),
+            "seconds": self.took.as_secs_f64(),
+        })
+    }
+
+    fn floor(&self) -> Option<f64> {
+        self.sides()
+            .and_then(|(plain, _)| plain.results.label_only_floor)
+            .map(|floor| 100.0 * floor)
+    }
+
+    /// What each attack reaches: without the guard, with it, and by an attacker who knows it.
+    fn rows(&self) -> Vec<(Value, [String; 5])> {
+        let Some((plain, guarded)) = self.sides() else {
+            return Vec::new();
+        };
+        let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1}"));
+        SHOWN
+            .iter()
+            .map(|&(attack, what)| {
+                let values = [
+                    reached(plain, attack, Attacker::Standard),
+                    reached(guarded, attack, Attacker::Standard),
+                    reached(guarded, attack, Attacker::Adaptive),
+                ];
+                let [without, with, adaptive] = values;
+                let row = json!({
+                    "attack": attack, "without": without, "with": with, "adaptive": adaptive,
+                });
+                let [without, with, adaptive] = values.map(text);
+                (
+                    row,
+                    [attack.to_owned(), without, with, adaptive, what.to_owned()],
+                )
+            })
+            .collect()
+    }
+
+    pub(super) fn print(&self) -> Result<(), Failure> {
+        let ink = Ink::here();
+        print::line(
+            ink.bold("Was this record part of the training data? Attacks ask the answers"),
+        )?;
+        if let Some((plain, _)) = self.sides()
+            && let Some(accuracy) = &plain.results.accuracy
+        {
+            print::line(format!(
+                "a network trained here on {} generated check-in records: right for {:.0} % of them and {:.0} % of others",
+                plain.results.records.members,
+                100.0 * accuracy.members,
+                100.0 * accuracy.nonmembers,
+            ))?;
+        }
+        print::line("")?;
+        let mut table = summary::table(&[
+            "attack",
+            "unguarded",
+            "guarded",
+            "knows the guard",
+            "decides by",
+        ]);
+        for (_, cells) in self.rows() {
+            table.add_row(cells);
+        }
+        print::line(table.trim_fmt())?;
+        print::line("balanced accuracy in %; 50 is guessing")?;
+        if let Some(floor) = self.floor() {
+            print::line(format!(
+                "floor {floor:.1}: what right and wrong labels alone give away, whatever is done to confidences"
+            ))?;
+        }
+        print::line("")?;
+        print::line(ink.bold("The guard on three servers"))?;
+        print::line(format!(
+            "{} over TLS 1.3 in {}, {}; sent by each {}",
+            print::count(self.asked, "guarded answer"),
+            print::time(self.served.wall_s),
+            print::count(self.served.rounds as usize, "round"),
+            self.served
+                .bytes_sent_per_party
+                .map(print::bytes)
+                .join(", "),
+        ))?;
+        if let Some(difference) = self.outcome.difference {
+            print::line(format!(
+                "largest difference to the same computation in one place {difference:.1e}"
+            ))?;
+        }
+        if let Some(changed) = self.outcome.report.data.get("labels_changed") {
+            print::line(format!("labels that the guard changed: {changed}"))?;
+        }
+        print::line("")?;
+        print::line(format!("report: {}", self.page.display()))?;
+        print::line(format!(
+            "model and guard: {} and {} (for trefoil infer --guard)",
+            self.folder.join("target.onnx").display(),
+            self.folder.join("guard.safetensors").display(),
+        ))
+    }
+
+    /// Show the report in a browser, where there is one and somebody to look.
+    pub(super) fn open(&self) {
+        if !stdout().is_terminal() {
+            return;
+        }
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let screen = !cfg!(target_os = "linux") || set("DISPLAY") || set("WAYLAND_DISPLAY");
+        if let (true, Ok(page)) = (screen, fs::canonicalize(&self.page)) {
+            // The path is printed: nothing is lost where no browser starts.
+            let _ = open::that_detached(page);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! `trefoil guard` from a model's answers to guarded ones, and `trefoil infer --guard`.
+
+use crate::world::World;
+use ndarray::{Array1, Array2};
+use ndarray_npy::{NpzReader, NpzWriter, read_npy, write_npy};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Records on each side.
+const RECORDS: usize = 120;
+
+/// Logits of a model that is sure of its members and less sure of others, in `classes` classes, and
+/// the confidences that follow from them, as `.npz` archives: `zm`, `zn`, `sm`, `sn`.
+fn world(classes: usize) -> World {
+    let world = World::new(8);
+    for (side, lead) in [("m", 6.0), ("n", 2.0)] {
+        let logits = Array2::from_shape_fn((RECORDS, classes), |(record, class)| {
+            let wiggle = f64::from((record * 31 + class * 17) as u32 % 100) / 50.0 - 1.0;
+            let top = if record % classes == class { lead } else { 0.0 };
+            (top + wiggle) as f32
+        });
+        archive_of(&world, &format!("z{side}.npz"), &logits);
+        archive_of(&world, &format!("s{side}.npz"), &softmax(&logits));
+        write_npy(world.path(&format!("z{side}.npy")), &logits).unwrap();
+    }
+    world
+}
+
+fn softmax(logits: &Array2<f32>) -> Array2<f32> {
+    let mut rows = logits.mapv(f32::exp);
+    for mut row in rows.rows_mut() {
+        let sum = row.sum();
+        row /= sum;
+    }
+    rows
+}
+
+fn archive_of(world: &World, name: &str, rows: &Array2<f32>) {
+    let mut archive = NpzWriter::new(fs::File::create(world.path(name)).unwrap());
+    archive.add_array("rows", rows).unwrap();
+    archive.finish().unwrap();
+}
+
+const TRAIN: &str = "guard train --members sm.npz --non-members sn.npz --output g.safetensors \
+                     --hidden 16,8 --epochs 60 --rate 0.05";
+const TUNE: &str = "guard tune --guard g.safetensors --members zm.npz --non-members zn.npz \
+                    --output tuned.safetensors --inner 4,8 --beta 0.3,0.6 --epochs 20";
+
+#[test]
+fn a_guard_is_trained_tuned_and_applied() {
+    let world = world(4);
+    let trained = world.run(&format!("{TRAIN} --json")).json();
+    assert!(
+        trained["balanced_accuracy"].as_f64().unwrap() > 0.9,
+        "{trained}"
+    );
+
+    let tuned = world.run(&format!("{TUNE} --json")).json();
+    assert_eq!(tuned["cells"].as_array().unwrap().len(), 4);
+    let reached = tuned["chosen"]["accuracy"].as_f64().unwrap();
+    assert!(
+        reached < tuned["unguarded"].as_f64().unwrap() - 0.1,
+        "{tuned}"
+    );
+    let picture = fs::read(world.path("guard-tune/grid.png")).unwrap();
+    assert_eq!(&picture[1..4], b"PNG");
+    assert!(
+        fs::read_to_string(world.path("guard-tune/grid.svg"))
+            .unwrap()
+            .contains("<svg")
+    );
+
+    for backend in ["clear", "fixed", "secure"] {
+        let applied = world
+            .run(&format!(
+                "guard apply --guard tuned.safetensors --input zm.npy --output out.npy --check --json --backend {backend}"
+            ))
+            .json();
+        assert_eq!(applied["labels_kept"], RECORDS, "{backend}: {applied}");
+        assert!(
+            applied["changed"].as_u64().unwrap() > 40,
+            "{backend}: {applied}"
+        );
+        let answers: Array2<f32> = read_npy(world.path("out.npy")).unwrap();
+        assert_eq!(answers.dim(), (RECORDS, 4));
+        for row in answers.rows() {
+            assert!((row.sum() - 1.0).abs() < 1.0 / 1024.0, "{backend}: {row}");
+        }
+    }
+}
+
+#[test]
+fn tuning_goes_on_where_it_stopped() {
+    let world = world(4);
+    world.run(TRAIN).succeeded();
+    let first = world.run(&format!("{TUNE} --json")).json();
+    let folder = world.path("guard-tune");
+    let cells = || -> Vec<_> {
+        let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap());
+        let mut cells: Vec<_> = entries
+            .filter(|entry| !entry.file_name().to_string_lossy().starts_with("grid"))
+            .map(|entry| (entry.path(), entry.metadata().unwrap().modified().unwrap()))
+            .collect();
+        cells.sort();
+        cells
+    };
+    let before = cells();
+    assert_eq!(before.len(), 4);
+    // An interruption: one pair is missing, one is cut.
+    fs::remove_file(&before[1].0).unwrap();
+    fs::write(&before[2].0, "{\"inner\": 4").unwrap();
+    let second = world.run(&format!("{TUNE} --json")).json();
+    assert_eq!(first, second);
+    let after = cells();
+    assert_eq!(before[0], after[0]);
+    assert_eq!(before[3], after[3]);
+    assert!(before[2].1 < after[2].1);
+}
+
+#[test]
+fn inference_is_guarded() {
+    let world = world(10);
+    world
+        .run(&TRAIN.replace("--epochs 60", "--epochs 30"))
+        .succeeded();
+    world.infer("--backend clear").succeeded();
+    let logits = world.answers();
+    for backend in ["fixed", "secure"] {
+        let arguments = format!("--backend {backend} --guard g.safetensors --check --json");
+        let ended = world.infer(&arguments).json();
+        assert_eq!(ended["label_agreement"], 1.0, "{ended}");
+        let answers = world.answers();
+        assert_eq!(answers.shape(), logits.shape());
+        for (answer, logits) in answers.rows().into_iter().zip(logits.rows()) {
+            assert!((answer.sum() - 1.0).abs() < 1.0 / 1024.0, "{answer}");
+            let label = |row: ndarray::ArrayView1<'_, f32>| {
+                (0..row.len())
+                    .max_by(|&x, &y| row[x].total_cmp(&row[y]))
+                    .unwrap()
+            };
+            assert_eq!(label(answer), label(logits));
+        }
+    }
+    world.refused(
+        "infer --model digits.onnx --input x.npy --output new.npy --guard x.npy",
+        1,
+        &["x.npy", "trefoil guard train"],
+    );
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let world = world(4);
+    world.run(TRAIN).succeeded();
+    let apply = "guard apply --guard g.safetensors --output out.npy --backend fixed";
+    let logits: Array2<f32> = read_npy(world.path("zm.npy")).unwrap();
+    let mut wrong = logits.clone();
+    wrong[[7, 2]] = f32::NAN;
+    write_npy(world.path("nan.npy"), &wrong).unwrap();
+    wrong[[7, 2]] = 1e6;
+    write_npy(world.path("large.npy"), &wrong).unwrap();
+    write_npy(world.path("flat.npy"), &Array1::<f32>::zeros(4)).unwrap();
+    write_npy(world.path("none.npy"), &Array2::<f32>::zeros((0, 4))).unwrap();
+    write_npy(world.path("wide.npy"), &Array2::<f32>::zeros((3, 5))).unwrap();
+    let whole = fs::read(world.path("g.safetensors")).unwrap();
+    let mut changed = whole.clone();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    fs::write(world.path("changed.safetensors"), &changed).unwrap();
+    fs::write(world.path("cut.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    for (arguments, words) in [
+        ("--input nan.npy", &["nan.npy", "row 7", "NaN"][..]),
+        ("--input large.npy", &["large.npy", "row 7", "1000000"]),
+        ("--input flat.npy", &["flat.npy", "[4]", "matrix"]),
+        ("--input none.npy", &["none.npy", "no rows"]),
+        ("--input wide.npy", &["5", "4"]),
+        ("--input zm.npy --ring 32", &["32"]),
+        ("--input gone.npy", &["gone.npy"]),
+    ] {
+        world.refused(&format!("{apply} {arguments}"), 1, words);
+    }
+    for guard in ["changed", "cut", "gone"] {
+        let arguments = format!(
+            "guard apply --guard {guard}.safetensors --input zm.npy --output out.npy --backend fixed"
+        );
+        world.refused(&arguments, 1, &[guard, "trefoil guard train"]);
+    }
+    // Logits are no confidences, and tuning needs both sides.
+    world.refused(
+        &TRAIN
+            .replace("sm.npz", "zm.npz")
+            .replace("g.safe", "h.safe"),
+        1,
+        &["zm.npz", "no confidence vector"],
+    );
+    world.refused(
+        &TUNE.replace("--non-members zn.npz", ""),
+        2,
+        &["--non-members"],
+    );
+    world.refused(
+        &TUNE.replace("zn.npz", "none.npy"),
+        1,
+        &["none.npy", "non-members"],
+    );
+    world.refused(
+        &TUNE.replace("zn.npz", "wide.npy"),
+        1,
+        &["wide.npy", "tuning needs"],
+    );
+}
+
+/// Answers for Location30 that the authors of MemGuard's evaluation published, from `TREFOIL_DATA` or
+/// beside the workspace.
+fn published() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = std::env::var_os("TREFOIL_DATA").map_or_else(beside, PathBuf::from);
+    let path = folder.join("location30/memguard_saved_predictions.npz");
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: no {} (set TREFOIL_DATA)", path.display());
+    None
+}
+
+/// The share that an attack by the largest confidence gets right at its best threshold, the first half
+/// of the rows being members.
+fn attack(answers: &Array2<f64>) -> f64 {
+    let half = answers.nrows() / 2;
+    let mut scores: Vec<(f64, bool)> = answers
+        .rows()
+        .into_iter()
+        .enumerate()
+        .map(|(row, answer)| (answer.fold(0.0_f64, |a, &b| a.max(b)), row < half))
+        .collect();
+    scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut lead, mut best) = (0_i64, 0_i64);
+    for (_, member) in scores {
+        lead += if member { 1 } else { -1 };
+        best = best.max(lead.abs());
+    }
+    0.5 + best as f64 / (2 * half) as f64
+}
+
+#[test]
+fn real_queries_are_guarded_alike_by_floats_fixed_point_and_the_printed_protocols() {
+    let Some(path) = published() else {
+        return;
+    };
+    let world = World::new(1);
+    let mut archive = NpzReader::new(fs::File::open(path).unwrap()).unwrap();
+    let logits: Array2<f32> = archive.by_name("target_logits").unwrap();
+    let confidences: Array2<f32> = archive.by_name("target_probs").unwrap();
+    // 1000 members, then 1000 others: the classifier learns from 500 of each, the others are asked about.
+    let rows =
+        |all: &Array2<f32>, first: usize| all.slice(ndarray::s![first..first + 500, ..]).to_owned();
+    archive_of(&world, "sm.npz", &rows(&confidences, 0));
+    archive_of(&world, "sn.npz", &rows(&confidences, 1000));
+    let asked = ndarray::concatenate(
+        ndarray::Axis(0),
+        &[rows(&logits, 500).view(), rows(&logits, 1500).view()],
+    )
+    .unwrap();
+    write_npy(world.path("asked.npy"), &asked).unwrap();
+
+    let train = |variant: &str| {
+        let arguments = format!(
+            "guard train --members sm.npz --non-members sn.npz --output {variant}.safetensors \
+             --hidden 128,64 --epochs 100 --rate 0.05 --variant {variant} --beta 0.5"
+        );
+        world.run(&arguments).succeeded();
+    };
+    let apply = |variant: &str, backend: &str| -> Array2<f64> {
+        let arguments = format!(
+            "guard apply --guard {variant}.safetensors --input asked.npy --output out.npy \
+             --backend {backend} --json"
+        );
+        let applied = world.run(&arguments).json();
+        assert_eq!(
+            applied["labels_kept"], 1000,
+            "{variant}, {backend}: {applied}"
+        );
+        let answers: Array2<f32> = read_npy(world.path("out.npy")).unwrap();
+        answers.mapv(f64::from)
+    };
+    train("fast");
+    train("faithful");
+    let plain = softmax(&asked).mapv(f64::from);
+    let floats = apply("fast", "clear");
+    let moved = |answers: &Array2<f64>| -> Vec<bool> {
+        let distances = (answers - &plain).mapv(f64::abs).sum_axis(ndarray::Axis(1));
+        distances.iter().map(|&d| d > 5e-3).collect()
+    };
+    let (known, fired) = (attack(&floats), moved(&floats));
+    println!(
+        "attack {:.3} unguarded, {known:.3} guarded; {} of 1000 answers moved",
+        attack(&plain),
+        fired.iter().filter(|&&fired| fired).count()
+    );
+    assert!(known < attack(&plain) - 0.1, "the guard does nothing");
+    for (variant, backend) in [("fast", "fixed"), ("faithful", "fixed"), ("fast", "secure")] {
+        let answers = apply(variant, backend);
+        let same = moved(&answers)
+            .iter()
+            .zip(&fired)
+            .filter(|(x, y)| x == y)
+            .count();
+        let reached = attack(&answers);
+        println!("{variant}, {backend}: {same} of 1000 verdicts as in floats, attack {reached:.3}");
+        assert!(same >= 990, "{variant}, {backend}: {same} of 1000");
+        assert!(
+            (reached - known).abs() <= 0.01,
+            "{variant}, {backend}: {reached}"
+        );
+    }
+}

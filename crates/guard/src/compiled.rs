@@ -1,0 +1,140 @@
+//! The guard on every back end, compiled once.
+
+use crate::{Network, Settings, Variant, faithful, guard};
+use ndarray::ArrayD;
+use std::future::Future;
+use std::pin::Pin;
+use trefoil_mpc::Share;
+use trefoil_nn::{Backend, Clear, Fixed, Priced, Ranged, RunRing, Secure};
+use trefoil_ring::{Z32, Z64};
+
+/// The guarded confidences, some time.
+pub type Guarding<'a, B> =
+    Pin<Box<dyn Future<Output = Result<<B as Backend>::Tensor, <B as Backend>::Error>> + 'a>>;
+
+/// A back end whose guard this crate compiles: once, and not again in every crate that guards.
+pub trait Compiled: Ranged + Sized {
+    /// What [`crate::protect`] does.
+    fn start<'a>(
+        &'a self,
+        settings: &'a Settings,
+        network: &'a Network<Self>,
+        logits: &'a Self::Tensor,
+    ) -> Guarding<'a, Self>;
+}
+
+/// A ring whose back ends are [`Compiled`]: `Z32` and `Z64`.
+pub trait GuardRing: RunRing {
+    /// [`crate::protect`] in fixed point.
+    fn guard_fixed<'a>(
+        backend: &'a Fixed<Self>,
+        settings: &'a Settings,
+        network: &'a Network<Fixed<Self>>,
+        logits: &'a ArrayD<Self>,
+    ) -> Guarding<'a, Fixed<Self>>;
+
+    /// [`crate::protect`] on three parties.
+    fn guard_secure<'a>(
+        backend: &'a Secure<Self>,
+        settings: &'a Settings,
+        network: &'a Network<Secure<Self>>,
+        logits: &'a Share<Self>,
+    ) -> Guarding<'a, Secure<Self>>;
+
+    /// What [`crate::protect`] will cost.
+    fn guard_priced<'a>(
+        backend: &'a Priced<Self>,
+        settings: &'a Settings,
+        network: &'a Network<Priced<Self>>,
+        logits: &'a Vec<usize>,
+    ) -> Guarding<'a, Priced<Self>>;
+}
+
+// The futures hold many tensors: not on the caller's stack.
+macro_rules! by_variant {
+    ($backend:expr, $settings:expr, $network:expr, $logits:expr) => {
+        match $settings.variant {
+            Variant::Fast => Box::pin(guard($backend, $settings, $network, $logits)),
+            Variant::Faithful => Box::pin(faithful($backend, $settings, $network, $logits)),
+        }
+    };
+}
+
+macro_rules! guard_ring {
+    ($($ring:ty),*) => {$(
+        impl GuardRing for $ring {
+            fn guard_fixed<'a>(
+                backend: &'a Fixed<Self>,
+                settings: &'a Settings,
+                network: &'a Network<Fixed<Self>>,
+                logits: &'a ArrayD<Self>,
+            ) -> Guarding<'a, Fixed<Self>> {
+                by_variant!(backend, settings, network, logits)
+            }
+
+            fn guard_secure<'a>(
+                backend: &'a Secure<Self>,
+                settings: &'a Settings,
+                network: &'a Network<Secure<Self>>,
+                logits: &'a Share<Self>,
+            ) -> Guarding<'a, Secure<Self>> {
+                by_variant!(backend, settings, network, logits)
+            }
+
+            fn guard_priced<'a>(
+                backend: &'a Priced<Self>,
+                settings: &'a Settings,
+                network: &'a Network<Priced<Self>>,
+                logits: &'a Vec<usize>,
+            ) -> Guarding<'a, Priced<Self>> {
+                by_variant!(backend, settings, network, logits)
+            }
+        }
+    )*};
+}
+
+guard_ring!(Z32, Z64);
+
+impl Compiled for Clear {
+    fn start<'a>(
+        &'a self,
+        settings: &'a Settings,
+        network: &'a Network<Self>,
+        logits: &'a ArrayD<f64>,
+    ) -> Guarding<'a, Self> {
+        by_variant!(self, settings, network, logits)
+    }
+}
+
+impl<R: GuardRing> Compiled for Fixed<R> {
+    fn start<'a>(
+        &'a self,
+        settings: &'a Settings,
+        network: &'a Network<Self>,
+        logits: &'a ArrayD<R>,
+    ) -> Guarding<'a, Self> {
+        R::guard_fixed(self, settings, network, logits)
+    }
+}
+
+impl<R: GuardRing> Compiled for Secure<R> {
+    fn start<'a>(
+        &'a self,
+        settings: &'a Settings,
+        network: &'a Network<Self>,
+        logits: &'a Share<R>,
+    ) -> Guarding<'a, Self> {
+        R::guard_secure(self, settings, network, logits)
+    }
+}
+
+impl<R: GuardRing> Compiled for Priced<R> {
+    fn start<'a>(
+        &'a self,
+        settings: &'a Settings,
+        network: &'a Network<Self>,
+        logits: &'a Vec<usize>,
+    ) -> Guarding<'a, Self> {
+        R::guard_priced(self, settings, network, logits)
+    }
+}
