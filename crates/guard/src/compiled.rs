@@ -42,6 +42,7 @@ pub trait GuardRing: RunRing {
     ) -> Guarding<'a, Secure<Self>>;
 
     /// What [`crate::protect`] will cost.
+    #[expect(clippy::ptr_arg, reason = "shapes are the tensors of this back end")]
     fn guard_priced<'a>(
         backend: &'a Priced<Self>,
         settings: &'a Settings,

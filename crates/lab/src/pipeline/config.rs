@@ -195,6 +195,17 @@ impl Default for Membership {
 }
 
 impl Model {
+    /// One line on it.
+    pub fn summary(&self) -> String {
+        let Self {
+            architecture,
+            epochs,
+            batch,
+            ..
+        } = self;
+        format!("{architecture}, {epochs} epochs, batch {batch}")
+    }
+
     /// Its training, with this loss.
     pub fn fit(&self, loss: Loss, seed: u64) -> Fit {
         Fit {

@@ -6,16 +6,20 @@
 
 mod answers;
 mod attack;
+mod battles;
 mod cache;
 mod config;
 mod defences;
 mod models;
 mod records;
 mod run;
+mod stage;
+mod summary;
 mod tune;
 
 pub use answers::{Deployed, Sample};
+pub use battles::Battle;
 pub use cache::{Cache, Key};
 pub use config::{Config, Data, Defences, Guard, Membership, Model, Private, References, Scale};
 pub use records::{Part, Records};
-pub use run::{Battle, Outcome, Parties, Progress, run, run_on};
+pub use run::{Outcome, Parties, Progress, run, run_on};

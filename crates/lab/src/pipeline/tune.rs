@@ -21,6 +21,7 @@ pub(super) struct Tuned {
 pub(super) fn tune(
     trainer: &Trainer<'_>,
     h: &Classifier,
+    kind: Softmax,
     logits: &Array2<f64>,
     confidences: &Array2<f64>,
 ) -> Result<Tuned, LabError> {
@@ -49,7 +50,7 @@ pub(super) fn tune(
         slice(logits, others.start..others.start + count),
     ];
     let share = |logits: &Array2<f64>, steps: Steps| -> Result<f64, LabError> {
-        let guard = guard_of(h, Softmax::As19, steps)?;
+        let guard = guard_of(h, kind, steps)?;
         let answers = unlabelled(simulated(&guard, logits.view())?)?;
         let scores = attacker.likelihood(&nn::features(&answers))?;
         Ok(scores.iter().filter(|&&s| s >= 0.5).count() as f64 / count as f64)
@@ -76,7 +77,10 @@ pub(super) fn tune(
     }
     let (_, steps) = best.ok_or_else(|| LabError::input("guard", "the grid is empty"))?;
     let map = HeatMap {
-        title: "The defender's attacker by length and number of steps".to_owned(),
+        title: format!(
+            "The defender's attacker by length and number of steps, {}",
+            kind.name()
+        ),
         column_axis: "beta".to_owned(),
         columns: config.beta.iter().map(ToString::to_string).collect(),
         row_axis: "inner".to_owned(),

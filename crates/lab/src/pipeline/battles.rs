@@ -1,0 +1,406 @@
+//! The attacks on each way of answering, several at a time.
+
+use super::answers::{guard_of, guarded, simulated, softmax_of};
+use super::attack::{View, attack, label_noise, target_outputs};
+use super::models::{Trained, confidences};
+use super::records::Part;
+use super::stage::{Defended, Stage, cached};
+use super::summary::ModelRow;
+use super::{Key, Private, defences};
+use crate::attacks::{Attacker, Outputs};
+use crate::data::Encoding;
+use crate::report::{Histogram, Results};
+use crate::train::{Hamp, Loss, Network, hamp_outputs, softmax};
+use crate::{LabError, Sides};
+use ndarray::Array2;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use trefoil_guard::{Optimiser, Softmax};
+
+/// One way of answering, and the attacks on it.
+pub struct Battle {
+    /// The way of answering: `plaintext`, a softmax's name, that and `guarded`, or a defence.
+    pub name: String,
+    /// What the attacks reached.
+    pub results: Results,
+}
+
+/// A battle, and what else came of it.
+pub(super) struct Fought {
+    pub(super) battle: Battle,
+    /// The model that answered, if it was trained for this.
+    pub(super) model: Option<ModelRow>,
+    /// Steps that the defence took.
+    pub(super) histogram: Option<Histogram>,
+    /// Labels that the defence changed.
+    pub(super) changed: usize,
+}
+
+impl From<Battle> for Fought {
+    fn from(battle: Battle) -> Self {
+        Self {
+            battle,
+            model: None,
+            histogram: None,
+            changed: 0,
+        }
+    }
+}
+
+/// A battle to be fought.
+pub(super) type Fight<'a> = Box<dyn Fn() -> Result<Fought, LabError> + Send + Sync + 'a>;
+
+/// Fight, one battle on each processor, and give the outcomes in order.
+pub(super) fn fight(fights: &[Fight<'_>]) -> Result<Vec<Fought>, LabError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let done: Mutex<Vec<(usize, Result<Fought, LabError>)>> = Mutex::new(Vec::new());
+    let lock = || {
+        done.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(fight) = fights.get(index) else {
+                return;
+            };
+            let fought = fight();
+            if fought.is_err() {
+                // The run fails: nobody needs the others.
+                next.store(fights.len(), Ordering::Relaxed);
+            }
+            lock().push((index, fought));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(fights.len()) {
+            scope.spawn(work);
+        }
+    });
+    let mut done = std::mem::take(&mut *lock());
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, fought)| fought).collect()
+}
+
+impl Stage<'_> {
+    /// All battles that the configuration asks for, in the order of the report.
+    pub(super) fn fights<'a>(
+        &'a self,
+        target: &'a Trained,
+        shadow: &'a Trained,
+        plain: &'a Array2<f64>,
+        defended: &'a [Defended],
+    ) -> Vec<Fight<'a>> {
+        let config = self.config();
+        let mut fights: Vec<Fight<'a>> = vec![Box::new(|| {
+            let mut battle = self.battle("plaintext", plain, None)?;
+            let battery = label_noise(&self.trainer, &target.network, &shadow.network)?;
+            battle.results.add(&battery, Attacker::Standard)?;
+            Ok(battle.into())
+        })];
+        for defended in defended {
+            fights.push(Box::new(|| Ok(self.unguarded(defended.kind)?.into())));
+        }
+        for defended in defended {
+            fights.push(Box::new(|| self.guarded(defended)));
+        }
+        if config.defences.label_only {
+            let f = defences::label_only;
+            fights.push(Box::new(move || self.simple("label only", plain, &f)));
+        }
+        if let Some(count) = config.defences.top {
+            let f = move |s: &Array2<f64>| defences::top(s, count);
+            let name = format!("top {count}");
+            fights.push(Box::new(move || self.simple(&name, plain, &f)));
+        }
+        if let Some(decimals) = config.defences.decimals {
+            let f = move |s: &Array2<f64>| defences::rounded(s, decimals);
+            let name = format!("{decimals} decimals");
+            fights.push(Box::new(move || self.simple(&name, plain, &f)));
+        }
+        if let (true, Some(first)) = (config.defences.memguard, defended.first()) {
+            fights.push(Box::new(|| self.memguard(first)));
+        }
+        if let Some(hamp) = config.defences.hamp {
+            fights.push(Box::new(move || self.hamp(hamp)));
+        }
+        if let Some(private) = &config.defences.private {
+            fights.push(Box::new(|| self.private(private)));
+        }
+        fights
+    }
+
+    /// Attack the answers of one way of answering; `adaptive` holds what an attacker who knows the
+    /// defence sees and makes.
+    fn battle(
+        &self,
+        name: &str,
+        answers: &Array2<f64>,
+        adaptive: Option<&View<'_>>,
+    ) -> Result<Battle, LabError> {
+        let shadow = softmax(self.shadow.view());
+        let references: Vec<_> = self.references.iter().map(|z| softmax(z.view())).collect();
+        let standard = View {
+            target: answers,
+            shadow: &shadow,
+            references: &references,
+        };
+        self.battle_of(name, &standard, adaptive)
+    }
+
+    /// Attack as an attacker sees it who does not know the defence, and as one who does.
+    fn battle_of(
+        &self,
+        name: &str,
+        standard: &View<'_>,
+        adaptive: Option<&View<'_>>,
+    ) -> Result<Battle, LabError> {
+        let seed = self.config().seed;
+        let target = target_outputs(&self.trainer, standard.target)?;
+        let battery = attack(&self.trainer, standard, &self.trained)?;
+        let title = format!("{}, {name}", self.config().name);
+        let mut results = Results::new(title, &target, &battery, Attacker::Standard, seed)?;
+        if let Some(view) = adaptive {
+            let battery = attack(&self.trainer, view, &self.trained)?;
+            results.add(&battery, Attacker::Adaptive)?;
+        }
+        let name = name.to_owned();
+        Ok(Battle { name, results })
+    }
+
+    /// Secure inference with one softmax. The attacker's models answer with the same one.
+    fn unguarded(&self, kind: Softmax) -> Result<Battle, LabError> {
+        self.say(&format!("attacking {}", kind.name()));
+        let seed = self.config().seed;
+        let target = softmax_of(kind, self.target.view(), seed)?;
+        let shadow = softmax_of(kind, self.shadow.view(), seed)?;
+        let references = self
+            .references
+            .iter()
+            .map(|z| softmax_of(kind, z.view(), seed));
+        let references: Vec<_> = references.collect::<Result<_, _>>()?;
+        let view = View {
+            target: &target,
+            shadow: &shadow,
+            references: &references,
+        };
+        self.battle_of(kind.name(), &view, None)
+    }
+
+    /// The answers of the guard over one softmax, and how many labels it changed.
+    fn guarded(&self, defended: &Defended) -> Result<Fought, LabError> {
+        let Defended {
+            kind,
+            h,
+            attackers_h,
+            tuned,
+        } = defended;
+        let (kind, config) = (*kind, self.config());
+        self.say(&format!("guarding with {}", kind.name()));
+        let guard = guard_of(h, kind, tuned.steps)?;
+        let key = Key::new("guarded")
+            .with(&guard.digest())
+            .numbers(&self.target);
+        let cache = self.trainer.cache;
+        let asked = |query: usize| {
+            let key = key.clone().with(&query);
+            let seed = config.seed.wrapping_add(query as u64);
+            cached(cache, "guarded", &key, || {
+                guarded(&guard, self.target.view(), seed)
+            })
+        };
+        let answers = asked(0)?;
+        let averaged = crate::attacks::adaptive::averaged(config.guard.repeats, asked)?;
+        let changed = labels_changed(&self.target, &answers);
+        // Standard: the attacker knows the softmax, not the guard.
+        let plain = |z: &Array2<f64>| softmax_of(kind, z.view(), config.seed);
+        let (shadow, references) = (plain(&self.shadow)?, self.each(plain)?);
+        let standard = View {
+            target: &answers,
+            shadow: &shadow,
+            references: &references,
+        };
+        // Adaptive: it trains an h of its own on its shadow model, and guards all it has with it.
+        let theirs = guard_of(attackers_h, kind, tuned.steps)?;
+        let simulate = |z: &Array2<f64>| {
+            let key = Key::new("simulated").with(&theirs.digest()).numbers(z);
+            cached(cache, "simulated", &key, || simulated(&theirs, z.view()))
+        };
+        let (shadow, references) = (simulate(&self.shadow)?, self.each(simulate)?);
+        let adaptive = View {
+            target: &averaged,
+            shadow: &shadow,
+            references: &references,
+        };
+        let name = format!("{} guarded", kind.name());
+        Ok(Fought {
+            changed,
+            ..self.battle_of(&name, &standard, Some(&adaptive))?.into()
+        })
+    }
+
+    /// A defence that changes confidences by a function of them alone.
+    fn simple(
+        &self,
+        name: &str,
+        plain: &Array2<f64>,
+        f: &(dyn Fn(&Array2<f64>) -> Array2<f64> + Sync),
+    ) -> Result<Fought, LabError> {
+        self.say(&format!("attacking {name}"));
+        let shadow = f(&softmax(self.shadow.view()));
+        let references = self.each(|z| Ok(f(&softmax(z.view()))))?;
+        let target = f(plain);
+        let adaptive = View {
+            target: &target,
+            shadow: &shadow,
+            references: &references,
+        };
+        Ok(self.battle(name, &target, Some(&adaptive))?.into())
+    }
+
+    /// `MemGuard` in the clear, and how many steps it takes for each record.
+    fn memguard(&self, defended: &Defended) -> Result<Fought, LabError> {
+        self.say("attacking MemGuard");
+        let config = self.config();
+        let optimiser = Optimiser {
+            outer: config.guard.outer,
+            inner: config.guard.inner.iter().copied().max().unwrap_or(1),
+            beta: defended.tuned.steps.beta,
+            weights: [1.0, 10.0, 0.1],
+            stops: true,
+        };
+        let cache = self.trainer.cache;
+        let own = |h: &trefoil_guard::Classifier, z: &Array2<f64>| {
+            let tensors = h.tensors();
+            let key = Key::new("MemGuard").with(&optimiser).numbers(z);
+            let key = tensors.iter().fold(key, Key::numbers);
+            // The steps as one more column.
+            cached(cache, "memguard", &key, || {
+                let (mut answers, steps) = defences::by_memguard(&optimiser, h, z.view());
+                let steps = ndarray::Array1::from_iter(steps.into_iter().map(f64::from));
+                answers
+                    .push_column(steps.view())
+                    .map_err(|error| LabError::Model(error.to_string()))?;
+                Ok(answers)
+            })
+        };
+        let split = |both: Array2<f64>| {
+            let classes = both.ncols() - 1;
+            let steps: Vec<u32> = both.column(classes).iter().map(|&s| s as u32).collect();
+            (both.slice(ndarray::s![.., ..classes]).to_owned(), steps)
+        };
+        let (answers, steps) = split(own(&defended.h, &self.target)?);
+        let theirs = |z: &Array2<f64>| Ok(split(own(&defended.attackers_h, z)?).0);
+        let (shadow, references) = (theirs(&self.shadow)?, self.each(theirs)?);
+        let adaptive = View {
+            target: &answers,
+            shadow: &shadow,
+            references: &references,
+        };
+        let battle = self.battle("MemGuard in the clear", &answers, Some(&adaptive))?;
+        Ok(Fought {
+            histogram: Some(self.iterations(&steps)),
+            ..battle.into()
+        })
+    }
+
+    /// HAMP: another target model; the adaptive attacker's shadow is trained alike.
+    fn hamp(&self, hamp: Hamp) -> Result<Fought, LabError> {
+        self.say("training with HAMP");
+        let (records, seed) = (self.trainer.records, self.config().seed);
+        let (loss, members) = (Loss::Hamp(hamp), &records.split.target_members);
+        let trained = self.trainer.train("HAMP", members, loss, seed)?;
+        let own = self.trainer.train(
+            "HAMP's shadow model",
+            &records.shadow_training,
+            loss,
+            seed.wrapping_add(1),
+        )?;
+        let binary = records.data.encoding == Encoding::Bits;
+        let answer = |network: &Network| {
+            let logits = network.outputs(self.inputs.view())?;
+            hamp_outputs(network, logits.view(), (0.0, 1.0), binary, seed)
+        };
+        let note = format!(
+            "entropy threshold {}, weight {}",
+            hamp.entropy, hamp.entropy_weight
+        );
+        let (target, shadow) = (answer(&trained.network)?, answer(&own.network)?);
+        self.retrained("HAMP", &trained, &note, &target, &shadow)
+    }
+
+    /// DP-SGD: another target model; the adaptive attacker's shadow is trained alike.
+    fn private(&self, private: &Private) -> Result<Fought, LabError> {
+        self.say("training with DP-SGD");
+        let (records, seed) = (self.trainer.records, self.config().seed);
+        let members = &records.split.target_members;
+        let (trained, spent) = self
+            .trainer
+            .train_privately("DP-SGD", members, private, seed)?;
+        let (own, _) = self.trainer.train_privately(
+            "DP-SGD's shadow model",
+            &records.shadow_training,
+            private,
+            seed.wrapping_add(1),
+        )?;
+        let note = format!(
+            "ε = {:.2} at δ = {}, noise {:.3}, clip {}, {} steps",
+            spent.epsilon(private.delta),
+            private.delta,
+            spent.noise,
+            private.clip,
+            spent.steps
+        );
+        let target = confidences(&trained.network, self.inputs.view())?;
+        let shadow = confidences(&own.network, self.inputs.view())?;
+        self.retrained("DP-SGD", &trained, &note, &target, &shadow)
+    }
+
+    fn retrained(
+        &self,
+        name: &str,
+        trained: &Trained,
+        note: &str,
+        target: &Array2<f64>,
+        shadow: &Array2<f64>,
+    ) -> Result<Fought, LabError> {
+        let references: Vec<_> = self.references.iter().map(|z| softmax(z.view())).collect();
+        let adaptive = View {
+            target,
+            shadow,
+            references: &references,
+        };
+        Ok(Fought {
+            model: Some(self.model(name, trained, note, Part::NonMembers)?),
+            ..self.battle(name, target, Some(&adaptive))?.into()
+        })
+    }
+
+    fn iterations(&self, steps: &[u32]) -> Histogram {
+        let of = |part: Part| -> Vec<usize> {
+            steps[self.trainer.records.range(part)]
+                .iter()
+                .map(|&s| s as usize)
+                .collect()
+        };
+        let (members, others) = (of(Part::Members), of(Part::NonMembers));
+        Histogram::of_whole_numbers(
+            "Steps that MemGuard takes in the clear",
+            "steps",
+            Sides::new(&members[..], &others[..]),
+        )
+    }
+}
+
+/// Rows whose label in `answers` is another than in `logits`.
+fn labels_changed(logits: &Array2<f64>, answers: &Array2<f64>) -> usize {
+    let label = |rows: &Array2<f64>| {
+        let zeros = vec![0; rows.nrows()];
+        Outputs::new("answers", rows.clone(), zeros).map(|outputs| outputs.predicted())
+    };
+    match (label(logits), label(answers)) {
+        (Ok(x), Ok(y)) => x.iter().zip(&y).filter(|(x, y)| x != y).count(),
+        _ => logits.nrows(),
+    }
+}

@@ -1,0 +1,142 @@
+//! What the stages of a run share.
+
+use super::answers::softmax_of;
+use super::models::{Trained, Trainer};
+use super::records::Part;
+use super::run::Progress;
+use super::summary::ModelRow;
+use super::tune::{Tuned, tune};
+use super::{Cache, Config, Key};
+use crate::train::accuracy;
+use crate::{LabError, Sides};
+use ndarray::Array2;
+use trefoil_guard::{Classifier, Softmax};
+
+/// The guard over one softmax.
+pub(super) struct Defended {
+    pub(super) kind: Softmax,
+    /// The defender's classifier.
+    pub(super) h: Classifier,
+    /// The one that an attacker who knows the guard trains.
+    pub(super) attackers_h: Classifier,
+    pub(super) tuned: Tuned,
+}
+
+/// Everything that stages share.
+pub(super) struct Stage<'a> {
+    pub(super) trainer: Trainer<'a>,
+    pub(super) progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    pub(super) inputs: Array2<f32>,
+    /// Which rows each reference model was trained on, sorted.
+    pub(super) trained: Vec<Vec<usize>>,
+    /// Logits of the target, the shadow model and the reference models for all rows.
+    pub(super) target: Array2<f64>,
+    pub(super) shadow: Array2<f64>,
+    pub(super) references: Vec<Array2<f64>>,
+}
+
+impl Stage<'_> {
+    pub(super) fn config(&self) -> &Config {
+        self.trainer.config
+    }
+
+    pub(super) fn say(&self, what: &str) {
+        (self.progress)(Progress::Stage(what));
+    }
+
+    pub(super) fn part<'b>(
+        &self,
+        all: &'b Array2<f64>,
+        part: Part,
+    ) -> ndarray::ArrayView2<'b, f64> {
+        all.slice(ndarray::s![self.trainer.records.range(part), ..])
+    }
+
+    /// A defender's and an attacker's classifier of the confidences that one softmax gives, and the
+    /// steps that the defender chooses for it.
+    pub(super) fn defended(&self, kind: Softmax) -> Result<Defended, LabError> {
+        let name = kind.name();
+        self.say(&format!("training the membership classifier for {name}"));
+        let seed = self.config().seed;
+        let own = softmax_of(kind, self.target.view(), seed)?;
+        let h = self.trainer.membership(
+            "membership classifier",
+            self.part(&own, Part::Members),
+            self.part(&own, Part::Defence),
+        )?;
+        let theirs = softmax_of(kind, self.shadow.view(), seed)?;
+        let attackers_h = self.trainer.membership(
+            "the attacker's own classifier",
+            self.part(&theirs, Part::ShadowMembers),
+            self.part(&theirs, Part::ShadowNonMembers),
+        )?;
+        self.say(&format!("choosing the guard's steps for {name}"));
+        let tuned = tune(&self.trainer, &h, kind, &self.target, &own)?;
+        Ok(Defended {
+            kind,
+            h,
+            attackers_h,
+            tuned,
+        })
+    }
+
+    /// What `make` makes of the logits of each reference model.
+    pub(super) fn each(
+        &self,
+        make: impl Fn(&Array2<f64>) -> Result<Array2<f64>, LabError>,
+    ) -> Result<Vec<Array2<f64>>, LabError> {
+        self.references.iter().map(make).collect()
+    }
+
+    /// A line of the table of models.
+    pub(super) fn model(
+        &self,
+        name: &str,
+        trained: &Trained,
+        note: &str,
+        others: Part,
+    ) -> Result<ModelRow, LabError> {
+        let mut row = self.model_of(name, trained, Part::Members, others)?;
+        note.clone_into(&mut row.note);
+        Ok(row)
+    }
+
+    /// The same without a note.
+    pub(super) fn model_of(
+        &self,
+        name: &str,
+        trained: &Trained,
+        members: Part,
+        others: Part,
+    ) -> Result<ModelRow, LabError> {
+        let outputs = trained.network.outputs(self.inputs.view())?;
+        let right = |part: Part| {
+            accuracy(
+                self.part(&outputs, part),
+                &self.trainer.records.labels(part),
+            )
+        };
+        Ok(ModelRow {
+            name: name.to_owned(),
+            accuracy: Sides::new(right(members), right(others)),
+            seconds: trained.seconds,
+            note: String::new(),
+        })
+    }
+}
+
+/// An array that is kept in the cache once it is made.
+pub(super) fn cached(
+    cache: &Cache,
+    stage: &str,
+    key: &Key,
+    make: impl FnOnce() -> Result<Array2<f64>, LabError>,
+) -> Result<Array2<f64>, LabError> {
+    let (rows, values): (usize, Vec<f64>) = cache.get(stage, key, || {
+        let made = make()?;
+        Ok((made.nrows(), made.iter().copied().collect()))
+    })?;
+    let columns = values.len() / rows.max(1);
+    Array2::from_shape_vec((rows, columns), values)
+        .map_err(|error| LabError::Model(error.to_string()))
+}

@@ -1,0 +1,157 @@
+//! What a run found, as a report.
+
+use super::attack::name_of;
+use super::battles::Battle;
+use super::stage::{Defended, Stage};
+use crate::Sides;
+use crate::attacks::Attacker;
+use crate::report::{AttackResult, Figure, Histogram, Report, Table, percent};
+use serde_json::json;
+
+/// What a run found.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) battles: Vec<Battle>,
+    pub(super) models: Vec<ModelRow>,
+    /// Steps that `MemGuard` takes in the clear.
+    pub(super) histogram: Option<Histogram>,
+    /// Labels that the guard changed.
+    pub(super) changed: usize,
+    /// The largest difference between three parties and fixed point, if that was checked.
+    pub(super) difference: Option<f64>,
+}
+
+impl Stage<'_> {
+    /// All that was found, as a report.
+    pub(super) fn report(&self, findings: &Findings, defended: &[Defended]) -> Report {
+        let Findings {
+            battles,
+            models,
+            histogram,
+            changed,
+            difference,
+        } = findings;
+        let config = self.config();
+        let mut report = Report::new(format!("Membership inference on {}", config.name));
+        report.fact("seed", config.seed);
+        for (name, value) in self.trainer.records.manifest().facts() {
+            report.fact(name, value);
+        }
+        report.fact("configuration", json!(config));
+        let section = report.section("Models");
+        section.table(models_table(models));
+        let section = report.section("Overview");
+        section.text(
+            "Balanced accuracy of each attack in %. An adaptive attacker trains a membership \
+             classifier of its own, runs the same defence on all it has, and averages repeated \
+             answers; thresholds are chosen on the attacker's records only.",
+        );
+        section.table(overview(battles));
+        let section = report.section("The guard");
+        for defended in defended {
+            let steps = defended.tuned.steps;
+            section.text(format!(
+                "{}: chosen on the defender's records, {} searches of {} steps of length {}.",
+                defended.kind.name(),
+                steps.outer,
+                steps.inner,
+                steps.beta
+            ));
+        }
+        section.text(format!("Labels changed in all guarded answers: {changed}."));
+        section.text(match difference {
+            Some(difference) => format!(
+                "{} random answers were also computed by three parties; the largest difference to \
+                 fixed point is {difference:.2e}.",
+                config.checked
+            ),
+            None => "No answers were compared with three parties.".to_owned(),
+        });
+        for defended in defended {
+            section.figure(Figure::HeatMap(defended.tuned.map.clone()));
+        }
+        if let Some(histogram) = histogram {
+            section.figure(Figure::Histogram(histogram.clone()));
+        }
+        for battle in battles {
+            report.section(battle.name.clone()).results(&battle.results);
+        }
+        let all: Vec<_> = battles.iter().map(|battle| json!(battle.results)).collect();
+        report.data.insert("results".to_owned(), json!(all));
+        report
+            .data
+            .insert("labels_changed".to_owned(), json!(changed));
+        report
+            .data
+            .insert("three_parties_difference".to_owned(), json!(difference));
+        report
+    }
+}
+
+/// A line of the table of models.
+pub(super) struct ModelRow {
+    pub(super) name: String,
+    pub(super) accuracy: Sides<f64>,
+    pub(super) seconds: f64,
+    pub(super) note: String,
+}
+
+fn models_table(models: &[ModelRow]) -> Table {
+    let header = [
+        "model",
+        "members %",
+        "others %",
+        "label-only floor %",
+        "trained in s",
+        "how",
+    ];
+    let mut table = Table::new("Models: share of right labels", &header);
+    for model in models {
+        table.row(vec![
+            model.name.clone(),
+            percent(model.accuracy.members),
+            percent(model.accuracy.nonmembers),
+            percent(crate::metrics::label_only_floor(model.accuracy)),
+            format!("{:.1}", model.seconds),
+            model.note.clone(),
+        ]);
+    }
+    table
+}
+
+/// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker.
+fn overview(battles: &[Battle]) -> Table {
+    const ATTACKS: [&str; 8] = [
+        "NN-M",
+        "conf",
+        "entr",
+        "Mentr",
+        "LiRA",
+        "LiRA-fixed",
+        "RMIA",
+        "label noise",
+    ];
+    let header = [&["answers", "attacker"][..], &ATTACKS, &["floor"]].concat();
+    let mut table = Table::new("Attacks, defences and softmaxes", &header);
+    for battle in battles {
+        for attacker in [Attacker::Standard, Attacker::Adaptive] {
+            let of = |name: &str| {
+                let wanted = |r: &&AttackResult| r.attack == name && r.attacker == attacker;
+                battle.results.attacks.iter().find(wanted)
+            };
+            if of("conf").is_none() {
+                continue;
+            }
+            let mut cells = vec![battle.name.clone(), name_of(attacker).to_owned()];
+            for name in ATTACKS {
+                let value = of(name).and_then(|result| result.evaluation.balanced_accuracy);
+                cells.push(value.map_or_else(|| "-".to_owned(), |e| percent(e.value)));
+            }
+            let floor = battle.results.label_only_floor;
+            cells.push(floor.map_or_else(|| "-".to_owned(), percent));
+            table.row(cells);
+        }
+    }
+    table.note("floor: balanced accuracy from right and wrong labels alone");
+    table
+}
