@@ -110,7 +110,7 @@ mod tests {
         Plan::compile(&graph, options).unwrap()
     }
 
-    fn largest_spread<R: trefoil_ring::Ring>(options: &Options, samples: &ArrayD<f64>) -> f64 {
+    fn largest_spread<R: trefoil_nn::RunRing>(options: &Options, samples: &ArrayD<f64>) -> f64 {
         let (plan, weights) = lenet(options);
         let mut servers = InRing::<R>::new(&plan, &weights, *b"tolerance tests!").unwrap();
         let runs: Vec<_> = (0..12).map(|_| servers.answer(samples).unwrap()).collect();

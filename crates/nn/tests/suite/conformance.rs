@@ -13,7 +13,7 @@ use tract_onnx::pb;
 use tract_onnx::pb::tensor_proto::DataType;
 use trefoil_nn::defaults::FIRST_OPSET;
 use trefoil_nn::{
-    Clear, Fixed, Graph, Options, Plan, Problem, Ranges, Secure, Weights, ready, run,
+    Clear, Fixed, Graph, Options, Plan, Problem, Ranges, RunRing, Secure, Weights, ready, run,
     supported_operators,
 };
 use trefoil_ring::{Ring, Z32, Z64};
@@ -292,7 +292,7 @@ fn in_the_clear(
     compare(&results, expected, TOLERANCE)
 }
 
-fn in_fixed_point<R: Ring>(
+fn in_fixed_point<R: RunRing>(
     plan: &Plan,
     weights: &Weights,
     given: &[ArrayD<f64>],
@@ -312,7 +312,7 @@ fn in_fixed_point<R: Ring>(
     compare(&results, expected, tolerance::<R>())
 }
 
-fn on_three_parties<R: Ring>(
+fn on_three_parties<R: RunRing>(
     plan: &Plan,
     weights: &Weights,
     given: &[ArrayD<f64>],

@@ -243,7 +243,7 @@ fn errors_of_layers_are_those_of_fixed_point() {
     }
 }
 
-fn by_hand<R: trefoil_ring::Ring>(plan: &Plan, weights: &Weights, x: &ArrayD<f64>) -> ArrayD<f64> {
+fn by_hand<R: trefoil_nn::RunRing>(plan: &Plan, weights: &Weights, x: &ArrayD<f64>) -> ArrayD<f64> {
     let backend = Fixed::<R>::new(plan.format(), [5; 16]);
     let weights = weights.encode::<R>(plan).unwrap();
     let input = backend.encode(x.view()).unwrap();

@@ -3,11 +3,11 @@
 use crate::build::{clear, distance, random};
 use crate::cases;
 use trefoil_mpc::Cost;
-use trefoil_nn::{Options, Plan, Secure, run, step_costs};
-use trefoil_ring::{Ring, Z32, Z64};
+use trefoil_nn::{Options, Plan, RunRing, Secure, run, step_costs};
+use trefoil_ring::{Z32, Z64};
 use trefoil_testkit::{World, reconstruct};
 
-fn secure_agrees<R: Ring>(tolerance: f64) {
+fn secure_agrees<R: RunRing>(tolerance: f64) {
     let mut failures = Vec::new();
     for (case, seed) in cases::all().into_iter().zip(1..) {
         let inputs: Vec<_> = case
