@@ -12,7 +12,7 @@ use trefoil_lab::pipeline::{
     Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment,
 };
 use trefoil_lab::report::write_whole;
-use trefoil_lab::train::to_onnx;
+use trefoil_lab::train::{Processor, to_onnx, train_on};
 use trefoil_serve::{Client, Inference};
 
 /// How long to wait for a party.
@@ -46,6 +46,9 @@ struct Run {
     /// How much of the literature's effort is spent
     #[arg(long, value_enum, default_value_t = ScaleName::Small)]
     scale: ScaleName,
+    /// What trains networks; `gpu` needs a build with --features gpu
+    #[arg(long, value_enum, default_value_t = ProcessorName::Cpu)]
+    train_on: ProcessorName,
     /// Do not compare a sample with three parties
     #[arg(long)]
     no_parties: bool,
@@ -57,6 +60,14 @@ enum ScaleName {
     Small,
     /// The paper's numbers of epochs, models and steps
     Paper,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProcessorName {
+    /// This machine's processor
+    Cpu,
+    /// A graphics processor, by Vulkan, Metal or DirectX
+    Gpu,
 }
 
 /// Do what was asked.
@@ -73,6 +84,10 @@ impl Run {
             ScaleName::Small => Scale::Small,
             ScaleName::Paper => Scale::Paper,
         };
+        train_on(match self.train_on {
+            ProcessorName::Cpu => Processor::Cpu,
+            ProcessorName::Gpu => Processor::Gpu,
+        })?;
         let config = Config::load(&self.config, scale)?;
         let out = self.out.clone().unwrap_or_else(|| {
             let name = self

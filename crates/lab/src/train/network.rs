@@ -1,6 +1,7 @@
 //! Networks: an architecture with its numbers.
 
 use super::architecture::{Architecture, Initial, Parameter};
+use super::device::device;
 use super::pass::{Mode, Pass, Value};
 use crate::LabError;
 use crate::random::Stream;
@@ -28,7 +29,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network with random numbers drawn from `seed`, on the processor.
+    /// A network with random numbers drawn from `seed`.
     ///
     /// # Errors
     /// If the architecture contradicts itself.
@@ -52,7 +53,7 @@ impl Network {
         statistics: Vec<MeanAndVariance>,
     ) -> Result<Self, LabError> {
         architecture.outputs()?;
-        let device = Device::flex();
+        let device = device();
         let specification = architecture.parameters()?;
         let lengths: Vec<usize> = specification
             .iter()
