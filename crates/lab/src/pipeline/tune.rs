@@ -7,7 +7,7 @@ use crate::LabError;
 use crate::attacks::{self, Outputs, nn};
 use crate::report::HeatMap;
 use ndarray::{Array2, Axis, concatenate};
-use trefoil_guard::{Classifier, Softmax, Steps};
+use trefoil_guard::{Classifier, GuardFile, Softmax, Steps};
 
 /// The chosen steps, and the balanced accuracy of the defender's own attacker (either way) for
 /// each pair: rows are numbers of steps, columns lengths.
@@ -49,13 +49,13 @@ pub(super) fn tune(
         slice(logits, members.start..members.start + count),
         slice(logits, others.start..others.start + count),
     ];
-    let share = |logits: &Array2<f64>, steps: Steps| -> Result<f64, LabError> {
-        let guard = guard_of(h, kind, steps)?;
-        let answers = unlabelled(simulated(&guard, logits.view())?)?;
+    let share = |guard: &GuardFile, logits: &Array2<f64>| -> Result<f64, LabError> {
+        let answers = unlabelled(simulated(guard, logits.view())?)?;
         let scores = attacker.likelihood(&nn::features(&answers))?;
         Ok(scores.iter().filter(|&&s| s >= 0.5).count() as f64 / count as f64)
     };
-    let mut best: Option<(f64, Steps)> = None;
+    let mut tried_pairs: Vec<(f64, Steps)> = Vec::new();
+    let mut refused = None;
     let mut values = Vec::new();
     for &inner in &config.inner {
         let mut row = Vec::new();
@@ -65,17 +65,26 @@ pub(super) fn tune(
                 inner,
                 beta,
             };
-            let accuracy = 0.5 + (share(&tried[0], steps)? - share(&tried[1], steps)?) / 2.0;
+            // Noise that reaches too far for a softmax: no such guard.
+            let guard = match guard_of(h, kind, steps) {
+                Ok(guard) => guard,
+                Err(error) => {
+                    refused = Some(error);
+                    row.push(f64::NAN);
+                    continue;
+                }
+            };
+            let accuracy = 0.5 + (share(&guard, &tried[0])? - share(&guard, &tried[1])?) / 2.0;
             let either = accuracy.max(1.0 - accuracy);
-            // Equally good pairs: the one with fewer steps, and shorter ones.
-            if best.is_none_or(|(least, _)| either < least - 1e-9) {
-                best = Some((either, steps));
-            }
+            tried_pairs.push((either, steps));
             row.push(either);
         }
         values.push(row);
     }
-    let (_, steps) = best.ok_or_else(|| LabError::input("guard", "the grid is empty"))?;
+    let Some(steps) = cheapest(&tried_pairs) else {
+        let empty = || LabError::input("guard", "the grid is empty");
+        return Err(refused.unwrap_or_else(empty));
+    };
     let map = HeatMap {
         title: format!(
             "The defender's attacker by length and number of steps, {}",
@@ -89,4 +98,38 @@ pub(super) fn tune(
         values,
     };
     Ok(Tuned { steps, map })
+}
+
+/// Of the pairs within a point of the best, the one with the fewest steps, and of those the shortest.
+fn cheapest(pairs: &[(f64, Steps)]) -> Option<Steps> {
+    let least = pairs.iter().map(|p| p.0).fold(f64::INFINITY, f64::min);
+    let good = pairs.iter().filter(|p| p.0 <= least + 0.01);
+    good.map(|p| p.1)
+        .min_by(|a, b| a.inner.cmp(&b.inner).then(a.beta.total_cmp(&b.beta)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_steps_win_within_a_point() {
+        let pair = |reached, inner, beta| {
+            let steps = Steps {
+                outer: 3,
+                inner,
+                beta,
+            };
+            (reached, steps)
+        };
+        let pairs = [
+            pair(0.609, 10, 1.0),
+            pair(0.605, 10, 2.0),
+            pair(0.6, 38, 1.0),
+            pair(0.7, 5, 1.0),
+        ];
+        let chosen = cheapest(&pairs).unwrap();
+        assert_eq!((chosen.inner, chosen.beta), (10, 1.0));
+        assert!(cheapest(&[]).is_none());
+    }
 }
