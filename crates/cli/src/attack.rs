@@ -1,7 +1,7 @@
 //! `trefoil attack`: how much a model's outputs say about its training data.
 
 use crate::progress::Bar;
-use crate::{Failure, arrays, print};
+use crate::{Failure, arrays, files, print};
 use clap::Args;
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix3};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const OUTSIDE: f64 = 0.05;
 /// Options of `trefoil attack`.
 #[derive(Debug, Args)]
 pub(crate) struct Attack {
-    /// The model's confidences for records that it was trained on, .npy (records, classes)
+    /// The model's confidences for records that it was trained on, .npy or .npz (records, classes)
     #[arg(long, value_name = "NPY")]
     members: PathBuf,
     /// The model's confidences for records that it was not trained on
@@ -301,7 +301,8 @@ impl Reader {
     }
 
     fn array(&mut self, path: &Path) -> Result<ArrayD<f64>, Failure> {
-        let array = arrays::read(path)?;
+        let array =
+            files::named_array(path, &["confidences", "probabilities", "logits", "labels"])?;
         arrays::all_finite(path, &array)?;
         let hash = trefoil_lab::data::file_hash(path)?;
         self.files.push((path.display().to_string(), hash));

@@ -16,7 +16,7 @@ mod confidence;
 mod parts;
 mod query;
 
-pub use parts::part_costs;
+pub use parts::{each_part, part_costs};
 
 use crate::network::Pass;
 use crate::{Network, Settings};

@@ -24,7 +24,7 @@ pub use classifier::{Classifier, Dense};
 pub use compiled::{Compiled, GuardRing, Guarding};
 pub use error::GuardError;
 pub use faithful::faithful;
-pub use fast::{guard, part_costs};
+pub use fast::{each_part, guard, part_costs};
 pub use file::GuardFile;
 pub use memguard::{Found, Optimiser, loss, memguard};
 pub use network::{Network, NetworkShape};

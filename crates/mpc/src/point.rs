@@ -9,6 +9,10 @@ use trefoil_ring::Ring;
 
 /// Elements of keys held in one message, so that memory does not grow with the tensor.
 const CHUNK: usize = 1 << 12;
+/// Nodes of trees that are grown together: AES runs on many blocks at a time.
+const NODES: usize = 1 << 12;
+/// Blocks in one call of AES.
+const BLOCKS: usize = 64;
 /// A node of the tree: 126 bits of seed, and in the lowest bit of a party's own node its control bit.
 type Node = u128;
 /// Bits of a correction word that belong to the control bits of the left and the right child.
@@ -66,20 +70,21 @@ pub(crate) async fn points<R: Ring>(
         match party.role() {
             Role::P0 => {
                 let roots = [Role::P1, Role::P2].map(|role| roots(party, role, count));
-                let mut keys = Vec::with_capacity(count * key_bytes);
-                for i in 0..count {
-                    let (position, value) = points(start + i);
-                    let roots = [roots[0][i], roots[1][i]];
-                    key::<R>(&hash, roots, levels, position, value, &mut keys);
-                }
+                let points: Vec<(usize, R)> = (start..start + count).map(&points).collect();
+                let keys = keys(&hash, &roots, levels, &points);
                 party.post(Role::P1, Step::Deal, keys.clone());
                 party.post(Role::P2, Step::Deal, keys);
             }
             role => {
                 let roots = roots(party, Role::P0, count);
                 let keys = party.take(Role::P0, Step::Deal, count * key_bytes).await?;
-                for (i, key) in keys.chunks_exact(key_bytes).enumerate() {
-                    read(start + i, tree.grow(&hash, roots[i], role, key));
+                let group = (NODES >> levels).max(1);
+                let parts = roots.chunks(group).zip(keys.chunks(group * key_bytes));
+                for (part, (roots, keys)) in parts.enumerate() {
+                    let grown = tree.grow(&hash, roots, role, keys);
+                    for (i, shares) in grown.chunks_exact(entries).enumerate() {
+                        read(start + part * group + i, shares);
+                    }
                 }
             }
         }
@@ -139,26 +144,19 @@ impl Hash {
         ])
     }
 
-    /// Child or numbers `which` of each node.
+    /// Child or numbers `which` of each node, in place of what was in `out`.
     fn apply(&self, which: usize, nodes: &[Node], out: &mut Vec<Node>) {
-        let start = out.len();
-        let mut blocks: [Array<u8, _>; 8] = Default::default();
-        for group in nodes.chunks(8) {
+        out.clear();
+        out.reserve(nodes.len());
+        let mut blocks = [Array::from([0; 16]); BLOCKS];
+        for group in nodes.chunks(BLOCKS) {
             for (block, node) in blocks.iter_mut().zip(group) {
                 *block = Array::from(node.to_le_bytes());
             }
             self.0[which].encrypt_blocks(&mut blocks[..group.len()]);
-            for (block, node) in blocks.iter().zip(group) {
-                out.push(u128::from_le_bytes(block.0) ^ node);
-            }
+            let hashed = blocks.iter().zip(group);
+            out.extend(hashed.map(|(block, node)| u128::from_le_bytes(block.0) ^ node));
         }
-        debug_assert_eq!(out.len() - start, nodes.len());
-    }
-
-    fn one(&self, which: usize, node: Node) -> Node {
-        let mut block = Array::from(node.to_le_bytes());
-        self.0[which].encrypt_block(&mut block);
-        u128::from_le_bytes(block.0) ^ node
     }
 }
 
@@ -172,44 +170,66 @@ fn numbers<R: Ring>(block: Node) -> impl Iterator<Item = R> {
     })
 }
 
-/// A key, the same for both evaluators, appended to `keys`.
-fn key<R: Ring>(
+/// The keys of `points` (position and value), the same for both evaluators, one behind the other; all trees
+/// grow level by level together.
+fn keys<R: Ring>(
     hash: &Hash,
-    roots: [Node; 2],
+    roots: &[Vec<Node>; 2],
     levels: u32,
-    position: usize,
-    value: R,
-    keys: &mut Vec<u8>,
-) {
-    let mut nodes = roots;
-    let mut controls: [Node; 2] = [first_control(Role::P1), first_control(Role::P2)];
-    let (block, slot) = (position / leaf::<R>(), position % leaf::<R>());
-    for level in (0..levels).rev() {
-        let keep = block >> level & 1;
-        // children[side][evaluator]
-        let children = [0, 1].map(|side| nodes.map(|node| hash.one(side, node)));
-        let lose = &children[1 - keep];
-        let mut word = (lose[0] ^ lose[1]) & !CONTROL;
-        for (side, children) in children.iter().enumerate() {
-            // The control bits of the two evaluators differ on the path only.
-            let differ = Node::from(side == keep);
-            word |= ((children[0] ^ children[1] ^ differ) & 1) << side;
+    points: &[(usize, R)],
+) -> Vec<u8> {
+    let (count, key_bytes) = (points.len(), key_bytes(levels));
+    let mut keys = vec![0; count * key_bytes];
+    // The trees of the first evaluator, then those of the second.
+    let mut nodes = roots.concat();
+    let first = [Role::P1, Role::P2].map(first_control);
+    let mut controls: Vec<Node> = first.into_iter().flat_map(|c| vec![c; count]).collect();
+    let mut children = [Vec::new(), Vec::new()];
+    for depth in 0..levels {
+        for (side, children) in children.iter_mut().enumerate() {
+            hash.apply(side, &nodes, children);
         }
-        keys.extend_from_slice(&word.to_le_bytes());
-        for evaluator in 0..2 {
-            let child = children[keep][evaluator];
-            let corrected = correct(child, controls[evaluator], word, keep);
-            (nodes[evaluator], controls[evaluator]) = (corrected & !CONTROL, corrected & 1);
+        for (i, &(position, _)) in points.iter().enumerate() {
+            let keep = (position / leaf::<R>()) >> (levels - 1 - depth) & 1;
+            let both = |side: usize| [children[side][i], children[side][count + i]];
+            let lose = both(1 - keep);
+            let mut word = (lose[0] ^ lose[1]) & !CONTROL;
+            for side in 0..2 {
+                let children = both(side);
+                // The control bits of the two evaluators differ on the path only.
+                let differ = Node::from(side == keep);
+                word |= ((children[0] ^ children[1] ^ differ) & 1) << side;
+            }
+            let at = i * key_bytes + depth as usize * 16;
+            keys[at..at + 16].copy_from_slice(&word.to_le_bytes());
+            for at in [i, count + i] {
+                let corrected = correct(children[keep][at], controls[at], word, keep);
+                (nodes[at], controls[at]) = (corrected & !CONTROL, corrected & 1);
+            }
         }
     }
-    let [first, second] = nodes.map(|node| hash.one(2, node));
-    let pairs = numbers::<R>(first).zip(numbers::<R>(second));
-    for (i, (first, second)) in pairs.enumerate() {
-        let wanted = if i == slot { value } else { R::zero() };
-        let word = wanted - first + second;
-        let word = if controls[1] == 1 { -word } else { word };
-        keys.extend_from_slice(&word.to_u64().to_le_bytes()[..R::BYTES]);
+    let [leaves, _] = &mut children;
+    hash.apply(2, &nodes, leaves);
+    for (i, &(position, value)) in points.iter().enumerate() {
+        let pairs = numbers::<R>(leaves[i]).zip(numbers::<R>(leaves[count + i]));
+        let key = &mut keys[(i + 1) * key_bytes - 16..(i + 1) * key_bytes];
+        let words = key.chunks_exact_mut(R::BYTES);
+        for (slot, ((first, second), to)) in pairs.zip(words).enumerate() {
+            let wanted = if slot == position % leaf::<R>() {
+                value
+            } else {
+                R::zero()
+            };
+            let word = wanted - first + second;
+            let word = if controls[count + i] == 1 {
+                -word
+            } else {
+                word
+            };
+            to.copy_from_slice(&word.to_u64().to_le_bytes()[..R::BYTES]);
+        }
     }
+    keys
 }
 
 /// A child after its parent's correction: 126 bits of seed, and its control bit in the lowest.
@@ -219,7 +239,7 @@ fn correct(child: Node, control: Node, word: Node, side: usize) -> Node {
     seed | (child ^ (word >> side) & mask) & 1
 }
 
-/// Space for one evaluator's tree.
+/// Space for one evaluator's trees.
 struct Tree<R> {
     seeds: Vec<Node>,
     controls: Vec<Node>,
@@ -237,47 +257,53 @@ impl<R: Ring> Tree<R> {
         }
     }
 
-    /// This evaluator's shares of the vector of `key`.
-    fn grow(&mut self, hash: &Hash, root: Node, role: Role, key: &[u8]) -> &[R] {
-        self.seeds.clear();
-        self.controls.clear();
-        self.seeds.push(root);
-        self.controls.push(first_control(role));
-        let words = key.chunks_exact(16).map(|chunk| {
+    /// This evaluator's shares of the vectors of `keys`, one behind the other; the trees grow level by
+    /// level together.
+    fn grow(&mut self, hash: &Hash, roots: &[Node], role: Role, keys: &[u8]) -> &[R] {
+        let key_bytes = keys.len() / roots.len();
+        let levels = key_bytes / 16 - 1;
+        let word = |tree: usize, level: usize| {
+            let at = tree * key_bytes + level * 16;
             let mut word = [0; 16];
-            word.copy_from_slice(chunk);
+            word.copy_from_slice(&keys[at..at + 16]);
             Node::from_le_bytes(word)
-        });
-        let levels = key.len() / 16 - 1;
-        let mut last = 0;
-        for (level, word) in words.enumerate() {
-            if level == levels {
-                last = word;
-                break;
-            }
+        };
+        self.seeds.clear();
+        self.seeds.extend_from_slice(roots);
+        self.controls.clear();
+        self.controls.resize(roots.len(), first_control(role));
+        for level in 0..levels {
             for (side, children) in self.children.iter_mut().enumerate() {
-                children.clear();
                 hash.apply(side, &self.seeds, children);
             }
             let controls = std::mem::take(&mut self.controls);
             self.seeds.clear();
-            for (i, control) in controls.into_iter().enumerate() {
-                for (side, children) in self.children.iter().enumerate() {
-                    let child = correct(children[i], control, word, side);
-                    self.seeds.push(child & !CONTROL);
-                    self.controls.push(child & 1);
+            self.controls.reserve(2 * controls.len());
+            for tree in 0..roots.len() {
+                let word = word(tree, level);
+                for i in tree << level..(tree + 1) << level {
+                    for (side, children) in self.children.iter().enumerate() {
+                        let child = correct(children[i], controls[i], word, side);
+                        self.seeds.push(child & !CONTROL);
+                        self.controls.push(child & 1);
+                    }
                 }
             }
         }
         self.out.clear();
         let blocks = &mut self.children[0];
-        blocks.clear();
         hash.apply(2, &self.seeds, blocks);
-        for (&block, &control) in blocks.iter().zip(&self.controls) {
-            for (number, word) in numbers::<R>(block).zip(numbers::<R>(last)) {
-                let share = if control == 1 { number + word } else { number };
-                let signed = if role == Role::P1 { share } else { -share };
-                self.out.push(signed);
+        let leaves = 1 << levels;
+        let trees = blocks.chunks_exact(leaves);
+        let trees = trees.zip(self.controls.chunks_exact(leaves));
+        for (tree, (blocks, controls)) in trees.enumerate() {
+            let last = word(tree, levels);
+            for (&block, &control) in blocks.iter().zip(controls) {
+                for (number, word) in numbers::<R>(block).zip(numbers::<R>(last)) {
+                    let share = if control == 1 { number + word } else { number };
+                    let signed = if role == Role::P1 { share } else { -share };
+                    self.out.push(signed);
+                }
             }
         }
         &self.out
@@ -296,26 +322,29 @@ mod tests {
                 continue;
             };
             let entries = 1_usize << index_bits;
-            for position in [0, 1, 2, 3, entries / 2, entries - 2, entries - 1] {
-                let roots = [7, 9].map(|i: u128| {
-                    (i + position as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060) & !CONTROL
-                });
-                let value = R::from_u64(0xfeed_0123_4567_89ab);
-                let mut keys = Vec::new();
-                key::<R>(&hash, roots, levels, position, value, &mut keys);
-                assert_eq!(keys.len(), key_bytes(levels));
-                let shares = [(Role::P1, 0), (Role::P2, 1)].map(|(role, i)| {
-                    let mut tree = Tree::<R>::new();
-                    tree.grow(&hash, roots[i], role, &keys).to_vec()
-                });
-                let sums = shares[0].iter().zip(&shares[1]).map(|(&a, &b)| a + b);
-                for (entry, sum) in sums.enumerate() {
-                    let expected = if entry == position { value } else { R::zero() };
-                    assert_eq!(
-                        sum, expected,
-                        "entry {entry} of {entries}, point at {position}"
-                    );
-                }
+            let positions = [0, 1, 2, 3, entries / 2, entries - 2, entries - 1];
+            let value = R::from_u64(0xfeed_0123_4567_89ab);
+            let points = positions.map(|position| (position, value));
+            let roots = [7, 9].map(|i: u128| -> Vec<Node> {
+                let root = |position: &usize| {
+                    (i + *position as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060) & !CONTROL
+                };
+                positions.iter().map(root).collect()
+            });
+            let keys = keys::<R>(&hash, &roots, levels, &points);
+            assert_eq!(keys.len(), points.len() * key_bytes(levels));
+            let shares = [(Role::P1, 0), (Role::P2, 1)].map(|(role, i)| {
+                let mut tree = Tree::<R>::new();
+                tree.grow(&hash, &roots[i], role, &keys).to_vec()
+            });
+            let sums = shares[0].iter().zip(&shares[1]).map(|(&a, &b)| a + b);
+            for (at, sum) in sums.enumerate() {
+                let (position, entry) = (positions[at / entries], at % entries);
+                let expected = if entry == position { value } else { R::zero() };
+                assert_eq!(
+                    sum, expected,
+                    "entry {entry} of {entries}, point at {position}"
+                );
             }
         }
     }

@@ -14,54 +14,58 @@ pub fn part_costs(settings: &Settings, rows: usize) -> Vec<(&'static str, Cost)>
     let backend = Priced::<Z64>::new(settings.format());
     let tensors = settings.shape.tensors();
     let Ok(network) = ready(Network::new(&backend, settings, &tensors));
+    let logits = vec![rows, settings.classes()];
     let mut at = backend.cost();
     let mut costs = Vec::new();
-    let mut part = |name: &'static str| {
+    let mut done = |name: &'static str| {
         let (now, before) = (backend.cost(), at);
         at = now;
         let bytes = std::array::from_fn(|role| (now.bytes[role] - before.bytes[role]) as usize);
         costs.push((name, Cost::new(now.rounds - before.rounds, bytes)));
     };
-    let logits = vec![rows, settings.classes()];
-    let Ok(query) = ready(Query::new(&backend, settings, &logits));
-    part("query: label, maxima, exponent of the lead");
-    let Ok(scores) = ready(scores(&backend, settings, &query, &logits));
-    part("softmax: exponentials, scaling");
-    let Ok(now) = ready(scores.finish(&backend));
-    part("softmax: divisions");
-    let Ok(_) = ready(network.pass(&backend, &logits, &vec![rows], false));
-    part("classifier, forward");
-    let Ok(_) = ready(network.pass(&backend, &logits, &vec![rows], true));
-    part("classifier, forward and backward");
-    let Ok(_) = ready(query.label_under(&backend, settings, &logits));
-    part("argmax");
-    let Ok(_) = ready(backend.is_negative_below(&now.s, 2.0));
-    part("signs of the distortion");
-    let Ok(_) = ready(backend.unit(&logits));
-    part("norm");
-    let Ok(first) = ready(look(&backend, settings, &network, &query, &logits, None));
-    part("all of a look without noise");
-    let original = Some(&logits);
-    let Ok(looked) = ready(look(
-        &backend, settings, &network, &query, &logits, original,
-    ));
-    part("all of a look");
-    let c3 = vec![rows];
-    let Ok(_) = ready(step(
-        &backend,
-        settings,
-        &query,
-        &looked,
-        Some(&c3),
-        &logits,
-    ));
-    part("all of a step behind its look");
-    let Ok(_) = ready(validate(
-        &backend, settings, &network, &query, &first, &logits,
-    ));
-    part("validation");
-    let whole = Priced::<Z64>::new(settings.format());
-    let Ok(_) = ready(guard(&whole, settings, &network, &logits));
-    costs.push(("the whole guard", whole.cost()));
+    let Ok(()) = ready(each_part(&backend, settings, &network, &logits, &mut done));
     costs
+}
+
+/// Compute each part of the fast guard, one after the other, and the whole at last; `done` hears the name of each when it
+/// is done. For measuring cost and time: the values mean nothing.
+///
+/// # Errors
+/// The back end's.
+pub async fn each_part<B: Ranged>(
+    backend: &B,
+    settings: &Settings,
+    network: &Network<B>,
+    logits: &B::Tensor,
+    done: &mut dyn FnMut(&'static str),
+) -> Result<(), B::Error> {
+    let column = backend.sum(logits, 1);
+    let query = Query::new(backend, settings, logits).await?;
+    done("query: label, maxima, exponent of the lead");
+    let scores = scores(backend, settings, &query, logits).await?;
+    done("softmax: exponentials, scaling");
+    let now = scores.finish(backend).await?;
+    done("softmax: divisions");
+    network.pass(backend, logits, &column, false).await?;
+    done("classifier, forward");
+    network.pass(backend, logits, &column, true).await?;
+    done("classifier, forward and backward");
+    query.label_under(backend, settings, logits).await?;
+    done("argmax");
+    backend.is_negative_below(&now.s, 2.0).await?;
+    done("signs of the distortion");
+    backend.unit(logits).await?;
+    done("norm");
+    let first = look(backend, settings, network, &query, logits, None).await?;
+    done("all of a look without noise");
+    let original = Some(logits);
+    let looked = look(backend, settings, network, &query, logits, original).await?;
+    done("all of a look");
+    step(backend, settings, &query, &looked, Some(&column), logits).await?;
+    done("all of a step behind its look");
+    validate(backend, settings, network, &query, &first, logits).await?;
+    done("validation");
+    guard(backend, settings, network, logits).await?;
+    done("the whole guard");
+    Ok(())
 }
