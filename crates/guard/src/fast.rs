@@ -237,8 +237,7 @@ async fn by_confidence<B: Ranged>(
         unreachable!("a look before a step computes the gradient");
     };
     let membership = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let negative = backend.repeat_bits(&look.pass.negative, n);
-        let turned = backend.masked(&negative, g).await?;
+        let turned = backend.masked_rows(&look.pass.negative, g).await?;
         Ok(backend.sub(g, &backend.mul_integer(&turned, 2)))
     };
     let distortion = async |backend: &B| -> Result<Option<B::Tensor>, B::Error> {
@@ -289,13 +288,7 @@ async fn accept<B: Ranged>(
     best: &mut B::Tensor,
     c3: &mut B::Tensor,
 ) -> Result<(), B::Error> {
-    let n = backend.shape(&s)[1];
-    let better = async |backend: &B| {
-        let change = backend.sub(&s, best);
-        backend
-            .masked(&backend.repeat_bits(&valid, n), &change)
-            .await
-    };
+    let better = async |backend: &B| backend.masked_rows(&valid, &backend.sub(&s, best)).await;
     let more = async |backend: &B| backend.masked(&valid, c3).await;
     let (better, more) = backend.join(better, more).await;
     let (better, more) = (better?, more?);

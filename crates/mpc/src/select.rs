@@ -11,16 +11,17 @@ use trefoil_ring::Ring;
 /// # Protocol
 /// With masked values `m_s`, `m_x` and masks `l_s`, `l_x` the product is
 /// `m_s m_x + m_s l_x + (1 - 2 m_s)(l_s m_x + l_s l_x)`; party 0 deals `l_s` and `l_s l_x` (bit
-/// injection in one round, as in HPMPC).
+/// injection in one round, as in HPMPC). Where there are fewer bits than elements, each bit stands for a run of them, and
+/// its mask is dealt once.
 ///
 /// # Security
 /// Semi-honest, see [`crate`]. Exact.
 ///
 /// # Cost
-/// [`multiply_bit_cost`]: 1 round; one element from each evaluator, two from party 0.
+/// [`multiply_bit_cost`], [`multiply_runs_cost`]: 1 round; one element from each evaluator, two from party 0.
 ///
 /// # Panics
-/// If there are not as many bits as elements.
+/// If there are neither as many bits as elements nor one for each of as many equal runs of them.
 pub async fn multiply_bit<R: Ring>(
     party: &Party,
     bits: &BitShare,
@@ -33,6 +34,11 @@ pub async fn multiply_bit<R: Ring>(
 /// Cost of [`multiply_bit`] for `len` elements.
 pub fn multiply_bit_cost<R: Ring>(len: usize) -> Cost {
     bit_products_cost::<R>(len) + reshare_cost::<R>(len)
+}
+
+/// Cost of [`multiply_bit`] for `bits` bits, each times a run of the `len` elements.
+pub fn multiply_runs_cost<R: Ring>(bits: usize, len: usize) -> Cost {
+    deal_cost::<R>(bits + len) + reshare_cost::<R>(len)
 }
 
 /// `bit ? x : y`, element by element. Cost: [`select_cost`].
@@ -62,23 +68,28 @@ pub(crate) struct BitProducts<R> {
     pub(crate) products: Vec<R>,
 }
 
-/// The evaluators' parts of `bit` and `bit * x`.
+/// The evaluators' parts of `bit` and `bit * x`, where a bit stands for a run of equally many elements of `x`.
 ///
 /// # Cost
-/// [`bit_products_cost`]: 0 rounds, two elements from party 0.
+/// [`bit_products_cost`]: 0 rounds, from party 0 an element for each bit and one for each of `x`.
 pub(crate) async fn bit_products<R: Ring>(
     party: &Party,
     bits: &BitShare,
     x: &Share<R>,
 ) -> Result<BitProducts<R>, Abort> {
-    assert_eq!(bits.len(), x.len(), "operands of a bit product");
     let len = x.len();
+    // Elements that share a bit: they lie one behind the other.
+    let run = len.checked_div(bits.len()).unwrap_or(1);
+    assert_eq!(bits.len() * run, len, "operands of a bit product");
     let masks = || {
         let bits: Vec<R> = mask_elements(bits);
-        let products: Vec<R> = bits.iter().zip(x.mask()).map(|(&s, l)| s * l).collect();
+        let masks = x.mask();
+        let runs = masks.chunks(run.max(1)).zip(&bits);
+        let products = runs.flat_map(|(run, &s)| run.iter().map(move |&l| s * l));
+        let products: Vec<R> = products.collect();
         [bits, products].concat()
     };
-    let mut bit_masks = deal(party, 2 * len, masks).await?;
+    let mut bit_masks = deal(party, bits.len() + len, masks).await?;
     let role = party.role();
     if role == Role::P0 {
         return Ok(BitProducts {
@@ -86,21 +97,22 @@ pub(crate) async fn bit_products<R: Ring>(
             products: Vec::new(),
         });
     }
-    let mut products = bit_masks.split_off(len);
+    let mut products = bit_masks.split_off(bits.len());
     let (masked_bits, masked, half_mask) = (bits.masked(role), x.masked(role), x.half_mask(role));
     let one = if role == Role::P1 {
         R::one()
     } else {
         R::zero()
     };
-    for i in 0..len {
+    for (at, mask) in bit_masks.iter_mut().enumerate() {
         // Without a branch: masked bits are random, so that a processor could not foresee it.
-        let bit = R::from_u64(u64::from(masked_bits.get(i)));
-        let hidden = bit_masks[i] * masked[i] + products[i];
-        let other = one * masked[i] + half_mask[i] - hidden;
-        products[i] = hidden + bit * (other - hidden);
-        let mask = bit_masks[i];
-        bit_masks[i] = mask + bit * (one - mask - mask);
+        let bit = R::from_u64(u64::from(masked_bits.get(at)));
+        for i in at * run..(at + 1) * run {
+            let hidden = *mask * masked[i] + products[i];
+            let other = one * masked[i] + half_mask[i] - hidden;
+            products[i] = hidden + bit * (other - hidden);
+        }
+        *mask += bit * (one - *mask - *mask);
     }
     Ok(BitProducts {
         bits: bit_masks,

@@ -3,7 +3,7 @@
 use crate::{any, as_numbers, low_bits};
 use trefoil_mpc::{
     Cost, a2b, a2b_cost, and, and_cost, bit_to_arithmetic, bit_to_arithmetic_cost, multiply_bit,
-    multiply_bit_cost, select, select_cost,
+    multiply_bit_cost, multiply_runs_cost, select, select_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};
@@ -77,6 +77,33 @@ fn bit_times_number() {
                 }
             },
             cost: &|s| multiply_bit_cost::<Z64>(s[0][0]),
+        },
+        async |p, x| Ok(vec![multiply_bit(p, &low_bits(&x[0]), &x[1]).await?]),
+    );
+}
+
+#[test]
+fn bit_times_run() {
+    contract::<Z64>(
+        &Contract {
+            name: "multiply bit, runs",
+            shapes: &[&[13], &[13, 10]],
+            values: &any,
+            small: &[&[2], &[2, 3]],
+            oracle: &|inputs, outputs| {
+                for (row, b) in inputs[0].iter().enumerate() {
+                    let run = inputs[1].len() / inputs[0].len();
+                    for i in row * run..(row + 1) * run {
+                        let expected = if bit(*b) {
+                            inputs[1][i]
+                        } else {
+                            Z64::from_u64(0)
+                        };
+                        assert_eq!(outputs[0][i], expected);
+                    }
+                }
+            },
+            cost: &|s| multiply_runs_cost::<Z64>(s[0][0], s[1].iter().product()),
         },
         async |p, x| Ok(vec![multiply_bit(p, &low_bits(&x[0]), &x[1]).await?]),
     );

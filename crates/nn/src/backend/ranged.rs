@@ -35,6 +35,15 @@ pub trait Ranged: Backend {
     fn repeat_bits(&self, bits: &Self::Bits, n: usize) -> Self::Bits;
     /// The logical and of bits of one shape.
     async fn and(&self, x: &Self::Bits, y: &Self::Bits) -> Result<Self::Bits, Self::Error>;
+    /// The rows of `x` (… × n) whose bit (…) is set; 0 in the others.
+    async fn masked_rows(
+        &self,
+        bits: &Self::Bits,
+        x: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error> {
+        let n = self.shape(x).last().copied().unwrap_or(1);
+        self.masked(&self.repeat_bits(bits, n), x).await
+    }
     /// `x` where the bit is set, else 0; both of one shape.
     async fn masked(
         &self,

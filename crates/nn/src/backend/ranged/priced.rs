@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use trefoil_mpc::{
     and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_to_arithmetic_cost, divide_rows_cost,
-    divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost, scale_rows_cost, truncate_cost,
-    unit_rows_cost,
+    divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost, multiply_runs_cost, scale_rows_cost,
+    truncate_cost, unit_rows_cost,
 };
 use trefoil_ring::{Ring, power_of_two};
 
@@ -44,6 +44,16 @@ impl<R: Ring> Ranged for Priced<R> {
     async fn and(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         assert_eq!(x, y, "operands of and");
         self.add_cost(and_cost(elements(x)));
+        Ok(x.clone())
+    }
+    async fn masked_rows(
+        &self,
+        bits: &Vec<usize>,
+        x: &Vec<usize>,
+    ) -> Result<Vec<usize>, Infallible> {
+        let rows = x.split_last().map(|(_, rows)| rows);
+        assert_eq!(Some(&bits[..]), rows, "operands of masked_rows");
+        self.add_cost(multiply_runs_cost::<R>(elements(bits), elements(x)));
         Ok(x.clone())
     }
     async fn masked(&self, bits: &Vec<usize>, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {

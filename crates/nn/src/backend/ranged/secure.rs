@@ -117,6 +117,11 @@ impl<R: Ring> Ranged for Secure<R> {
             bits: and(self.party(), &x.bits, &y.bits).await?,
         })
     }
+    async fn masked_rows(&self, bits: &SharedBits, x: &Share<R>) -> Result<Share<R>, Abort> {
+        let rows = x.shape().split_last().map(|(_, rows)| rows);
+        assert_eq!(Some(&bits.shape[..]), rows, "operands of masked_rows");
+        multiply_bit(self.party(), &bits.bits, x).await
+    }
     async fn masked(&self, bits: &SharedBits, x: &Share<R>) -> Result<Share<R>, Abort> {
         assert_eq!(bits.shape, x.shape(), "operands of masked");
         multiply_bit(self.party(), &bits.bits, x).await
