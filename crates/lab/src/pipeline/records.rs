@@ -25,6 +25,18 @@ pub enum Part {
     Spare,
 }
 
+impl Part {
+    /// All of them, in order.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Members,
+        Self::NonMembers,
+        Self::Defence,
+        Self::ShadowMembers,
+        Self::ShadowNonMembers,
+        Self::Spare,
+    ];
+}
+
 /// The records of a run.
 pub struct Records {
     /// All of them.

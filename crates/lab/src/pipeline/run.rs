@@ -11,7 +11,7 @@ use crate::LabError;
 use crate::random::Stream;
 use crate::report::Report;
 use crate::train::{Epoch, Loss, Network};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, concatenate, s};
 use std::path::Path;
 use trefoil_guard::GuardFile;
 
@@ -107,7 +107,7 @@ pub fn run_on(
     let inputs = records.inputs(&records.rows)?;
     let deployed = Deployed::new(&target.network)?;
     progress(Progress::Stage("answering in fixed point"));
-    let key = Key::new("logits")
+    let key = Key::new("logits of each part")
         .with(&target.network.architecture())
         .inputs(&inputs);
     let key = target
@@ -116,7 +116,15 @@ pub fn run_on(
         .iter()
         .fold(key, |key, (_, numbers)| key.inputs(numbers));
     let logits = cached(cache, "logits", &key, || {
-        deployed.logits(inputs.view(), seed)
+        // Part by part: how one is rounded must not depend on another's records.
+        let parts: Vec<Array2<f64>> = (0_u64..)
+            .zip(Part::ALL)
+            .map(|(at, part)| (at, records.range(part)))
+            .filter(|(_, range)| !range.is_empty())
+            .map(|(at, range)| deployed.logits(inputs.slice(s![range, ..]), seed.wrapping_add(at)))
+            .collect::<Result<_, _>>()?;
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        concatenate(Axis(0), &views).map_err(|error| LabError::Model(error.to_string()))
     })?;
     let outputs = |network: &Network| network.outputs(inputs.view());
     let stage = Stage {

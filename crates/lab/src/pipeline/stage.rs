@@ -58,20 +58,23 @@ impl Stage<'_> {
         let name = kind.name();
         self.say(&format!("training the membership classifier for {name}"));
         let seed = self.config().seed;
-        let own = softmax_of(kind, self.target.view(), seed)?;
-        let h = self.trainer.membership(
-            "membership classifier",
-            self.part(&own, Part::Members),
-            self.part(&own, Part::Defence),
-        )?;
-        let theirs = softmax_of(kind, self.shadow.view(), seed)?;
-        let attackers_h = self.trainer.membership(
-            "the attacker's own classifier",
-            self.part(&theirs, Part::ShadowMembers),
-            self.part(&theirs, Part::ShadowNonMembers),
-        )?;
+        let of = |all: &Array2<f64>, part: Part| softmax_of(kind, self.part(all, part), seed);
+        let (yes, no) = (
+            of(&self.target, Part::Members)?,
+            of(&self.target, Part::Defence)?,
+        );
+        let what = "membership classifier";
+        let h = self.trainer.membership(what, yes.view(), no.view())?;
+        let theirs = [
+            of(&self.shadow, Part::ShadowMembers)?,
+            of(&self.shadow, Part::ShadowNonMembers)?,
+        ];
+        let what = "the attacker's own classifier";
+        let attackers_h = self
+            .trainer
+            .membership(what, theirs[0].view(), theirs[1].view())?;
         self.say(&format!("choosing the guard's steps for {name}"));
-        let tuned = tune(&self.trainer, &h, kind, &self.target, &own)?;
+        let tuned = tune(&self.trainer, &h, kind, &self.target, [&yes, &no])?;
         Ok(Defended {
             kind,
             h,

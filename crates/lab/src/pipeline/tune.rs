@@ -23,7 +23,7 @@ pub(super) fn tune(
     h: &Classifier,
     kind: Softmax,
     logits: &Array2<f64>,
-    confidences: &Array2<f64>,
+    confidences: [&Array2<f64>; 2],
 ) -> Result<Tuned, LabError> {
     let config = &trainer.config.guard;
     let members = trainer.records.range(Part::Members);
@@ -33,8 +33,8 @@ pub(super) fn tune(
         all.slice(ndarray::s![range, ..]).to_owned()
     };
     let unlabelled = |rows: Array2<f64>| Outputs::unlabelled("the defender's answers", rows);
-    let yes = unlabelled(slice(confidences, members.start + count..members.end))?;
-    let no = unlabelled(slice(confidences, others.start + count..others.end))?;
+    let [yes, no] = confidences.map(|rows| unlabelled(slice(rows, count..rows.nrows())));
+    let (yes, no) = (yes?, no?);
     let features = concatenate(
         Axis(0),
         &[nn::features(&yes).view(), nn::features(&no).view()],
