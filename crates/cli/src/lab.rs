@@ -1,5 +1,6 @@
 //! `trefoil lab`: whole experiments on membership inference.
 
+use crate::options::LinkKind;
 use crate::progress::Bar;
 use crate::{Failure, print};
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,7 +14,7 @@ use trefoil_lab::pipeline::{
 };
 use trefoil_lab::report::write_whole;
 use trefoil_lab::train::{Processor, to_onnx, train_on};
-use trefoil_serve::{Client, Inference};
+use trefoil_serve::{Inference, Report};
 
 /// How long to wait for a party.
 const TIMEOUT: Duration = Duration::from_mins(10);
@@ -99,7 +100,7 @@ impl Run {
         });
         let cache = Cache::new(out.join("cache"))?;
         let teller = Teller::new();
-        let mut parties = InMemory;
+        let mut parties = ThreeParties::over(LinkKind::Memory);
         let parties: Option<&mut dyn Parties> = if self.no_parties {
             None
         } else {
@@ -114,12 +115,7 @@ impl Run {
         let command: Vec<String> = std::env::args().collect();
         outcome.report.fact("command", command.join(" "));
         outcome.report.fact("scale", scale.name());
-        let page = outcome.report.write(&out)?;
-        write_whole(&out.join("target.onnx"), &to_onnx(&outcome.target)?)?;
-        outcome
-            .guard
-            .save(&out.join("guard.safetensors"))
-            .map_err(Failure::new)?;
+        let page = write(&outcome, &out)?;
         drop(teller);
         tell_result(&outcome, &out, &page, start.elapsed(), json)
     }
@@ -197,12 +193,25 @@ impl Teller {
     }
 }
 
-/// Three parties in this process.
-struct InMemory;
+/// Three parties that answer a sample: in this process, or processes over TLS.
+pub(crate) struct ThreeParties {
+    link: LinkKind,
+    /// What the last answers cost.
+    pub(crate) report: Report,
+}
 
-impl Parties for InMemory {
+impl ThreeParties {
+    pub(crate) fn over(link: LinkKind) -> Self {
+        let report = Report::default();
+        Self { link, report }
+    }
+}
+
+impl Parties for ThreeParties {
     fn answer(&mut self, sample: &Sample<'_>) -> Result<Array2<f64>, String> {
-        let mut client = Client::in_process(None, TIMEOUT).map_err(|error| error.to_string())?;
+        let bar = Bar::new("starting three parties");
+        let client = self.link.client(None, TIMEOUT);
+        let mut client = client.map_err(|failure| failure.to_string())?;
         let job = Inference {
             plan: &sample.deployed.plan,
             weights: &sample.deployed.weights,
@@ -211,15 +220,27 @@ impl Parties for InMemory {
             observe: false,
         };
         let outcome = client
-            .infer(&job, &mut |_| ())
+            .infer(&job, &mut |progress| bar.show(progress))
             .map_err(|error| error.to_string())?;
-        let answers = outcome
-            .outputs
-            .into_iter()
-            .next()
-            .ok_or("the parties returned no answer")?;
+        self.report = outcome.report;
+        let answers = outcome.outputs.into_iter().next();
         answers
+            .ok_or("the parties returned no answer")?
             .into_dimensionality::<Ix2>()
             .map_err(|error| error.to_string())
     }
+}
+
+/// Write the report, the model and its guard to `folder`; the report's page.
+///
+/// # Errors
+/// If one cannot be written.
+pub(crate) fn write(outcome: &Outcome, folder: &Path) -> Result<PathBuf, Failure> {
+    let page = outcome.report.write(folder)?;
+    write_whole(&folder.join("target.onnx"), &to_onnx(&outcome.target)?)?;
+    outcome
+        .guard
+        .save(&folder.join("guard.safetensors"))
+        .map_err(Failure::new)?;
+    Ok(page)
 }

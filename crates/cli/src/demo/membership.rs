@@ -1,21 +1,17 @@
 //! The second part of the demo: what answers say about the training data, without and with the guard.
 
 use super::Ink;
-use crate::lab::Teller;
+use crate::lab::{self, Teller, ThreeParties};
 use crate::options::LinkKind;
-use crate::progress::Bar;
 use crate::{Failure, print, summary};
-use ndarray::{Array2, Ix2};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trefoil_lab::attacks::Attacker;
-use trefoil_lab::pipeline::{Battle, Cache, Config, Outcome, Parties, Sample, Scale, run};
-use trefoil_lab::report::write_whole;
-use trefoil_lab::train::to_onnx;
-use trefoil_serve::{Inference, Report};
+use trefoil_lab::pipeline::{Battle, Cache, Config, Outcome, Scale, run};
+use trefoil_serve::Report;
 
 /// Data, networks and guard of the demo.
 const CONFIG: &str = include_str!("../../../../examples/lab/demo.toml");
@@ -56,9 +52,7 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     let kept = tempfile::tempdir()
         .map_err(|error| Failure::new(format!("no folder for the trained networks: {error}")))?;
     let cache = Cache::new(kept.path().to_owned())?;
-    let mut servers = OverTls {
-        report: Report::default(),
-    };
+    let mut servers = ThreeParties::over(LinkKind::Tls);
     let teller = Teller::quiet();
     let mut outcome = run(
         &config,
@@ -69,12 +63,7 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     )?;
     drop(teller);
     outcome.report.fact("command", "trefoil demo");
-    let page = outcome.report.write(folder)?;
-    write_whole(&folder.join("target.onnx"), &to_onnx(&outcome.target)?)?;
-    outcome
-        .guard
-        .save(&folder.join("guard.safetensors"))
-        .map_err(Failure::new)?;
+    let page = lab::write(&outcome, folder)?;
     Ok(Found {
         outcome,
         served: servers.report,
@@ -83,35 +72,6 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
         folder: folder.to_owned(),
         took: start.elapsed(),
     })
-}
-
-/// Three processes over TLS that answer the sample.
-struct OverTls {
-    report: Report,
-}
-
-impl Parties for OverTls {
-    fn answer(&mut self, sample: &Sample<'_>) -> Result<Array2<f64>, String> {
-        let bar = Bar::new("starting three parties");
-        let client = LinkKind::Tls.client(None, Duration::from_mins(1));
-        let mut client = client.map_err(|failure| failure.to_string())?;
-        let job = Inference {
-            plan: &sample.deployed.plan,
-            weights: &sample.deployed.weights,
-            guard: Some(sample.guard),
-            inputs: std::slice::from_ref(&sample.queries),
-            observe: false,
-        };
-        let outcome = client
-            .infer(&job, &mut |progress| bar.show(progress))
-            .map_err(|error| error.to_string())?;
-        self.report = outcome.report;
-        let answers = outcome.outputs.into_iter().next();
-        answers
-            .ok_or("the parties returned no answer")?
-            .into_dimensionality::<Ix2>()
-            .map_err(|error| error.to_string())
-    }
 }
 
 /// Balanced accuracy of an attack, either way, in %.
