@@ -106,3 +106,13 @@ fn benchmarks_are_measured_over_both_links() {
     ended.succeeded();
     assert!(ended.stdout.contains("1 ms one way"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_report_cannot_take_the_place_of_a_file() {
+    let world = World::new(1);
+    world.refused(
+        "demo --only membership --report x.npy",
+        1,
+        &["x.npy", "not a folder", "--report"],
+    );
+}
