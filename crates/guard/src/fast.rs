@@ -41,8 +41,6 @@ struct Look<B: Ranged> {
 struct Moved<B: Ranged> {
     /// Where `s' < s`.
     below: B::Bits,
-    /// The confidence of the query's label.
-    own: B::Tensor,
     /// The label under noise, one-hot.
     label: B::Bits,
     /// The label's part of the gradient, `c2 (onehot l' - onehot l)`.
@@ -137,7 +135,7 @@ async fn look<B: Ranged>(
         let scores = scores(backend, settings, query, noise).await?;
         let (scaled, scale) = (&scores.scaled, &scores.scale);
         let classify = async |backend: &B| network.pass(backend, scaled, scale, true).await;
-        let respond = async |backend: &B| respond(backend, query, &scores, original).await;
+        let respond = async |backend: &B| respond(backend, &scores, original).await;
         let (pass, response) = backend.join(classify, respond).await;
         Ok((pass?, response?))
     };
@@ -145,9 +143,8 @@ async fn look<B: Ranged>(
     let ((pass, (now, compared)), label) = (softmax?, label?);
     let moved = compared
         .zip(label)
-        .map(|((below, own), (label, label_part))| Moved {
+        .map(|(below, (label, label_part))| Moved {
             below,
-            own,
             label,
             label_part,
         });
@@ -160,18 +157,11 @@ type Labelled<B> = Option<(
     <B as trefoil_nn::Backend>::Tensor,
 )>;
 
-/// Confidences; and, with noise, where they are below the original ones, and the label's.
-type Response<B> = (
-    Confidence<B>,
-    Option<(
-        <B as trefoil_nn::Backend>::Bits,
-        <B as trefoil_nn::Backend>::Tensor,
-    )>,
-);
+/// Confidences; and, with noise, where they are below the original ones.
+type Response<B> = (Confidence<B>, Option<<B as trefoil_nn::Backend>::Bits>);
 
 async fn respond<B: Ranged>(
     backend: &B,
-    query: &Query<B>,
     scores: &confidence::Scores<B>,
     original: Option<&B::Tensor>,
 ) -> Result<Response<B>, B::Error> {
@@ -181,13 +171,8 @@ async fn respond<B: Ranged>(
     };
     // Confidences differ by less than 1, and by a few units of rounding.
     let difference = backend.sub(&now.s, original);
-    let below = async |backend: &B| backend.is_negative_below(&difference, 2.0).await;
-    let own = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        Ok(backend.sum(&backend.masked(&query.label, &now.s).await?, 1))
-    };
-    let (below, own) = backend.join(below, own).await;
-    let compared = (below?, own?);
-    Ok((now, Some(compared)))
+    let below = backend.is_negative_below(&difference, 2.0).await?;
+    Ok((now, Some(below)))
 }
 
 /// One step: `noise - u / ||u||` for the gradient u of the loss.
@@ -208,17 +193,14 @@ async fn step<B: Ranged>(
     let weights = async |backend: &B| -> Result<B::Tensor, B::Error> {
         match &look.moved {
             None => Ok(look.now.weights.clone()),
-            Some(moved) => {
-                let (label, own) = (&moved.label, &moved.own);
-                look.now.weights_if(backend, query, label, own).await
-            }
+            Some(moved) => look.now.weights_if(backend, query, &moved.label).await,
         }
     };
     let (centred, weights) = backend.join(centred, weights).await;
     let mut u = backend.mul(&weights?, &centred?).await?;
     if settings.softmax.balances() {
-        let sum = backend.repeat(&backend.sum(&u, 1), n);
-        u = backend.sub(&u, &backend.masked(&query.label, &sum).await?);
+        let sum = backend.sum(&u, 1);
+        u = backend.sub(&u, &backend.place(&query.place, &sum).await?);
     }
     if let Some(moved) = &look.moved {
         u = backend.add(&u, &moved.label_part);
@@ -303,20 +285,14 @@ async fn lead<B: Ranged>(
     query: &Query<B>,
     s: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
-    let n = query.classes;
-    let own = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        Ok(backend.sum(&backend.masked(&query.label, s).await?, 1))
-    };
+    let own = async |backend: &B| backend.pick(&query.place, s).await;
     let other = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let others = backend.sub(s, &backend.scaled_bits(&query.label, 4.0).await?);
+        let others = backend.sub(s, &backend.place_public(&query.place, 4.0));
         backend.max(&others, 1).await
     };
     let (own, other) = backend.join(own, other).await;
     let (own, other) = (own?, other?);
     let least = backend.add(&other, &backend.constant(&[query.rows], LEAD));
     let (lift, _) = backend.relu_below(&backend.sub(&least, &own), 2.0).await?;
-    let lift = backend
-        .masked(&query.label, &backend.repeat(&lift, n))
-        .await?;
-    Ok(backend.add(s, &lift))
+    Ok(backend.add(s, &backend.place(&query.place, &lift).await?))
 }

@@ -195,9 +195,9 @@ impl<B: Ranged> Network<B> {
         for (index, layer) in self.layers[..hidden].iter().enumerate() {
             let product = affine(backend, &value, layer).await?;
             let negative = backend.is_negative_below(&product, self.bound()).await?;
-            let positive = backend.not(&negative);
+            let positive = backend.factors(&backend.not(&negative)).await?;
             if index + 1 < hidden {
-                value = backend.masked(&positive, &product).await?;
+                value = backend.masked_by(&positive, &product).await?;
             } else {
                 before_last = Some(product);
             }
@@ -207,7 +207,7 @@ impl<B: Ranged> Network<B> {
             unreachable!("a classifier has a hidden layer");
         };
         let forward = async |backend: &B| -> Result<B::Bits, B::Error> {
-            let value = backend.masked(last, &product).await?;
+            let value = backend.masked_by(last, &product).await?;
             let score = affine(backend, &value, &self.layers[hidden]).await?;
             let score = backend.reshape(&score, &[rows]);
             backend.is_negative_below(&score, self.bound()).await
@@ -220,7 +220,7 @@ impl<B: Ranged> Network<B> {
         let back = async |backend: &B| -> Result<B::Tensor, B::Error> {
             let mut g = self.seed(backend, rows);
             for (positive, layer) in kept.iter().zip(&self.layers[..hidden]).rev() {
-                g = backend.masked(positive, &g).await?;
+                g = backend.masked_by(positive, &g).await?;
                 g = backend.matmul(&g, &layer.transposed).await?;
             }
             Ok(g)

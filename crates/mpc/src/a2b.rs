@@ -1,7 +1,8 @@
 //! All bits of a shared number.
 
+use crate::carry::BLOCK;
 use crate::gates::{Gate, Planes, deal_planes, gates, gates_cost, packed_bytes, reshare_planes};
-use crate::msb::{block_sizes, blocks, pick, thresholds};
+use crate::msb::{blocks, pick, thresholds};
 use crate::{Abort, BitShare, Cost, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::{Bits, Ring, to_planes};
@@ -39,7 +40,7 @@ pub async fn a2b<R: Ring>(party: &Party, x: &Share<R>) -> Result<Vec<BitShare>, 
     } else {
         to_planes(x.masked(role))
     };
-    let sizes = block_sizes(R::BITS as usize);
+    let sizes = vec![BLOCK; R::BITS as usize / BLOCK];
     let deal = || {
         let mut planes = addend.clone();
         for block in blocks(&addend, &sizes, width) {
@@ -166,7 +167,7 @@ impl Carries {
 /// Cost of [`a2b`] for `len` elements.
 pub fn a2b_cost<R: Ring>(len: usize) -> Cost {
     let bits = R::BITS as usize;
-    let sizes = block_sizes(bits);
+    let sizes = vec![BLOCK; bits / BLOCK];
     let online = packed_bytes(len, 2 * bits);
     let first = Cost::new(1, [packed_bytes(len, dealt_planes(&sizes)), online, online]);
     let groups = sizes.len() / 4;

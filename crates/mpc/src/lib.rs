@@ -11,6 +11,7 @@ mod a2b;
 mod abort;
 mod argmax;
 mod bilinear;
+mod carry;
 mod convert;
 mod cost;
 mod erf;
@@ -65,7 +66,10 @@ pub use quotient::{
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
 pub use reshare::zero_share;
-pub use select::{multiply_bit, multiply_bit_cost, multiply_runs_cost, select, select_cost};
+pub use select::{
+    BitFactors, bit_factors, bit_factors_cost, multiply_bit, multiply_bit_cost, multiply_factors,
+    multiply_factors_cost, multiply_runs_cost, select, select_cost,
+};
 pub use share::{BitShare, Share};
 pub use sigmoid::{sigmoid, sigmoid_cost, tanh, tanh_cost};
 pub use softmax::{softmax, softmax_cost};

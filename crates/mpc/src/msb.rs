@@ -1,22 +1,20 @@
 //! The sign of a shared number.
 
-use crate::gates::{Gate, Planes, deal_planes, gates, gates_cost, packed_bytes, reshare_planes};
+use crate::carry::{BLOCK, Run, Tree, merge_gate, runs};
+use crate::gates::{Gate, Planes, deal_planes, gates, reshare_planes};
 use crate::{Abort, BitShare, Cost, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::{Bits, Ring, to_planes};
-
-/// Bits that one lookup of a carry spans.
-const BLOCK: usize = 4;
 
 /// The most significant bit of the low `bits` bits of each element: whether `x < 0`, for
 /// `-2^(bits-1) <= x < 2^(bits-1)`.
 ///
 /// # Protocol
-/// `x = m + l`, where both evaluators know `m` and party 0 knows `l`. The carry of a block of four bits is
+/// `x = m + l`, where both evaluators know `m` and party 0 knows `l`. The carry of a block of up to four bits is
 /// a comparison of the block of `l` with a threshold that `m` decides: party 0 deals, bit by bit, whether its
-/// block reaches each of the 15 thresholds, and the evaluators pick the entries for carry-in 0 and 1 without
-/// a message. One exchange turns these into shared (generate, propagate) pairs; four-input gates merge
-/// four pairs a round.
+/// block reaches each of the up to 15 thresholds, and the evaluators pick the entries for carry-in 0 and 1 without
+/// a message. One exchange turns these into shared (generate, propagate) pairs; gates of up to four inputs merge
+/// up to four pairs a round. Blocks and groups are as small as the fewest rounds allow, which takes fewest bytes.
 ///
 /// # Security
 /// Semi-honest, see [`crate`]. Party 2 receives dealt tables under party 0's and 1's masks; the evaluators
@@ -27,8 +25,7 @@ const BLOCK: usize = 4;
 /// cost less: give the number that the value's known range needs.
 ///
 /// # Cost
-/// [`msb_cost`]: 3 rounds for 64 and for 32 bits; for 64 bits, 42 bytes from party 0 and 5 1/8 from each
-/// evaluator.
+/// [`msb_cost`]: 3 rounds for 64 and for 32 bits, 2 for up to 17.
 pub async fn msb<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<BitShare, Abort> {
     assert!(
         (2..=R::BITS).contains(&bits),
@@ -45,9 +42,9 @@ pub async fn msb<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<BitS
     };
     let width = Bits::words_for(len);
     let top = &addend[low * width..(low + 1) * width];
-    let sizes = block_sizes(low);
-    let (pairs, top) = block_carries(party, len, &addend[..low * width], top, &sizes).await?;
-    let carry = merge(party, len, pairs).await?;
+    let tree = Tree::of(low);
+    let (pairs, top) = block_carries(party, len, &addend[..low * width], top, tree).await?;
+    let carry = merge(party, len, pairs, &tree.levels).await?;
     Ok(carry.xor(&top).to_share(0))
 }
 
@@ -56,25 +53,7 @@ pub fn msb_cost(len: usize, bits: u32) -> Cost {
     if len == 0 {
         return Cost::FREE;
     }
-    let sizes = block_sizes(bits as usize - 1);
-    let tables: usize = sizes.iter().map(|size| (1 << size) - 1).sum();
-    let online = packed_bytes(len, 2 * sizes.len());
-    let mut cost = Cost::new(1, [packed_bytes(len, tables + 1), online, online]);
-    let mut count = sizes.len();
-    while count > 1 {
-        let (full, rest) = (count / 4, count % 4);
-        let last = full + usize::from(rest > 0) == 1;
-        let mut shapes = Vec::new();
-        if full > 0 {
-            shapes.push((full, merge_gate(4, last)));
-        }
-        if rest > 1 {
-            shapes.push((1, merge_gate(rest, last)));
-        }
-        cost = cost + gates_cost(len, &shapes);
-        count = full + usize::from(rest > 0);
-    }
-    cost
+    Tree::of(bits as usize - 1).cost(len)
 }
 
 /// Whether `x < y`, element by element, for `|x - y| < 2^(bits-1)`. Cost: [`msb_cost`].
@@ -87,17 +66,35 @@ pub async fn less_than<R: Ring>(
     msb(party, &x.sub(y), bits).await
 }
 
-pub(crate) fn block_sizes(low: usize) -> Vec<usize> {
-    (0..low)
-        .step_by(BLOCK)
-        .map(|at| (low - at).min(BLOCK))
-        .collect()
+/// Shared (generate, propagate) pairs, one plane each per block, lowest block first.
+struct Pairs {
+    generate: Planes,
+    /// Of all but the lowest, into which nothing is carried.
+    propagate: Planes,
 }
 
-/// Shared (generate, propagate) pairs, one plane each per block, lowest block first.
-pub(crate) struct Pairs {
-    pub(crate) generate: Planes,
-    pub(crate) propagate: Planes,
+impl Pairs {
+    /// The inputs of the gate that merges the groups of `run`, as [`merge_gate`] takes them.
+    fn inputs(&self, run: &Run) -> Vec<Planes> {
+        let each = |planes: &Planes, place: usize| planes.every(place, run.size, run.count);
+        let places = || (0..4).map(|i| run.first + run.size - 1 - i.min(run.size - 1));
+        // The lowest group does not read the propagate bit that the lowest pair lacks.
+        let propagate = places().map(|place| match place.checked_sub(1) {
+            Some(place) => each(&self.propagate, place),
+            None => each(&self.generate, 0),
+        });
+        propagate
+            .chain(places().map(|place| each(&self.generate, place)))
+            .collect()
+    }
+
+    /// The pairs of a run of groups of one, which stay as they are: generate, and propagate if there is one.
+    fn alone(&self, run: &Run) -> Vec<Planes> {
+        let generate = self.generate.every(run.first, 1, run.count);
+        let propagate = run.first.checked_sub(1);
+        let propagate = propagate.map(|first| self.propagate.every(first, 1, run.count));
+        [generate].into_iter().chain(propagate).collect()
+    }
 }
 
 /// Per block of bits a pair (generate, propagate), shared; and the shared top bit.
@@ -106,10 +103,10 @@ async fn block_carries(
     len: usize,
     addend: &[u64],
     top: &[u64],
-    sizes: &[usize],
+    tree: &Tree,
 ) -> Result<(Pairs, Planes), Abort> {
     let width = Bits::words_for(len);
-    let tables: usize = sizes.iter().map(|size| (1 << size) - 1).sum();
+    let sizes = &tree.blocks;
     let deal = || {
         let mut planes = top.to_vec();
         for block in blocks(addend, sizes, width) {
@@ -117,7 +114,7 @@ async fn block_carries(
         }
         planes
     };
-    let mut dealt = deal_planes(party, len, tables + 1, deal).await?;
+    let mut dealt = deal_planes(party, len, tree.tables() + 1, deal).await?;
     let tables = dealt.split_off(width);
     let (mut part, role) = (Vec::new(), party.role());
     let top = if role == Role::P0 {
@@ -127,27 +124,24 @@ async fn block_carries(
     } else {
         let one = if role == Role::P1 { u64::MAX } else { 0 };
         let mut rest = tables.as_slice();
+        let mut propagates = Vec::new();
         for block in blocks(addend, sizes, width) {
             let (table, others) = rest.split_at(((1 << (block.len() / width)) - 1) * width);
             rest = others;
             let (generate, propagate) = pick(block, table, width, one);
             part.extend(generate);
-            part.extend(propagate);
+            propagates.push(propagate);
         }
+        part.extend(propagates[1..].iter().flatten());
         Planes::evaluated(role, len, dealt, top.to_vec())
     };
-    let pairs = reshare_planes(party, len, 2 * sizes.len(), part).await?;
-    let (generate, propagate) = (
-        pairs.every(0, 2, sizes.len()),
-        pairs.every(1, 2, sizes.len()),
-    );
-    Ok((
-        Pairs {
-            generate,
-            propagate,
-        },
-        top,
-    ))
+    let count = sizes.len();
+    let pairs = reshare_planes(party, len, 2 * count - 1, part).await?;
+    let pairs = Pairs {
+        generate: pairs.every(0, 1, count),
+        propagate: pairs.every(count, 1, count - 1),
+    };
+    Ok((pairs, top))
 }
 
 /// The planes of each block.
@@ -210,75 +204,39 @@ pub(crate) fn pick(block: &[u64], table: &[u64], width: usize, one: u64) -> (Vec
     (generate, propagate)
 }
 
-/// Inputs of a merging gate: propagate 3, 2, 1, 0 as inputs 0 … 3, generate 3, 2, 1, 0 as inputs 4 … 7 (the
-/// highest block first); for fewer pairs the first ones of each.
-const MERGE_2: &[&[u16]] = &[&[1 << 4, 1 | 1 << 5], &[0b11]];
-const MERGE_3: &[&[u16]] = &[&[1 << 4, 1 | 1 << 5, 0b11 | 1 << 6], &[0b111]];
-const MERGE_4: &[&[u16]] = &[
-    &[1 << 4, 1 | 1 << 5, 0b11 | 1 << 6, 0b111 | 1 << 7],
-    &[0b1111],
-];
-/// The last merge needs no propagate bit.
-const LAST_2: &[&[u16]] = &[MERGE_2[0]];
-const LAST_3: &[&[u16]] = &[MERGE_3[0]];
-const LAST_4: &[&[u16]] = &[MERGE_4[0]];
-
-fn merge_gate(pairs: usize, last: bool) -> &'static [&'static [u16]] {
-    match (pairs, last) {
-        (2, false) => MERGE_2,
-        (3, false) => MERGE_3,
-        (_, false) => MERGE_4,
-        (2, true) => LAST_2,
-        (3, true) => LAST_3,
-        (_, true) => LAST_4,
-    }
-}
-
-/// The inputs of a gate that merges each run of `size` pairs, `groups` of them, from pair `first` on.
-fn merge_inputs(pairs: &Pairs, first: usize, size: usize, groups: usize) -> Vec<Planes> {
-    let pick = |planes: &Planes| -> Vec<Planes> {
-        (0..4)
-            .map(|i| planes.every(first + size - 1 - i.min(size - 1), size, groups))
-            .collect()
-    };
-    [pick(&pairs.propagate), pick(&pairs.generate)].concat()
-}
-
-/// The carry out of all blocks together.
-async fn merge(party: &Party, len: usize, mut pairs: Pairs) -> Result<Planes, Abort> {
-    while pairs.generate.count() > 1 {
-        let (full, rest) = (pairs.generate.count() / 4, pairs.generate.count() % 4);
-        let last = full + usize::from(rest > 0) == 1;
-        let fours = merge_inputs(&pairs, 0, 4.min(pairs.generate.count()), full.max(1));
-        let others = merge_inputs(&pairs, 4 * full, rest.max(1), usize::from(rest > 0));
+/// The carry out of all blocks together: `levels` of groups, see [`Tree`].
+async fn merge(
+    party: &Party,
+    len: usize,
+    mut pairs: Pairs,
+    levels: &[Vec<usize>],
+) -> Result<Planes, Abort> {
+    for groups in levels {
+        let runs = runs(groups);
+        let inputs: Vec<Vec<Planes>> = runs.iter().map(|run| pairs.inputs(run)).collect();
         let mut calls = Vec::new();
-        if full > 0 {
+        for (run, inputs) in runs.iter().zip(&inputs).filter(|(run, _)| run.size > 1) {
             calls.push(Gate {
-                inputs: fours.iter().collect(),
-                outputs: merge_gate(4, last),
+                inputs: inputs.iter().collect(),
+                outputs: merge_gate(run.size, run.lowest()),
             });
         }
-        if rest > 1 {
-            calls.push(Gate {
-                inputs: others.iter().collect(),
-                outputs: merge_gate(rest, last),
-            });
+        let mut merged = gates(party, len, &calls).await?.into_iter();
+        let (mut generate, mut propagate) = (Vec::new(), Vec::new());
+        for run in &runs {
+            let outputs = if run.size > 1 {
+                merged.next().unwrap_or_default()
+            } else {
+                pairs.alone(run)
+            };
+            let mut outputs = outputs.into_iter();
+            generate.extend(outputs.next());
+            propagate.extend(outputs.next());
         }
-        let merged = gates(party, len, &calls).await?;
-        let side = |which: usize, alone: &Planes| {
-            let mut parts: Vec<&Planes> = merged
-                .iter()
-                .filter_map(|outputs| outputs.get(which))
-                .collect();
-            let single = alone.every(4 * full, 1, usize::from(rest == 1));
-            if rest == 1 {
-                parts.push(&single);
-            }
-            Planes::concat(len, &parts)
-        };
+        let concat = |planes: &[Planes]| Planes::concat(len, &planes.iter().collect::<Vec<_>>());
         pairs = Pairs {
-            generate: side(0, &pairs.generate),
-            propagate: side(1, &pairs.propagate),
+            generate: concat(&generate),
+            propagate: concat(&propagate),
         };
     }
     Ok(pairs.generate)

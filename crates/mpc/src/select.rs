@@ -41,6 +41,61 @@ pub fn multiply_runs_cost<R: Ring>(bits: usize, len: usize) -> Cost {
     deal_cost::<R>(bits + len) + reshare_cost::<R>(len)
 }
 
+/// Bits that multiply more than once: their masks as numbers, dealt a single time.
+#[derive(Clone)]
+pub struct BitFactors<R> {
+    bits: BitShare,
+    /// The masks at party 0, shares of them at the evaluators.
+    masks: Vec<R>,
+}
+
+/// Prepare `bits` for [`multiply_factors`], any number of times.
+///
+/// # Security
+/// The dealt shares enter local products only, and each result is masked afresh.
+///
+/// # Cost
+/// [`bit_factors_cost`]: 0 rounds, one element from party 0.
+pub async fn bit_factors<R: Ring>(party: &Party, bits: &BitShare) -> Result<BitFactors<R>, Abort> {
+    let masks = deal(party, bits.len(), || mask_elements(bits)).await?;
+    let bits = bits.clone();
+    Ok(BitFactors { bits, masks })
+}
+
+/// Cost of [`bit_factors`] for `len` bits.
+pub fn bit_factors_cost<R: Ring>(len: usize) -> Cost {
+    deal_cost::<R>(len)
+}
+
+/// [`multiply_bit`] by prepared bits.
+///
+/// # Cost
+/// [`multiply_factors_cost`]: 1 round, one element from each party.
+///
+/// # Panics
+/// If there are not as many bits as elements.
+pub async fn multiply_factors<R: Ring>(
+    party: &Party,
+    factors: &BitFactors<R>,
+    x: &Share<R>,
+) -> Result<Share<R>, Abort> {
+    assert_eq!(factors.bits.len(), x.len(), "operands of a bit product");
+    let masks = || mask_products(&factors.masks, &x.mask(), 1);
+    let mut products = deal(party, x.len(), masks).await?;
+    if party.role() == Role::P0 {
+        products.clear();
+    } else {
+        let (role, bits) = (party.role(), &factors.bits);
+        evaluate(role, bits, &factors.masks, x, 1, &mut products);
+    }
+    reshare(party, x.shape(), products).await
+}
+
+/// Cost of [`multiply_factors`] for `len` elements.
+pub fn multiply_factors_cost<R: Ring>(len: usize) -> Cost {
+    deal_cost::<R>(len) + reshare_cost::<R>(len)
+}
+
 /// `bit ? x : y`, element by element. Cost: [`select_cost`].
 ///
 /// # Panics
@@ -83,10 +138,7 @@ pub(crate) async fn bit_products<R: Ring>(
     assert_eq!(bits.len() * run, len, "operands of a bit product");
     let masks = || {
         let bits: Vec<R> = mask_elements(bits);
-        let masks = x.mask();
-        let runs = masks.chunks(run.max(1)).zip(&bits);
-        let products = runs.flat_map(|(run, &s)| run.iter().map(move |&l| s * l));
-        let products: Vec<R> = products.collect();
+        let products = mask_products(&bits, &x.mask(), run);
         [bits, products].concat()
     };
     let mut bit_masks = deal(party, bits.len() + len, masks).await?;
@@ -98,26 +150,57 @@ pub(crate) async fn bit_products<R: Ring>(
         });
     }
     let mut products = bit_masks.split_off(bits.len());
-    let (masked_bits, masked, half_mask) = (bits.masked(role), x.masked(role), x.half_mask(role));
-    let one = if role == Role::P1 {
-        R::one()
-    } else {
-        R::zero()
-    };
+    evaluate(role, bits, &bit_masks, x, run, &mut products);
+    let one = one::<R>(role);
     for (at, mask) in bit_masks.iter_mut().enumerate() {
-        // Without a branch: masked bits are random, so that a processor could not foresee it.
-        let bit = R::from_u64(u64::from(masked_bits.get(at)));
-        for i in at * run..(at + 1) * run {
-            let hidden = *mask * masked[i] + products[i];
-            let other = one * masked[i] + half_mask[i] - hidden;
-            products[i] = hidden + bit * (other - hidden);
-        }
+        let bit = bit_of::<R>(role, bits, at);
         *mask += bit * (one - *mask - *mask);
     }
     Ok(BitProducts {
         bits: bit_masks,
         products,
     })
+}
+
+/// The masks of numbers, times those of the bits that stand for runs of `run` of them.
+fn mask_products<R: Ring>(bits: &[R], masks: &[R], run: usize) -> Vec<R> {
+    let runs = masks.chunks(run.max(1)).zip(bits);
+    let products = runs.flat_map(|(run, &s)| run.iter().map(move |&l| s * l));
+    products.collect()
+}
+
+/// An evaluator's parts of `bit * x`, from its shares of the bits' masks and, in `products`, of the products of masks.
+fn evaluate<R: Ring>(
+    role: Role,
+    bits: &BitShare,
+    bit_masks: &[R],
+    x: &Share<R>,
+    run: usize,
+    products: &mut [R],
+) {
+    let (masked, half_mask, one) = (x.masked(role), x.half_mask(role), one::<R>(role));
+    for (at, &mask) in bit_masks.iter().enumerate() {
+        let bit = bit_of::<R>(role, bits, at);
+        for i in at * run..(at + 1) * run {
+            let hidden = mask * masked[i] + products[i];
+            let other = one * masked[i] + half_mask[i] - hidden;
+            products[i] = hidden + bit * (other - hidden);
+        }
+    }
+}
+
+/// Masked bit `at`, as a number: without a branch, since masked bits are random, so that a processor could not foresee it.
+fn bit_of<R: Ring>(role: Role, bits: &BitShare, at: usize) -> R {
+    R::from_u64(u64::from(bits.masked(role).get(at)))
+}
+
+/// What an evaluator adds of a public 1.
+fn one<R: Ring>(role: Role) -> R {
+    if role == Role::P1 {
+        R::one()
+    } else {
+        R::zero()
+    }
 }
 
 /// Cost of [`bit_products`] for `len` elements.

@@ -1,5 +1,6 @@
 //! Truncation: division by a power of two, with explicit carry handling.
 
+use crate::gates::packed_bytes;
 use crate::reshare::{from_bytes, to_bytes};
 use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, Step};
@@ -28,8 +29,7 @@ use trefoil_ring::Ring;
 /// error below one unit, no bias, and never a gross error.
 ///
 /// # Cost
-/// [`truncate_cost`]: 1 round; `shift` bits, in whole bytes, from each evaluator, an element and as much
-/// from party 0.
+/// [`truncate_cost`]: 1 round; `shift` bits from each evaluator, an element and as much from party 0.
 ///
 /// # Panics
 /// If `shift` is out of range.
@@ -46,7 +46,7 @@ pub async fn truncate<R: Ring>(party: &Party, x: &Share<R>, shift: u32) -> Resul
 
 /// Cost of [`truncate`] for `len` elements.
 pub fn truncate_cost<R: Ring>(len: usize, shift: u32) -> Cost {
-    let wrap = len * wrap_bytes(shift);
+    let wrap = packed_bytes(shift as usize, len);
     Cost::new(1, [len * R::BYTES + wrap, wrap, wrap])
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn truncate_masked<R: Ring>(
             for (r, b) in known.iter().zip(dealt.chunks_exact_mut(bytes)) {
                 write(b, u64::from(r.is_negative()).wrapping_sub(read(b)));
             }
-            message.extend_from_slice(&dealt);
+            message.extend(pack(&dealt, shift));
             party.post(Role::P2, Step::TruncatedMask, message);
             for (x, wrap) in mine.iter_mut().zip(mask_0.chunks_exact(bytes)) {
                 *x += lift(wrap);
@@ -107,11 +107,12 @@ pub(crate) async fn truncate_masked<R: Ring>(
                 )
             } else {
                 let mask = draw_wraps(Role::P0);
+                let packed = packed_bytes(shift as usize, len);
                 let mut elements = party
-                    .take(Role::P0, Step::TruncatedMask, len * (R::BYTES + bytes))
+                    .take(Role::P0, Step::TruncatedMask, len * R::BYTES + packed)
                     .await?;
                 let dealt = elements.split_off(len * R::BYTES);
-                (from_bytes(&elements), dealt, mask)
+                (from_bytes(&elements), unpack(&dealt, len, shift), mask)
             };
             let half = R::one().shift_left(R::BITS - 2);
             let mut wraps = mask.clone();
@@ -123,7 +124,8 @@ pub(crate) async fn truncate_masked<R: Ring>(
                 let may_wrap = u64::from(!(*c + half).is_negative());
                 write(out, may_wrap.wrapping_mul(read(b)).wrapping_sub(read(out)));
             }
-            let theirs = party.exchange(Step::Wrap, wraps.clone()).await?;
+            let theirs = party.exchange(Step::Wrap, pack(&wraps, shift)).await?;
+            let theirs = unpack(&theirs, len, shift);
             let sums = wraps.chunks_exact(bytes).zip(theirs.chunks_exact(bytes));
             let masked = known.iter().zip(sums).map(|(&c, (a, b))| {
                 (c + half).shift_right(shift) - half.shift_right(shift) + lift(a) + lift(b)
@@ -135,6 +137,54 @@ pub(crate) async fn truncate_masked<R: Ring>(
             Ok(Share::evaluated(role, shape, half_mask, masked))
         }
     }
+}
+
+/// The low `shift` bits of each correction, without gaps. Corrections lie in whole bytes.
+fn pack(wraps: &[u8], shift: u32) -> Vec<u8> {
+    if shift.is_multiple_of(8) {
+        return wraps.to_vec();
+    }
+    let bytes = wrap_bytes(shift);
+    let total = packed_bytes(shift as usize, wraps.len() / bytes);
+    let mut packed = Vec::with_capacity(total + 8);
+    let (mut open, mut held) = (0_u128, 0);
+    for wrap in wraps.chunks_exact(bytes) {
+        open |= u128::from(read(wrap) & ((1 << shift) - 1)) << held;
+        held += shift;
+        if held >= 64 {
+            packed.extend((open as u64).to_le_bytes());
+            open >>= 64;
+            held -= 64;
+        }
+    }
+    packed.extend((open as u64).to_le_bytes());
+    packed.truncate(total);
+    packed
+}
+
+/// Inverse of [`pack`], for `len` corrections.
+fn unpack(packed: &[u8], len: usize, shift: u32) -> Vec<u8> {
+    if shift.is_multiple_of(8) {
+        return packed.to_vec();
+    }
+    let bytes = wrap_bytes(shift);
+    let mut wraps = vec![0; len * bytes];
+    let (mut open, mut held) = (0_u128, 0);
+    let mut words = packed.chunks(8);
+    for wrap in wraps.chunks_exact_mut(bytes) {
+        if held < shift {
+            let mut word = [0; 8];
+            if let Some(next) = words.next() {
+                word[..next.len()].copy_from_slice(next);
+            }
+            open |= u128::from(u64::from_le_bytes(word)) << held;
+            held += 64;
+        }
+        write(wrap, open as u64 & ((1 << shift) - 1));
+        open >>= shift;
+        held -= shift;
+    }
+    wraps
 }
 
 /// A little-endian number of at most 8 bytes. Those of the default formats are read without a call.
@@ -159,5 +209,27 @@ fn write(bytes: &mut [u8], value: u64) {
         [a, b, c] => [*a, *b, *c] = [word[0], word[1], word[2]],
         [a, b] => [*a, *b] = [word[0], word[1]],
         _ => bytes.copy_from_slice(&word[..bytes.len()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corrections_are_packed_without_gaps() {
+        for shift in [1, 7, 8, 13, 20, 24, 33, 41, 60, 62] {
+            for len in [0, 1, 7, 8, 100] {
+                let bytes = wrap_bytes(shift);
+                let mut wraps = vec![0; len * bytes];
+                for (i, wrap) in wraps.chunks_exact_mut(bytes).enumerate() {
+                    let value = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    write(wrap, value & ((1 << shift) - 1));
+                }
+                let packed = pack(&wraps, shift);
+                assert_eq!(packed.len(), packed_bytes(shift as usize, len));
+                assert_eq!(unpack(&packed, len, shift), wraps, "{len} of {shift} bits");
+            }
+        }
     }
 }

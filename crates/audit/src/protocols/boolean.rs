@@ -3,8 +3,8 @@
 use super::{LEN, any, low_bits, signed};
 use crate::Entry;
 use trefoil_mpc::{
-    a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_to_arithmetic, less_than, max, msb,
-    multiply_bit, relu, select,
+    a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_factors, bit_to_arithmetic, less_than, max,
+    msb, multiply_bit, multiply_factors, relu, select,
 };
 use trefoil_ring::{Z32, Z64};
 
@@ -69,6 +69,16 @@ pub(super) fn entries() -> Vec<Entry> {
                 multiply_bit(p, &low_bits(&x.shares[0]), &x.shares[1])
                     .await
                     .map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "multiply by prepared bits",
+            &["trefoil_mpc::bit_factors", "trefoil_mpc::multiply_factors"],
+            any(&[&[LEN], &[LEN], &[LEN]]),
+            async |p, x| {
+                let factors = bit_factors(p, &low_bits(&x.shares[0])).await?;
+                multiply_factors(p, &factors, &x.shares[1]).await?;
+                multiply_factors(p, &factors, &x.shares[2]).await.map(drop)
             },
         ),
         Entry::new::<Z64>(

@@ -27,8 +27,9 @@ struct Rest<B: Ranged> {
 pub(super) struct Confidence<B: Ranged> {
     /// Rows × classes, of sum 1.
     pub(super) s: B::Tensor,
-    /// Rows × classes: the gradient's element is the weight times the centred v. For softmax proper these are the other
-    /// classes' parts of what is not the label's, and the label's element follows from the rest; else the confidences.
+    /// Rows × classes: the gradient's element is the weight times the centred v, up to a positive factor. For softmax proper
+    /// these are the other classes' parts of what is not the label's, up to a factor in [1/2, 1), and the label's element
+    /// follows from the rest; else the confidences.
     pub(super) weights: B::Tensor,
     /// Whether the weights are relative to what is not the label's.
     relative: bool,
@@ -58,16 +59,17 @@ impl<B: Ranged> Scores<B> {
             });
         };
         let all = async |backend: &B| self.confidences(backend).await;
+        // Only the direction of the gradient matters: a power of two near the sum does for the sum.
         let others = async |backend: &B| {
             let total = backend.sum(&rest.others, 1);
             backend
-                .share_of(&rest.others, &total, rest.others_range.clone())
+                .scale_rows(&rest.others, &total, rest.others_range.clone())
                 .await
         };
         let (s, weights) = backend.join(all, others).await;
         Ok(Confidence {
             s: s?,
-            weights: weights?,
+            weights: weights?.0,
             relative: true,
         })
     }
@@ -82,25 +84,21 @@ impl Softmax {
 
 impl<B: Ranged> Confidence<B> {
     /// The weights at a common scale with the label's part of the gradient: relative where `label` is the query's, so that
-    /// there is no such part; the true ones elsewhere. `own` is the confidence of the query's label.
+    /// there is no such part; elsewhere the true ones, the confidences themselves.
     pub(super) async fn weights_if(
         &self,
         backend: &B,
         query: &Query<B>,
         label: &B::Bits,
-        own: &B::Tensor,
     ) -> Result<B::Tensor, B::Error> {
         if !self.relative {
             return Ok(self.weights.clone());
         }
         let same = backend.and(label, &query.label).await?;
         let changed = backend.not(&backend.parity(&same));
-        // 1, or what is not the label's: 1 - s'_l.
-        let less = backend.masked(&changed, own).await?;
-        let scale = backend.sub(&backend.constant(&[query.rows], 1.0), &less);
-        backend
-            .mul(&self.weights, &backend.repeat(&scale, query.classes))
-            .await
+        let other = backend.sub(&self.s, &self.weights);
+        let other = backend.masked_rows(&changed, &other).await?;
+        Ok(backend.add(&self.weights, &other))
     }
 }
 
@@ -128,15 +126,6 @@ pub(super) async fn scores<B: Ranged>(
     }
 }
 
-/// Noise at the label (rows).
-async fn at_label<B: Ranged>(
-    backend: &B,
-    query: &Query<B>,
-    noise: &B::Tensor,
-) -> Result<B::Tensor, B::Error> {
-    Ok(backend.sum(&backend.masked(&query.label, noise).await?, 1))
-}
-
 /// With the query's own maxima: the noise reaches only so far.
 async fn anchored<B: Ranged>(
     backend: &B,
@@ -157,7 +146,7 @@ async fn anchored<B: Ranged>(
         backend.exp_scaled(&exponents, beta, range).await
     };
     let label = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let moved = at_label(backend, query, noise).await?;
+        let moved = backend.pick(&query.place, noise).await?;
         let scale = SCORE_SCALE.ln();
         let exponent = backend.add(&moved, &backend.constant(&rows, scale / beta));
         backend
@@ -170,11 +159,7 @@ async fn anchored<B: Ranged>(
         unreachable!("an anchored query has its weight");
     };
     let weigh = async |backend: &B| backend.mul(&backend.repeat(weight, n), &others).await;
-    let place = async |backend: &B| {
-        backend
-            .masked(&query.label, &backend.repeat(&label, n))
-            .await
-    };
+    let place = async |backend: &B| backend.place(&query.place, &label).await;
     let (weighed, placed) = backend.join(weigh, place).await;
     let (low, high) = ((-reach).exp(), n as f64 * reach.exp());
     let range = SCORE_SCALE * low..=SCORE_SCALE * 2.0 * high;
@@ -196,15 +181,13 @@ async fn afresh<B: Ranged>(
     let moved = backend.add(&anchor.others, noise);
     let top = async |backend: &B| {
         // The label stays out of the way.
-        let away = backend
-            .scaled_bits(&query.label, 3.0 * reach / beta)
-            .await?;
+        let away = backend.place_public(&query.place, 3.0 * reach / beta);
         backend.max(&backend.sub(&moved, &away), 1).await
     };
     let label = async |backend: &B| {
         let by_beta = ndarray::ArrayD::from_elem(vec![1], beta.recip());
         let gap = async |backend: &B| backend.mul_public(&anchor.gap, &by_beta).await;
-        let noise = async |backend: &B| at_label(backend, query, noise).await;
+        let noise = async |backend: &B| backend.pick(&query.place, noise).await;
         let (gap, noise) = backend.join(gap, noise).await;
         Ok::<_, B::Error>(backend.add(&gap?, &noise?))
     };
@@ -247,11 +230,7 @@ async fn afresh<B: Ranged>(
     let (others, leads) = backend.join(others, leads).await;
     let (others, (weight, label)) = (others?, leads?);
     let weigh = async |backend: &B| backend.mul(&backend.repeat(&weight, n), &others).await;
-    let place = async |backend: &B| {
-        backend
-            .masked(&query.label, &backend.repeat(&label, n))
-            .await
-    };
+    let place = async |backend: &B| backend.place(&query.place, &label).await;
     let (weighed, placed) = backend.join(weigh, place).await;
     let scores = backend.add(&weighed?, &placed?);
     let range = 0.9..=n as f64 + 1.0;

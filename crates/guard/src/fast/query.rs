@@ -14,6 +14,8 @@ pub(super) struct Query<B: Ranged> {
     pub(super) classes: usize,
     /// One-hot: the first maximum of the logits.
     pub(super) label: B::Bits,
+    /// The same as numbers.
+    pub(super) place: B::Indicator,
     /// `c2 scale` at the label, else 0.
     pub(super) label_weight: B::Tensor,
     /// The logits in units of beta.
@@ -49,21 +51,18 @@ impl<B: Ranged> Query<B> {
         let scaled = async |backend: &B| backend.mul_public(logits, &by_beta).await;
         let (label, scaled) = backend.join(label, scaled).await;
         let label = label?;
-        let weight = settings.weights[1] * settings.gradient_scale();
-        let hot = async |backend: &B| backend.scaled_bits(&label, weight).await;
-        let anchor = async |backend: &B| -> Result<Option<Anchor<B>>, B::Error> {
-            match settings.softmax {
-                Softmax::As19 => Ok(Some(Anchor::new(backend, settings, logits, &label).await?)),
-                _ => Ok(None),
-            }
+        let place = backend.indicator(&label).await?;
+        let anchor = match settings.softmax {
+            Softmax::As19 => Some(Anchor::new(backend, settings, logits, (&label, &place)).await?),
+            _ => None,
         };
-        let (hot, anchor) = backend.join(hot, anchor).await;
-        let (label_weight, anchor) = (hot?, anchor?);
+        let weight = settings.weights[1] * settings.gradient_scale();
         Ok(Self {
             rows,
             classes,
+            label_weight: backend.place_public(&place, weight),
             label,
-            label_weight,
+            place,
             logits: scaled?,
             anchor,
         })
@@ -89,17 +88,15 @@ impl<B: Ranged> Anchor<B> {
         backend: &B,
         settings: &Settings,
         logits: &B::Tensor,
-        label: &B::Bits,
+        (label, place): (&B::Bits, &B::Indicator),
     ) -> Result<Self, B::Error> {
         let shape = backend.shape(logits);
         let (rows, n) = (vec![shape[0]], shape[1]);
         let depth = settings.depth();
         let bound = 4.0 * LOGIT_LIMIT + depth;
-        let top = async |backend: &B| -> Result<B::Tensor, B::Error> {
-            Ok(backend.sum(&backend.masked(label, logits).await?, 1))
-        };
-        let second = async |backend: &B| -> Result<B::Tensor, B::Error> {
-            let away = backend.scaled_bits(label, 4.0 * LOGIT_LIMIT).await?;
+        let top = async |backend: &B| backend.pick(place, logits).await;
+        let second = async |backend: &B| {
+            let away = backend.place_public(place, 4.0 * LOGIT_LIMIT);
             backend.max(&backend.sub(logits, &away), 1).await
         };
         let (top, second) = backend.join(top, second).await;
@@ -109,10 +106,8 @@ impl<B: Ranged> Anchor<B> {
         let lead = backend.sub(&top, &second);
         if !settings.anchored() {
             // Noise may bring anything back: every class keeps its place, the label goes far down.
-            let kept = async |backend: &B| backend.masked(&backend.not(label), &below).await;
-            let far = async |backend: &B| backend.scaled_bits(label, 2.0 * LOGIT_LIMIT).await;
-            let (kept, far) = backend.join(kept, far).await;
-            let others = backend.sub(&kept?, &far?);
+            let kept = backend.masked(&backend.not(label), &below).await?;
+            let others = backend.sub(&kept, &backend.place_public(place, 2.0 * LOGIT_LIMIT));
             return Ok(Self {
                 others: backend.mul_public(&others, &by_beta).await?,
                 gap: lead,

@@ -2,8 +2,9 @@
 
 use crate::{any, as_numbers, low_bits};
 use trefoil_mpc::{
-    Cost, a2b, a2b_cost, and, and_cost, bit_to_arithmetic, bit_to_arithmetic_cost, multiply_bit,
-    multiply_bit_cost, multiply_runs_cost, select, select_cost,
+    Cost, a2b, a2b_cost, and, and_cost, bit_factors, bit_factors_cost, bit_to_arithmetic,
+    bit_to_arithmetic_cost, multiply_bit, multiply_bit_cost, multiply_factors,
+    multiply_factors_cost, multiply_runs_cost, select, select_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};
@@ -106,6 +107,41 @@ fn bit_times_run() {
             cost: &|s| multiply_runs_cost::<Z64>(s[0][0], s[1].iter().product()),
         },
         async |p, x| Ok(vec![multiply_bit(p, &low_bits(&x[0]), &x[1]).await?]),
+    );
+}
+
+#[test]
+fn prepared_bits_multiply_twice() {
+    contract::<Z64>(
+        &Contract {
+            name: "multiply factors",
+            shapes: &[&[130], &[130], &[130]],
+            values: &any,
+            small: &[&[3], &[3], &[3]],
+            oracle: &|inputs, outputs| {
+                for (x, out) in inputs[1..].iter().zip(outputs) {
+                    for (i, &out) in out.iter().enumerate() {
+                        let expected = if bit(inputs[0][i]) {
+                            x[i]
+                        } else {
+                            Z64::from_u64(0)
+                        };
+                        assert_eq!(out, expected);
+                    }
+                }
+            },
+            cost: &|s| {
+                let once = multiply_factors_cost::<Z64>(s[1][0]);
+                bit_factors_cost::<Z64>(s[0][0]) + once + once
+            },
+        },
+        async |p, x| {
+            let factors = bit_factors(p, &low_bits(&x[0])).await?;
+            let first = multiply_factors(p, &factors, &x[1]).await?;
+            // One after the other, so that the rounds add up.
+            let second = multiply_factors(p, &factors, &x[2].add(&first).sub(&first)).await?;
+            Ok(vec![first, second])
+        },
     );
 }
 

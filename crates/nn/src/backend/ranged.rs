@@ -22,6 +22,10 @@ use std::ops::RangeInclusive;
 pub trait Ranged: Backend {
     /// What [`Ranged::scale_rows`] keeps of the divisors.
     type RowScale: Clone;
+    /// What [`Ranged::factors`] makes of bits.
+    type Factors: Clone;
+    /// What [`Ranged::indicator`] makes of bits.
+    type Indicator: Clone;
 
     /// The shape of bits.
     fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
@@ -50,6 +54,31 @@ pub trait Ranged: Backend {
         bits: &Self::Bits,
         x: &Self::Tensor,
     ) -> Result<Self::Tensor, Self::Error>;
+    /// The bits, ready for [`Ranged::masked_by`]: worth it for those that multiply more than once. No round.
+    async fn factors(&self, bits: &Self::Bits) -> Result<Self::Factors, Self::Error>;
+    /// [`Ranged::masked`] by prepared bits.
+    async fn masked_by(
+        &self,
+        factors: &Self::Factors,
+        x: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// The bits (rows × n) as exact numbers 0 and 1: worth it for rows that are read or written at a secret place many
+    /// times.
+    async fn indicator(&self, bits: &Self::Bits) -> Result<Self::Indicator, Self::Error>;
+    /// The sum (rows) of the elements of `x` (rows × n) where the indicator is 1.
+    async fn pick(
+        &self,
+        indicator: &Self::Indicator,
+        x: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// `values` (rows) wherever in their row (of n) the indicator is 1, else 0.
+    async fn place(
+        &self,
+        indicator: &Self::Indicator,
+        values: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// [`Ranged::place`] of a public `value`. Local.
+    fn place_public(&self, indicator: &Self::Indicator, value: f64) -> Self::Tensor;
     /// `value` where the bit is set, else 0, for a public `value`.
     async fn scaled_bits(&self, bits: &Self::Bits, value: f64)
     -> Result<Self::Tensor, Self::Error>;

@@ -28,6 +28,8 @@ pub(super) fn powers(total: &ArrayD<f64>) -> ArrayD<f64> {
 
 impl Ranged for Clear {
     type RowScale = ArrayD<f64>;
+    type Factors = ArrayD<bool>;
+    type Indicator = ArrayD<bool>;
 
     fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
         bits.shape().to_vec()
@@ -55,6 +57,34 @@ impl Ranged for Clear {
         Ok(Zip::from(bits)
             .and(x)
             .map_collect(|&bit, &x| if bit { x } else { 0.0 }))
+    }
+    async fn factors(&self, bits: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(bits.clone())
+    }
+    async fn masked_by(
+        &self,
+        bits: &ArrayD<bool>,
+        x: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        self.masked(bits, x).await
+    }
+    async fn indicator(&self, bits: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(bits.clone())
+    }
+    async fn pick(&self, bits: &ArrayD<bool>, x: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
+        Ok(self.sum(&self.masked(bits, x).await?, last_axis(x).index()))
+    }
+    async fn place(
+        &self,
+        bits: &ArrayD<bool>,
+        values: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        let n = bits.shape().last().copied().unwrap_or(1);
+        self.masked(bits, &self.repeat(values, n)).await
+    }
+    fn place_public(&self, bits: &ArrayD<bool>, value: f64) -> ArrayD<f64> {
+        let value = value;
+        bits.mapv(|bit| if bit { value } else { 0.0 })
     }
     async fn scaled_bits(
         &self,

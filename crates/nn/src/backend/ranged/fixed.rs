@@ -12,6 +12,8 @@ use trefoil_ring::{Ring, power_of_two};
 
 impl<R: Ring> Ranged for Fixed<R> {
     type RowScale = ArrayD<f64>;
+    type Factors = ArrayD<bool>;
+    type Indicator = ArrayD<bool>;
 
     fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
         bits.shape().to_vec()
@@ -35,6 +37,30 @@ impl<R: Ring> Ranged for Fixed<R> {
         Ok(Zip::from(bits)
             .and(x)
             .map_collect(|&bit, &x| if bit { x } else { R::zero() }))
+    }
+    async fn factors(&self, bits: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(bits.clone())
+    }
+    async fn masked_by(&self, bits: &ArrayD<bool>, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        self.masked(bits, x).await
+    }
+    async fn indicator(&self, bits: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(bits.clone())
+    }
+    async fn pick(&self, bits: &ArrayD<bool>, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(self.sum(&self.masked(bits, x).await?, last_axis(x).index()))
+    }
+    async fn place(
+        &self,
+        bits: &ArrayD<bool>,
+        values: &ArrayD<R>,
+    ) -> Result<ArrayD<R>, Infallible> {
+        let n = bits.shape().last().copied().unwrap_or(1);
+        self.masked(bits, &self.repeat(values, n)).await
+    }
+    fn place_public(&self, bits: &ArrayD<bool>, value: f64) -> ArrayD<R> {
+        let value = self.round(value);
+        bits.mapv(|bit| if bit { value } else { R::zero() })
     }
     async fn scaled_bits(&self, bits: &ArrayD<bool>, value: f64) -> Result<ArrayD<R>, Infallible> {
         let value = self.round(value);

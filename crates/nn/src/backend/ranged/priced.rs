@@ -6,9 +6,9 @@ use crate::backend::Priced;
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use trefoil_mpc::{
-    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_to_arithmetic_cost, divide_rows_cost,
-    divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost, multiply_runs_cost, scale_rows_cost,
-    truncate_cost, unit_rows_cost,
+    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
+    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
+    multiply_factors_cost, multiply_runs_cost, scale_rows_cost, truncate_cost, unit_rows_cost,
 };
 use trefoil_ring::{Ring, power_of_two};
 
@@ -24,6 +24,8 @@ fn rows(shape: &[usize]) -> (Vec<usize>, usize) {
 
 impl<R: Ring> Ranged for Priced<R> {
     type RowScale = ();
+    type Factors = Vec<usize>;
+    type Indicator = Vec<usize>;
 
     fn bits_shape(&self, bits: &Vec<usize>) -> Vec<usize> {
         bits.clone()
@@ -60,6 +62,37 @@ impl<R: Ring> Ranged for Priced<R> {
         assert_eq!(bits, x, "operands of masked");
         self.add_cost(multiply_bit_cost::<R>(elements(x)));
         Ok(x.clone())
+    }
+    async fn factors(&self, bits: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        self.add_cost(bit_factors_cost::<R>(elements(bits)));
+        Ok(bits.clone())
+    }
+    async fn masked_by(&self, bits: &Vec<usize>, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(bits, x, "operands of masked_by");
+        self.add_cost(multiply_factors_cost::<R>(elements(x)));
+        Ok(x.clone())
+    }
+    async fn indicator(&self, bits: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        self.add_cost(bit_to_arithmetic_cost::<R>(elements(bits)));
+        Ok(bits.clone())
+    }
+    async fn pick(&self, indicator: &Vec<usize>, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(indicator, x, "operands of pick");
+        let others = rows(x).0;
+        self.add_cost(bilinear_cost::<R>(elements(&others)));
+        Ok(others)
+    }
+    async fn place(
+        &self,
+        indicator: &Vec<usize>,
+        values: &Vec<usize>,
+    ) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(rows(indicator).0, *values, "operands of place");
+        self.add_cost(bilinear_cost::<R>(elements(indicator)));
+        Ok(indicator.clone())
+    }
+    fn place_public(&self, indicator: &Vec<usize>, _: f64) -> Vec<usize> {
+        indicator.clone()
     }
     async fn scaled_bits(&self, bits: &Vec<usize>, _: f64) -> Result<Vec<usize>, Infallible> {
         self.add_cost(bit_to_arithmetic_cost::<R>(elements(bits)));

@@ -6,9 +6,9 @@ use crate::secure::{Secure, SharedBits};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::RangeInclusive;
 use trefoil_mpc::{
-    Abort, BitShare, ExpRange, Positive, RowScale, Share, and, argmax_one_hot_lean,
-    bit_to_arithmetic, divide_rows, divide_scaled, dot, exp_scaled, msb, multiply_bit, scale_rows,
-    truncate, unit_rows,
+    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, and, argmax_one_hot_lean,
+    bit_factors, bit_to_arithmetic, divide_rows, divide_scaled, dot, exp_scaled, msb, mul,
+    multiply_bit, multiply_factors, scale_rows, truncate, unit_rows,
 };
 use trefoil_ring::{Bits, Fixed as Format, Ring};
 
@@ -72,6 +72,9 @@ impl<R: Ring> Secure<R> {
 
 impl<R: Ring> Ranged for Secure<R> {
     type RowScale = RowScale<R>;
+    type Factors = BitFactors<R>;
+    /// The bits as ring elements.
+    type Indicator = Share<R>;
 
     fn bits_shape(&self, bits: &SharedBits) -> Vec<usize> {
         bits.shape.clone()
@@ -125,6 +128,28 @@ impl<R: Ring> Ranged for Secure<R> {
     async fn masked(&self, bits: &SharedBits, x: &Share<R>) -> Result<Share<R>, Abort> {
         assert_eq!(bits.shape, x.shape(), "operands of masked");
         multiply_bit(self.party(), &bits.bits, x).await
+    }
+    async fn factors(&self, bits: &SharedBits) -> Result<BitFactors<R>, Abort> {
+        bit_factors(self.party(), &bits.bits).await
+    }
+    async fn masked_by(&self, factors: &BitFactors<R>, x: &Share<R>) -> Result<Share<R>, Abort> {
+        multiply_factors(self.party(), factors, x).await
+    }
+    async fn indicator(&self, bits: &SharedBits) -> Result<Share<R>, Abort> {
+        let numbers = bit_to_arithmetic::<R>(self.party(), &bits.bits).await?;
+        Ok(numbers.reshape(&bits.shape))
+    }
+    async fn pick(&self, indicator: &Share<R>, x: &Share<R>) -> Result<Share<R>, Abort> {
+        let ((bits, others), (x, _)) = (Self::rows(indicator), Self::rows(x));
+        // One of the factors is an integer: nothing to round.
+        Ok(dot(self.party(), &bits, &x).await?.reshape(&others))
+    }
+    async fn place(&self, indicator: &Share<R>, values: &Share<R>) -> Result<Share<R>, Abort> {
+        let n = indicator.shape().last().copied().unwrap_or(1);
+        mul(self.party(), indicator, &self.repeat(values, n)).await
+    }
+    fn place_public(&self, indicator: &Share<R>, value: f64) -> Share<R> {
+        indicator.scale(self.format().encode(value))
     }
     async fn scaled_bits(&self, bits: &SharedBits, value: f64) -> Result<Share<R>, Abort> {
         let numbers = bit_to_arithmetic::<R>(self.party(), &bits.bits).await?;
