@@ -19,7 +19,8 @@ use trefoil_ring::{Conv2d, Fixed as Format, Ring};
 /// opened here: who asks for a result receives its shares.
 ///
 /// # Range and error
-/// Products must stay below `2^(k-2)` at twice the fraction bits (k bits in the ring). Each rounding is off
+/// Products must stay below `2^(k-2)` at twice the fraction bits (k bits in the ring), numbers that are compared (by
+/// `relu`, `is_negative`, `max` and `argmax_one_hot`) below 16 times that: sums of 16 products. Each rounding is off
 /// by less than a unit; functions as their protocols state. `exp` takes arguments in `[-128, 10]` (32-bit
 /// ring: `[-128, 4]`), `reciprocal`, `rsqrt` and `log` positive arguments below `2^(fraction bits + 2)`.
 pub struct Secure<R> {
@@ -100,6 +101,12 @@ impl<R: Ring> Secure<R> {
         axes.insert(axis, 0);
         self.permute(&first, &axes)
     }
+}
+
+/// Bits that a comparison looks at: of numbers below `2^(k+2-2f)` (k bits in the ring, f of them fraction), 16 times what
+/// products reach, and of differences of two of them.
+pub(crate) fn compared_bits<R: Ring>(format: Format) -> u32 {
+    (R::BITS + 4 - format.fraction_bits).min(R::BITS)
 }
 
 /// The arguments that [`Backend::exp`] takes.
@@ -239,10 +246,10 @@ impl<R: Ring> Backend for Secure<R> {
         .await
     }
     async fn relu(&self, x: &Share<R>) -> Result<Share<R>, Abort> {
-        relu(&self.party, x, R::BITS).await
+        relu(&self.party, x, compared_bits::<R>(self.format)).await
     }
     async fn is_negative(&self, x: &Share<R>) -> Result<SharedBits, Abort> {
-        let bits = msb(&self.party, x, R::BITS).await?;
+        let bits = msb(&self.party, x, compared_bits::<R>(self.format)).await?;
         Ok(SharedBits {
             shape: x.shape().to_vec(),
             bits,
@@ -259,11 +266,12 @@ impl<R: Ring> Backend for Secure<R> {
     }
     async fn max(&self, x: &Share<R>, axis: usize) -> Result<Share<R>, Abort> {
         let (slots, others) = self.slots(x, axis);
-        Ok(max(&self.party, &slots, R::BITS).await?.reshape(&others))
+        let bits = compared_bits::<R>(self.format);
+        Ok(max(&self.party, &slots, bits).await?.reshape(&others))
     }
     async fn argmax_one_hot(&self, x: &Share<R>, axis: usize) -> Result<Share<R>, Abort> {
         let (slots, others) = self.slots(x, axis);
-        let hot = argmax_one_hot(&self.party, &slots, R::BITS).await?;
+        let hot = argmax_one_hot(&self.party, &slots, compared_bits::<R>(self.format)).await?;
         let one = R::one().shift_left(self.fraction_bits());
         let numbers = bit_to_arithmetic::<R>(&self.party, &hot).await?.scale(one);
         Ok(self.unslot(numbers, axis, &others))

@@ -16,7 +16,7 @@ fn noticed(verdicts: &[Verdict], test: Test) -> bool {
     leaking.any(|finding| finding.test == test)
 }
 
-/// A few seeds here; a hundred in the example `seeds`.
+/// A few seeds here; a hundred in `rates_over_a_hundred_seeds`.
 #[test]
 fn every_mutant_is_caught() {
     for Mutant {

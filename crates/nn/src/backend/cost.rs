@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use crate::executor::{ready, steps};
 use crate::plan::Plan;
-use crate::secure::{exp_range, positive};
+use crate::secure::{compared_bits, exp_range, positive};
 use crate::shape;
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;
@@ -173,11 +173,14 @@ impl<R: Ring> Backend for Priced<R> {
         Ok(self.product(vec![geometry.batch, geometry.filters, height, width]))
     }
     async fn relu(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
-        self.add_cost(relu_cost::<R>(elements(x), R::BITS));
+        self.add_cost(relu_cost::<R>(
+            elements(x),
+            compared_bits::<R>(self.format()),
+        ));
         Ok(x.clone())
     }
     async fn is_negative(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
-        self.add_cost(msb_cost(elements(x), R::BITS));
+        self.add_cost(msb_cost(elements(x), compared_bits::<R>(self.format())));
         Ok(x.clone())
     }
     async fn select(
@@ -192,12 +195,16 @@ impl<R: Ring> Backend for Priced<R> {
     }
     async fn max(&self, x: &Vec<usize>, axis: usize) -> Result<Vec<usize>, Infallible> {
         let others = without(x, axis);
-        self.add_cost(max_cost::<R>(x[axis], elements(&others), R::BITS));
+        self.add_cost(max_cost::<R>(
+            x[axis],
+            elements(&others),
+            compared_bits::<R>(self.format()),
+        ));
         Ok(others)
     }
     async fn argmax_one_hot(&self, x: &Vec<usize>, axis: usize) -> Result<Vec<usize>, Infallible> {
         let rows = elements(&without(x, axis));
-        let find = argmax_one_hot_cost::<R>(x[axis], rows, R::BITS);
+        let find = argmax_one_hot_cost::<R>(x[axis], rows, compared_bits::<R>(self.format()));
         self.add_cost(find + bit_to_arithmetic_cost::<R>(elements(x)));
         Ok(x.clone())
     }
@@ -277,7 +284,7 @@ mod tests {
         let x = vec![3, 4];
         let Ok(_) = ready(backend.relu(&x));
         let once = backend.cost();
-        assert_eq!(once, relu_cost::<Z64>(12, 64));
+        assert_eq!(once, relu_cost::<Z64>(12, 48));
         let relu = async |backend: &Priced<Z64>| backend.relu(&x).await;
         let (Ok(_), Ok(_)) = ready(backend.join(relu, relu));
         assert_eq!(backend.cost(), once + once.beside(once));
