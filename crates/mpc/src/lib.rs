@@ -23,6 +23,7 @@ mod lookup;
 mod max;
 mod msb;
 mod open;
+mod packed;
 mod party;
 mod point;
 mod quotient;

@@ -1,6 +1,7 @@
 //! Truncation: division by a power of two, with explicit carry handling.
 
 use crate::gates::packed_bytes;
+use crate::packed::{bytes_of, pack, read, unpack, write};
 use crate::reshare::{from_bytes, to_bytes};
 use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, Step};
@@ -50,10 +51,6 @@ pub fn truncate_cost<R: Ring>(len: usize, shift: u32) -> Cost {
     Cost::new(1, [len * R::BYTES + wrap, wrap, wrap])
 }
 
-const fn wrap_bytes(shift: u32) -> usize {
-    shift.div_ceil(8) as usize
-}
-
 /// [`truncate`] of `z` where the evaluators know `c = z + r` and party 0 knows `r` (`known`).
 pub(crate) async fn truncate_masked<R: Ring>(
     party: &Party,
@@ -67,7 +64,7 @@ pub(crate) async fn truncate_masked<R: Ring>(
         R::BITS
     );
     let len = known.len();
-    let bytes = wrap_bytes(shift);
+    let bytes = bytes_of(shift);
     let up = R::BITS - shift;
     let draw_wraps = |peer| {
         let mut wraps = vec![0; len * bytes];
@@ -135,101 +132,6 @@ pub(crate) async fn truncate_masked<R: Ring>(
                 *x += lift(wrap);
             }
             Ok(Share::evaluated(role, shape, half_mask, masked))
-        }
-    }
-}
-
-/// The low `shift` bits of each correction, without gaps. Corrections lie in whole bytes.
-fn pack(wraps: &[u8], shift: u32) -> Vec<u8> {
-    if shift.is_multiple_of(8) {
-        return wraps.to_vec();
-    }
-    let bytes = wrap_bytes(shift);
-    let total = packed_bytes(shift as usize, wraps.len() / bytes);
-    let mut packed = Vec::with_capacity(total + 8);
-    let (mut open, mut held) = (0_u128, 0);
-    for wrap in wraps.chunks_exact(bytes) {
-        open |= u128::from(read(wrap) & ((1 << shift) - 1)) << held;
-        held += shift;
-        if held >= 64 {
-            packed.extend((open as u64).to_le_bytes());
-            open >>= 64;
-            held -= 64;
-        }
-    }
-    packed.extend((open as u64).to_le_bytes());
-    packed.truncate(total);
-    packed
-}
-
-/// Inverse of [`pack`], for `len` corrections.
-fn unpack(packed: &[u8], len: usize, shift: u32) -> Vec<u8> {
-    if shift.is_multiple_of(8) {
-        return packed.to_vec();
-    }
-    let bytes = wrap_bytes(shift);
-    let mut wraps = vec![0; len * bytes];
-    let (mut open, mut held) = (0_u128, 0);
-    let mut words = packed.chunks(8);
-    for wrap in wraps.chunks_exact_mut(bytes) {
-        if held < shift {
-            let mut word = [0; 8];
-            if let Some(next) = words.next() {
-                word[..next.len()].copy_from_slice(next);
-            }
-            open |= u128::from(u64::from_le_bytes(word)) << held;
-            held += 64;
-        }
-        write(wrap, open as u64 & ((1 << shift) - 1));
-        open >>= shift;
-        held -= shift;
-    }
-    wraps
-}
-
-/// A little-endian number of at most 8 bytes. Those of the default formats are read without a call.
-#[inline]
-fn read(bytes: &[u8]) -> u64 {
-    match *bytes {
-        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
-        [a, b] => u64::from(u16::from_le_bytes([a, b])),
-        _ => {
-            let mut word = [0; 8];
-            word[..bytes.len()].copy_from_slice(bytes);
-            u64::from_le_bytes(word)
-        }
-    }
-}
-
-/// The low bytes of `value`.
-#[inline]
-fn write(bytes: &mut [u8], value: u64) {
-    let word = value.to_le_bytes();
-    match bytes {
-        [a, b, c] => [*a, *b, *c] = [word[0], word[1], word[2]],
-        [a, b] => [*a, *b] = [word[0], word[1]],
-        _ => bytes.copy_from_slice(&word[..bytes.len()]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn corrections_are_packed_without_gaps() {
-        for shift in [1, 7, 8, 13, 20, 24, 33, 41, 60, 62] {
-            for len in [0, 1, 7, 8, 100] {
-                let bytes = wrap_bytes(shift);
-                let mut wraps = vec![0; len * bytes];
-                for (i, wrap) in wraps.chunks_exact_mut(bytes).enumerate() {
-                    let value = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    write(wrap, value & ((1 << shift) - 1));
-                }
-                let packed = pack(&wraps, shift);
-                assert_eq!(packed.len(), packed_bytes(shift as usize, len));
-                assert_eq!(unpack(&packed, len, shift), wraps, "{len} of {shift} bits");
-            }
         }
     }
 }
