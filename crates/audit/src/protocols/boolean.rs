@@ -13,6 +13,12 @@ const VECTORS: &[&[usize]] = &[&[LEN], &[LEN]];
 const ROWS: &[&[usize]] = &[&[4, LEN]];
 
 pub(super) fn entries() -> Vec<Entry> {
+    let mut all = bits_and_signs();
+    all.extend(choices_and_maxima());
+    all
+}
+
+fn bits_and_signs() -> Vec<Entry> {
     vec![
         Entry::new::<Z64>(
             "and",
@@ -50,6 +56,12 @@ pub(super) fn entries() -> Vec<Entry> {
             async |p, x| msb(p, &x.shares[0], 32).await.map(drop),
         ),
         Entry::new::<Z64>(
+            "msb, 31 of 64 bits",
+            &["trefoil_mpc::msb"],
+            signed(VECTOR, 29),
+            async |p, x| msb(p, &x.shares[0], 31).await.map(drop),
+        ),
+        Entry::new::<Z64>(
             "msb of three",
             &["trefoil_mpc::msb"],
             signed(&[&[3]], 62),
@@ -61,6 +73,11 @@ pub(super) fn entries() -> Vec<Entry> {
             signed(VECTORS, 60),
             async |p, x| less_than(p, &x.shares[0], &x.shares[1], 64).await.map(drop),
         ),
+    ]
+}
+
+fn choices_and_maxima() -> Vec<Entry> {
+    vec![
         Entry::new::<Z64>(
             "multiply by a bit",
             &["trefoil_mpc::multiply_bit"],

@@ -83,7 +83,6 @@ impl Ranged for Clear {
         self.masked(bits, &self.repeat(values, n)).await
     }
     fn place_public(&self, bits: &ArrayD<bool>, value: f64) -> ArrayD<f64> {
-        let value = value;
         bits.mapv(|bit| if bit { value } else { 0.0 })
     }
     async fn scaled_bits(
