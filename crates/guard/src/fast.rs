@@ -129,7 +129,8 @@ async fn look<B: Ranged>(
         let now = query.label_under(backend, settings, noise).await?;
         let weight = settings.weights[1] * settings.gradient_scale();
         let hot = backend.scaled_bits(&now, weight).await?;
-        Ok(Some((now, backend.sub(&hot, &query.label_weight))))
+        let original = backend.place_public(&query.indicator, weight);
+        Ok(Some((now, backend.sub(&hot, &original))))
     };
     let softmax = async |backend: &B| -> Result<(Pass<B>, Response<B>), B::Error> {
         let scores = scores(backend, settings, query, noise).await?;
@@ -200,7 +201,7 @@ async fn step<B: Ranged>(
     let mut u = backend.mul(&weights?, &centred?).await?;
     if settings.softmax.balances() {
         let sum = backend.sum(&u, 1);
-        u = backend.sub(&u, &backend.place(&query.place, &sum).await?);
+        u = backend.sub(&u, &backend.place(&query.indicator, &sum).await?);
     }
     if let Some(moved) = &look.moved {
         u = backend.add(&u, &moved.label_part);
@@ -285,14 +286,14 @@ async fn lead<B: Ranged>(
     query: &Query<B>,
     s: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
-    let own = async |backend: &B| backend.pick(&query.place, s).await;
+    let own = async |backend: &B| backend.pick(&query.indicator, s).await;
     let other = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let others = backend.sub(s, &backend.place_public(&query.place, 4.0));
+        let others = backend.sub(s, &backend.place_public(&query.indicator, 4.0));
         backend.max(&others, 1).await
     };
     let (own, other) = backend.join(own, other).await;
     let (own, other) = (own?, other?);
     let least = backend.add(&other, &backend.constant(&[query.rows], LEAD));
     let (lift, _) = backend.relu_below(&backend.sub(&least, &own), 2.0).await?;
-    Ok(backend.add(s, &backend.place(&query.place, &lift).await?))
+    Ok(backend.add(s, &backend.place(&query.indicator, &lift).await?))
 }

@@ -58,21 +58,13 @@ impl Tree {
             depth += 1;
         }
         let counts = low.div_ceil(BLOCK)..=low.min(MOST_INPUTS.pow(depth));
-        let trees = counts.flat_map(|count| {
-            let (mut whole, mut open) = (Vec::new(), vec![vec![count]]);
-            while let Some(counts) = open.pop() {
-                let last = *counts.last().unwrap_or(&1);
-                let left = depth + 1 - counts.len() as u32;
-                if left == 0 {
-                    whole.push(counts);
-                    continue;
-                }
-                let most = MOST_INPUTS.pow(left - 1);
-                for next in last.div_ceil(MOST_INPUTS)..=most.min(last) {
-                    open.push([&counts[..], &[next]].concat());
-                }
-            }
-            whole
+        // How many pairs there are on each level: at most 64 bits need no more than two levels of groups.
+        let trees = counts.flat_map(|count| match depth {
+            0 => vec![vec![count]],
+            1 => vec![vec![count, 1]],
+            _ => (count.div_ceil(MOST_INPUTS)..=MOST_INPUTS)
+                .map(|groups| vec![count, groups, 1])
+                .collect(),
         });
         let trees = trees.map(|counts| Self {
             blocks: even(low, counts[0]),

@@ -146,7 +146,7 @@ async fn anchored<B: Ranged>(
         backend.exp_scaled(&exponents, beta, range).await
     };
     let label = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let moved = backend.pick(&query.place, noise).await?;
+        let moved = backend.pick(&query.indicator, noise).await?;
         let scale = SCORE_SCALE.ln();
         let exponent = backend.add(&moved, &backend.constant(&rows, scale / beta));
         backend
@@ -159,7 +159,7 @@ async fn anchored<B: Ranged>(
         unreachable!("an anchored query has its weight");
     };
     let weigh = async |backend: &B| backend.mul(&backend.repeat(weight, n), &others).await;
-    let place = async |backend: &B| backend.place(&query.place, &label).await;
+    let place = async |backend: &B| backend.place(&query.indicator, &label).await;
     let (weighed, placed) = backend.join(weigh, place).await;
     let (low, high) = ((-reach).exp(), n as f64 * reach.exp());
     let range = SCORE_SCALE * low..=SCORE_SCALE * 2.0 * high;
@@ -181,13 +181,13 @@ async fn afresh<B: Ranged>(
     let moved = backend.add(&anchor.others, noise);
     let top = async |backend: &B| {
         // The label stays out of the way.
-        let away = backend.place_public(&query.place, 3.0 * reach / beta);
+        let away = backend.place_public(&query.indicator, 3.0 * reach / beta);
         backend.max(&backend.sub(&moved, &away), 1).await
     };
     let label = async |backend: &B| {
         let by_beta = ndarray::ArrayD::from_elem(vec![1], beta.recip());
         let gap = async |backend: &B| backend.mul_public(&anchor.gap, &by_beta).await;
-        let noise = async |backend: &B| backend.pick(&query.place, noise).await;
+        let noise = async |backend: &B| backend.pick(&query.indicator, noise).await;
         let (gap, noise) = backend.join(gap, noise).await;
         Ok::<_, B::Error>(backend.add(&gap?, &noise?))
     };
@@ -230,7 +230,7 @@ async fn afresh<B: Ranged>(
     let (others, leads) = backend.join(others, leads).await;
     let (others, (weight, label)) = (others?, leads?);
     let weigh = async |backend: &B| backend.mul(&backend.repeat(&weight, n), &others).await;
-    let place = async |backend: &B| backend.place(&query.place, &label).await;
+    let place = async |backend: &B| backend.place(&query.indicator, &label).await;
     let (weighed, placed) = backend.join(weigh, place).await;
     let scores = backend.add(&weighed?, &placed?);
     let range = 0.9..=n as f64 + 1.0;

@@ -14,10 +14,8 @@ pub(super) struct Query<B: Ranged> {
     pub(super) classes: usize,
     /// One-hot: the first maximum of the logits.
     pub(super) label: B::Bits,
-    /// The same as numbers.
-    pub(super) place: B::Indicator,
-    /// `c2 scale` at the label, else 0.
-    pub(super) label_weight: B::Tensor,
+    /// The same as numbers: to read and write at the label.
+    pub(super) indicator: B::Indicator,
     /// The logits in units of beta.
     pub(super) logits: B::Tensor,
     /// For softmax proper: what anchors the exponentials.
@@ -51,18 +49,18 @@ impl<B: Ranged> Query<B> {
         let scaled = async |backend: &B| backend.mul_public(logits, &by_beta).await;
         let (label, scaled) = backend.join(label, scaled).await;
         let label = label?;
-        let place = backend.indicator(&label).await?;
+        let indicator = backend.indicator(&label).await?;
         let anchor = match settings.softmax {
-            Softmax::As19 => Some(Anchor::new(backend, settings, logits, (&label, &place)).await?),
+            Softmax::As19 => {
+                Some(Anchor::new(backend, settings, logits, (&label, &indicator)).await?)
+            }
             _ => None,
         };
-        let weight = settings.weights[1] * settings.gradient_scale();
         Ok(Self {
             rows,
             classes,
-            label_weight: backend.place_public(&place, weight),
             label,
-            place,
+            indicator,
             logits: scaled?,
             anchor,
         })
@@ -88,15 +86,15 @@ impl<B: Ranged> Anchor<B> {
         backend: &B,
         settings: &Settings,
         logits: &B::Tensor,
-        (label, place): (&B::Bits, &B::Indicator),
+        (label, indicator): (&B::Bits, &B::Indicator),
     ) -> Result<Self, B::Error> {
         let shape = backend.shape(logits);
         let (rows, n) = (vec![shape[0]], shape[1]);
         let depth = settings.depth();
         let bound = 4.0 * LOGIT_LIMIT + depth;
-        let top = async |backend: &B| backend.pick(place, logits).await;
+        let top = async |backend: &B| backend.pick(indicator, logits).await;
         let second = async |backend: &B| {
-            let away = backend.place_public(place, 4.0 * LOGIT_LIMIT);
+            let away = backend.place_public(indicator, 4.0 * LOGIT_LIMIT);
             backend.max(&backend.sub(logits, &away), 1).await
         };
         let (top, second) = backend.join(top, second).await;
@@ -107,7 +105,7 @@ impl<B: Ranged> Anchor<B> {
         if !settings.anchored() {
             // Noise may bring anything back: every class keeps its place, the label goes far down.
             let kept = backend.masked(&backend.not(label), &below).await?;
-            let others = backend.sub(&kept, &backend.place_public(place, 2.0 * LOGIT_LIMIT));
+            let others = backend.sub(&kept, &backend.place_public(indicator, 2.0 * LOGIT_LIMIT));
             return Ok(Self {
                 others: backend.mul_public(&others, &by_beta).await?,
                 gap: lead,

@@ -205,11 +205,6 @@ impl Bounds {
         self.product(Interval::between(&middle - &radius, middle + radius))
     }
 
-    /// `x` as numbers that are compared.
-    fn compared(&self, x: &Interval) {
-        self.note(Need::Compared, x);
-    }
-
     /// The arguments of a function of positive numbers, none below the unit.
     fn positive(&self, x: &Interval) -> Interval {
         self.note(Need::Positive, x);
@@ -397,7 +392,7 @@ impl Backend for Bounds {
         })
     }
     async fn relu(&self, x: &Interval) -> Result<Interval, Infallible> {
-        self.compared(x);
+        self.note(Need::Compared, x);
         let difference = match x.made.as_deref() {
             Some(Made::Difference(a, b)) => Some((a.clone(), b.clone())),
             _ => None,
@@ -406,7 +401,7 @@ impl Backend for Bounds {
         Ok(positive.with(Made::Positive(x.ends.clone(), difference)))
     }
     async fn is_negative(&self, x: &Interval) -> Result<Signs, Infallible> {
-        self.compared(x);
+        self.note(Need::Compared, x);
         let known = Zip::from(x.low()).and(x.high()).map_collect(|&low, &high| {
             match (low < 0.0, high < 0.0) {
                 (_, true) => Some(true),
@@ -446,14 +441,14 @@ impl Backend for Bounds {
         ))
     }
     async fn max(&self, x: &Interval, axis: usize) -> Result<Interval, Infallible> {
-        self.compared(x);
+        self.note(Need::Compared, x);
         Ok(x.rising(|end| {
             let Ok(out) = ready(Clear.max(end, axis));
             out
         }))
     }
     async fn argmax_one_hot(&self, x: &Interval, axis: usize) -> Result<Interval, Infallible> {
-        self.compared(x);
+        self.note(Need::Compared, x);
         if x.is_point() {
             let Ok(hot) = ready(Clear.argmax_one_hot(x.low(), axis));
             return Ok(Interval::point(hot));
