@@ -20,9 +20,10 @@ pub use parts::{each_part, part_costs};
 
 use crate::network::Pass;
 use crate::{Network, Settings};
-use confidence::{Confidence, scores};
+use confidence::{Confidence, Scores, scores};
+use ndarray::ArrayD;
 use query::Query;
-use trefoil_nn::Ranged;
+use trefoil_nn::{Ranged, Term};
 
 /// How far the label's confidence leads in an answer, at least: more than rounding can take away.
 const LEAD: f64 = 1.0 / 65_536.0;
@@ -41,10 +42,16 @@ struct Look<B: Ranged> {
 struct Moved<B: Ranged> {
     /// Where `s' < s`.
     below: B::Bits,
-    /// The label under noise, one-hot.
-    label: B::Bits,
     /// The label's part of the gradient, `c2 (onehot l' - onehot l)`.
-    label_part: B::Tensor,
+    label: LabelPart<B>,
+}
+
+/// The label's part of the gradient.
+enum LabelPart<B: Ranged> {
+    /// For softmax proper: at the other classes' bits the value (rows), and minus the sum of all others at the label.
+    Apart(B::Bits, B::Tensor),
+    /// Rows × classes.
+    Among(B::Tensor),
 }
 
 /// The guarded confidences (rows × classes) of logits (rows × classes): SIGuard, Protocol 3, followed by the softmax.
@@ -71,9 +78,9 @@ pub async fn guard<B: Ranged>(
     logits: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
     let query = Query::new(backend, settings, logits).await?;
-    let zero = backend.constant(&backend.shape(logits), 0.0);
+    let zero = backend.constant(&[query.rows, query.columns()], 0.0);
     let first = look(backend, settings, network, &query, &zero, None).await?;
-    let start = step(backend, settings, &query, &first, None, &zero).await?;
+    let start = step(backend, &query, &first, None, &zero).await?;
     let (rows, scale) = (vec![query.rows], settings.gradient_scale());
     let mut c3 = backend.constant(&rows, settings.weights[2] * scale);
     let mut best = first.now.s.clone();
@@ -96,7 +103,7 @@ pub async fn guard<B: Ranged>(
                     looked?
                 }
             };
-            noise = step(backend, settings, &query, &looked, Some(&c3), &noise).await?;
+            noise = step(backend, &query, &looked, Some(&c3), &noise).await?;
         }
         // A search of one step has no second look to run beside.
         if let Some(end) = pending.take() {
@@ -121,90 +128,123 @@ async fn look<B: Ranged>(
     noise: &B::Tensor,
     original: Option<&B::Tensor>,
 ) -> Result<Look<B>, B::Error> {
-    let label = async |backend: &B| -> Result<Labelled<B>, B::Error> {
+    let label = async |backend: &B| -> Result<Option<Labelled<B>>, B::Error> {
         if original.is_none() {
             // Without noise the label is the label.
             return Ok(None);
         }
-        let now = query.label_under(backend, settings, noise).await?;
+        let hot = query.label_under(backend, noise).await?.hot;
+        if query.anchor.is_some() {
+            return Ok(Some(Labelled::Apart(hot)));
+        }
         let weight = settings.weights[1] * settings.gradient_scale();
-        let hot = backend.scaled_bits(&now, weight).await?;
+        let hot = backend.scaled_bits(&hot, weight).await?;
         let original = backend.place_public(&query.indicator, weight);
-        Ok(Some((now, backend.sub(&hot, &original))))
+        Ok(Some(Labelled::Among(backend.sub(&hot, &original))))
     };
     let softmax = async |backend: &B| -> Result<(Pass<B>, Response<B>), B::Error> {
         let scores = scores(backend, settings, query, noise).await?;
         let (scaled, scale) = (&scores.scaled, &scores.scale);
         let classify = async |backend: &B| network.pass(backend, scaled, scale, true).await;
-        let respond = async |backend: &B| respond(backend, &scores, original).await;
+        let respond = async |backend: &B| respond(backend, settings, &scores, original).await;
         let (pass, response) = backend.join(classify, respond).await;
         Ok((pass?, response?))
     };
     let (softmax, label) = backend.join(softmax, label).await;
-    let ((pass, (now, compared)), label) = (softmax?, label?);
-    let moved = compared
-        .zip(label)
-        .map(|(below, (label, label_part))| Moved {
-            below,
-            label,
-            label_part,
-        });
+    let ((pass, response), label) = (softmax?, label?);
+    let label = match (label, response.label_weight) {
+        (Some(Labelled::Apart(hot)), Some(weight)) => Some(LabelPart::Apart(hot, weight)),
+        (Some(Labelled::Among(part)), None) => Some(LabelPart::Among(part)),
+        _ => None,
+    };
+    let moved = response.below.zip(label);
+    let moved = moved.map(|(below, label)| Moved { below, label });
+    let now = response.now;
     Ok(Look { now, pass, moved })
 }
 
-/// The label under noise, one-hot, and its part of the gradient.
-type Labelled<B> = Option<(
-    <B as trefoil_nn::Backend>::Bits,
-    <B as trefoil_nn::Backend>::Tensor,
-)>;
+/// What a label under noise gives: the other classes' bits, or the whole part of the gradient.
+enum Labelled<B: Ranged> {
+    Apart(B::Bits),
+    Among(B::Tensor),
+}
 
-/// Confidences; and, with noise, where they are below the original ones.
-type Response<B> = (Confidence<B>, Option<<B as trefoil_nn::Backend>::Bits>);
+/// Confidences under noise, and what the step needs of them.
+struct Response<B: Ranged> {
+    now: Confidence<B>,
+    /// Where they are below the original ones, if there are any.
+    below: Option<B::Bits>,
+    /// For softmax proper: c2 at the scale of the gradient's weights (rows).
+    label_weight: Option<B::Tensor>,
+}
 
 async fn respond<B: Ranged>(
     backend: &B,
-    scores: &confidence::Scores<B>,
+    settings: &Settings,
+    scores: &Scores<B>,
     original: Option<&B::Tensor>,
 ) -> Result<Response<B>, B::Error> {
     let now = scores.finish(backend).await?;
     let Some(original) = original else {
-        return Ok((now, None));
+        let (below, label_weight) = (None, None);
+        return Ok(Response {
+            now,
+            below,
+            label_weight,
+        });
     };
-    // Confidences differ by less than 1, and by a few units of rounding.
-    let difference = backend.sub(&now.s, original);
-    let below = backend.is_negative_below(&difference, 2.0).await?;
-    Ok((now, Some(below)))
+    let below = async |backend: &B| {
+        // Confidences differ by less than 1, and by a few units of rounding.
+        let difference = backend.sub(&now.s, original);
+        backend.is_negative_below(&difference, 2.0).await
+    };
+    let label_weight = async |backend: &B| -> Result<Option<B::Tensor>, B::Error> {
+        let Some(worth) = &now.worth else {
+            return Ok(None);
+        };
+        let c2 = settings.weights[1] * settings.gradient_scale();
+        let c2 = ArrayD::from_elem(vec![1], c2);
+        Ok(Some(backend.mul_public(worth, &c2).await?))
+    };
+    let (below, label_weight) = backend.join(below, label_weight).await;
+    let (below, label_weight) = (Some(below?), label_weight?);
+    Ok(Response {
+        now,
+        below,
+        label_weight,
+    })
 }
 
 /// One step: `noise - u / ||u||` for the gradient u of the loss.
 async fn step<B: Ranged>(
     backend: &B,
-    settings: &Settings,
     query: &Query<B>,
     look: &Look<B>,
     c3: Option<&B::Tensor>,
     noise: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
-    let n = query.classes;
-    let centred = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let v = by_confidence(backend, look, c3, n).await?;
-        let mean = backend.dot(&look.now.s, &v).await?;
-        Ok(backend.sub(&v, &backend.repeat(&mean, n)))
-    };
-    let weights = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        match &look.moved {
-            None => Ok(look.now.weights.clone()),
-            Some(moved) => look.now.weights_if(backend, query, &moved.label).await,
+    let (rows, n) = (query.rows, query.classes);
+    let v = by_confidence(backend, look, c3, n).await?;
+    let mean = backend.dot(&look.now.s, &v).await?;
+    let centred = backend.sub(&v, &backend.repeat(&mean, n));
+    let mut terms = vec![Term::Product(&look.now.weights, &centred)];
+    let mut among = None;
+    let repeated;
+    match look.moved.as_ref().map(|moved| &moved.label) {
+        Some(LabelPart::Apart(bits, value)) => {
+            repeated = backend.repeat(value, n);
+            terms.push(Term::Masked(bits, &repeated));
         }
-    };
-    let (centred, weights) = backend.join(centred, weights).await;
-    let mut u = backend.mul(&weights?, &centred?).await?;
-    if settings.softmax.balances() {
-        let sum = backend.sum(&u, 1);
-        u = backend.sub(&u, &backend.place(&query.indicator, &sum).await?);
+        Some(LabelPart::Among(part)) => among = Some(part),
+        None => {}
     }
-    if let Some(moved) = &look.moved {
-        u = backend.add(&u, &moved.label_part);
+    let mut u = backend.sum_of(&terms).await?;
+    if let Some(part) = among {
+        u = backend.add(&u, part);
+    }
+    if query.anchor.is_some() {
+        let label = backend.neg(&backend.sum(&u, 1));
+        u = backend.concat(&[&backend.reshape(&label, &[rows, 1]), &u], 1);
     }
     Ok(backend.sub(noise, &backend.unit(&u).await?))
 }
@@ -219,23 +259,16 @@ async fn by_confidence<B: Ranged>(
     let Some(g) = &look.pass.gradient else {
         unreachable!("a look before a step computes the gradient");
     };
-    let membership = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let turned = backend.masked_rows(&look.pass.negative, g).await?;
-        Ok(backend.sub(g, &backend.mul_integer(&turned, 2)))
+    let membership = Term::Masked(&look.pass.negative, g);
+    let (Some(moved), Some(c3)) = (&look.moved, c3) else {
+        let turned = backend.sum_of(&[membership]).await?;
+        return Ok(backend.sub(g, &backend.mul_integer(&turned, 2)));
     };
-    let distortion = async |backend: &B| -> Result<Option<B::Tensor>, B::Error> {
-        let (Some(moved), Some(c3)) = (&look.moved, c3) else {
-            return Ok(None);
-        };
-        let c3 = backend.repeat(c3, n);
-        let turned = backend.masked(&moved.below, &c3).await?;
-        Ok(Some(backend.sub(&c3, &backend.mul_integer(&turned, 2))))
-    };
-    let (membership, distortion) = backend.join(membership, distortion).await;
-    Ok(match distortion? {
-        None => membership?,
-        Some(distortion) => backend.add(&membership?, &distortion),
-    })
+    let c3 = backend.repeat(c3, n);
+    let turned = backend
+        .sum_of(&[membership, Term::Masked(&moved.below, &c3)])
+        .await?;
+    Ok(backend.sub(&backend.add(g, &c3), &backend.mul_integer(&turned, 2)))
 }
 
 /// Whether the noise keeps the label and flips the classifier's sign, and the confidences under it.
@@ -256,8 +289,7 @@ async fn validate<B: Ranged>(
         Ok((backend.xor(&pass?.negative, &first.pass.negative), s?))
     };
     let keeps = async |backend: &B| -> Result<B::Bits, B::Error> {
-        let now = query.label_under(backend, settings, noise).await?;
-        Ok(backend.parity(&backend.and(&now, &query.label).await?))
+        Ok(query.label_under(backend, noise).await?.kept)
     };
     let (flips, keeps) = backend.join(flips, keeps).await;
     let (flips, s) = flips?;

@@ -3,13 +3,14 @@
 use crate::gates::Planes;
 use crate::max::{and_all, and_all_cost, concat, group_sizes, level, level_cost};
 use crate::{Abort, BitShare, Cost, Party, Share};
-use trefoil_ring::Ring;
+use trefoil_ring::{Ring, Z32};
 
 /// Over the first axis of `x` (n × rows): one bit per element, set at the first of the equal maxima of each
 /// row; n bit vectors of length rows, concatenated. Differences must stay within `±2^(bits-1)`.
 ///
 /// # Protocol
-/// The tournament of [`crate::max`]; a slot is the maximum if it won in its group and its group did above.
+/// The tournament of [`crate::max`]; a slot is the maximum if it won in its group and its group did above. Where
+/// differences fit 32 bits they are all that is looked at, and the values are taken modulo `2^32`.
 ///
 /// # Security
 /// Semi-honest, see [`crate`]. Exact.
@@ -48,7 +49,24 @@ fn pairs(n: usize) -> Vec<usize> {
     vec![2; n.next_power_of_two().trailing_zeros() as usize]
 }
 
+/// Whether differences of `bits` bits are told as well in the small ring, where values are half as long.
+fn fits_small(bits: u32) -> bool {
+    bits <= <Z32 as Ring>::BITS
+}
+
 async fn tournament<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    bits: u32,
+    sizes: &[usize],
+) -> Result<BitShare, Abort> {
+    if fits_small(bits) {
+        return tournament_in(party, &x.narrow(), bits, sizes).await;
+    }
+    tournament_in(party, x, bits, sizes).await
+}
+
+async fn tournament_in<R: Ring>(
     party: &Party,
     x: &Share<R>,
     bits: u32,
@@ -93,10 +111,15 @@ pub fn argmax_one_hot_cost<R: Ring>(n: usize, rows: usize, bits: u32) -> Cost {
 }
 
 fn tournament_cost<R: Ring>(n: usize, rows: usize, bits: u32, sizes: &[usize]) -> Cost {
+    let level_cost = if fits_small(bits) {
+        level_cost::<Z32>
+    } else {
+        level_cost::<R>
+    };
     let mut cost = Cost::FREE;
     let mut slots = n;
     for (i, &size) in sizes.iter().enumerate() {
-        cost = cost + level_cost::<R>(slots, rows, bits, size, i + 1 < sizes.len());
+        cost = cost + level_cost(slots, rows, bits, size, i + 1 < sizes.len());
         if i + 1 < sizes.len() {
             cost = cost + and_all_cost(rows, vec![2; slots]);
         }

@@ -36,6 +36,7 @@ mod sigmoid;
 mod softmax;
 mod spline;
 mod step;
+mod terms;
 mod tiles;
 mod trunc;
 
@@ -76,4 +77,5 @@ pub use sigmoid::{sigmoid, sigmoid_cost, tanh, tanh_cost};
 pub use softmax::{softmax, softmax_cost};
 pub use spline::{Spline, spline, spline_cost};
 pub use step::Step;
+pub use terms::{Term, sum_of, sum_of_cost};
 pub use trunc::{truncate, truncate_cost};

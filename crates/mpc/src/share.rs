@@ -11,7 +11,7 @@
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use std::fmt;
 use trefoil_net::Role;
-use trefoil_ring::{Bits, Ring};
+use trefoil_ring::{Bits, Ring, Z32};
 
 /// One party's share of a tensor. `Debug` shows the shape alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -74,6 +74,12 @@ impl<R: Ring> Share<R> {
     /// The component `x_{i+1}` of party `i`.
     pub fn next(&self) -> &[R] {
         &self.next
+    }
+
+    /// The same elements modulo `2^32`. Local.
+    pub(crate) fn narrow(&self) -> Share<Z32> {
+        let narrow = |x: &[R]| x.iter().map(|v| Z32::from_u64(v.to_u64())).collect();
+        Share::new(&self.shape, narrow(&self.mine), narrow(&self.next))
     }
 
     /// The same elements in another shape.

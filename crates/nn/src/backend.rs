@@ -11,7 +11,7 @@ pub(crate) use bounds::{Bounds, Interval};
 pub use clear::Clear;
 pub use cost::{Priced, step_costs};
 pub use fixed::Fixed;
-pub use ranged::Ranged;
+pub use ranged::{Ranged, Term};
 
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;

@@ -23,7 +23,7 @@ mod shape;
 mod walk;
 mod window;
 
-pub use backend::{Backend, Clear, Fixed, Priced, Ranged, step_costs};
+pub use backend::{Backend, Clear, Fixed, Priced, Ranged, Term, step_costs};
 pub use compare::{LayerError, layer_errors};
 pub use error::{InputError, ModelError, PlanError, Problem};
 pub use executor::{Compiled, Observer, RunRing, Running, ready, run};

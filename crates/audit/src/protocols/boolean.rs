@@ -132,5 +132,11 @@ fn choices_and_maxima() -> Vec<Entry> {
             signed(ROWS, 60),
             async |p, x| argmax_one_hot_lean(p, &x.shares[0], 64).await.map(drop),
         ),
+        Entry::new::<Z64>(
+            "argmax by pairs, 30 of 64 bits",
+            &["trefoil_mpc::argmax_one_hot_lean"],
+            signed(ROWS, 28),
+            async |p, x| argmax_one_hot_lean(p, &x.shares[0], 30).await.map(drop),
+        ),
     ]
 }

@@ -1,9 +1,9 @@
 //! Confidences under noise, and the weights with which they respond to it.
 
-use super::query::{Anchor, Query, SCORE_SCALE};
-use crate::{Settings, Softmax};
+use super::query::{Anchor, Fixed, Query, SCORE_SCALE};
+use crate::Settings;
 use std::ops::RangeInclusive;
-use trefoil_nn::Ranged;
+use trefoil_nn::{Ranged, Term};
 
 /// Scores under some noise: confidences at another scale.
 pub(super) struct Scores<B: Ranged> {
@@ -21,18 +21,21 @@ struct Rest<B: Ranged> {
     /// Scores of the classes but the label, relative to a maximum of theirs.
     others: B::Tensor,
     others_range: RangeInclusive<f64>,
+    /// What those scores are worth relative to confidences (rows), where the label is not the query's; elsewhere it means
+    /// nothing.
+    worth: B::Tensor,
 }
 
 /// Confidences, and how they move.
 pub(super) struct Confidence<B: Ranged> {
     /// Rows × classes, of sum 1.
     pub(super) s: B::Tensor,
-    /// Rows × classes: the gradient's element is the weight times the centred v, up to a positive factor. For softmax proper
-    /// these are the other classes' parts of what is not the label's, up to a factor in [1/2, 1), and the label's element
-    /// follows from the rest; else the confidences.
+    /// Rows × classes: the gradient's element is the weight times the centred v, up to a positive factor a row.
     pub(super) weights: B::Tensor,
-    /// Whether the weights are relative to what is not the label's.
-    relative: bool,
+    /// For softmax proper the weights are the other classes' parts of what is not the label's, and the label's element
+    /// follows from the rest. This is what a confidence's weight is multiplied with to be one of these (rows), where the label
+    /// is not the query's; elsewhere it means nothing. Else the weights are the confidences.
+    pub(super) worth: Option<B::Tensor>,
 }
 
 impl<B: Ranged> Scores<B> {
@@ -55,50 +58,29 @@ impl<B: Ranged> Scores<B> {
             return Ok(Confidence {
                 s: self.scaled.clone(),
                 weights: self.scaled.clone(),
-                relative: false,
+                worth: None,
             });
         };
         let all = async |backend: &B| self.confidences(backend).await;
         // Only the direction of the gradient matters: a power of two near the sum does for the sum.
         let others = async |backend: &B| {
             let total = backend.sum(&rest.others, 1);
+            let rows = backend.shape(&total)[0];
+            let worth = backend.reshape(&rest.worth, &[rows, 1]);
+            let columns = backend.concat(&[&rest.others, &worth], 1);
             backend
-                .scale_rows(&rest.others, &total, rest.others_range.clone())
+                .scale_rows(&columns, &total, rest.others_range.clone())
                 .await
         };
         let (s, weights) = backend.join(all, others).await;
+        let (weights, _) = weights?;
+        let (rows, n) = (backend.shape(&weights)[0], backend.shape(&rest.others)[1]);
+        let worth = backend.slice(&weights, 1, n..n + 1);
         Ok(Confidence {
             s: s?,
-            weights: weights?.0,
-            relative: true,
+            weights: backend.slice(&weights, 1, 0..n),
+            worth: Some(backend.reshape(&worth, &[rows])),
         })
-    }
-}
-
-impl Softmax {
-    /// Whether the gradient's element at the label is minus the sum of the others.
-    pub(super) fn balances(self) -> bool {
-        self == Self::As19
-    }
-}
-
-impl<B: Ranged> Confidence<B> {
-    /// The weights at a common scale with the label's part of the gradient: relative where `label` is the query's, so that
-    /// there is no such part; elsewhere the true ones, the confidences themselves.
-    pub(super) async fn weights_if(
-        &self,
-        backend: &B,
-        query: &Query<B>,
-        label: &B::Bits,
-    ) -> Result<B::Tensor, B::Error> {
-        if !self.relative {
-            return Ok(self.weights.clone());
-        }
-        let same = backend.and(label, &query.label).await?;
-        let changed = backend.not(&backend.parity(&same));
-        let other = backend.sub(&self.s, &self.weights);
-        let other = backend.masked_rows(&changed, &other).await?;
-        Ok(backend.add(&self.weights, &other))
     }
 }
 
@@ -140,31 +122,43 @@ async fn anchored<B: Ranged>(
         settings.steps.beta,
     );
     let (n, rows) = (query.classes, [query.rows]);
+    let (own, noise) = apart(backend, noise);
     let others = async |backend: &B| {
-        let exponents = backend.add(&anchor.others, noise);
+        let exponents = backend.add(&anchor.others, &noise);
         let range = -(depth + reach)..=reach;
         backend.exp_scaled(&exponents, beta, range).await
     };
-    let label = async |backend: &B| -> Result<B::Tensor, B::Error> {
-        let moved = backend.pick(&query.indicator, noise).await?;
+    let label = async |backend: &B| {
         let scale = SCORE_SCALE.ln();
-        let exponent = backend.add(&moved, &backend.constant(&rows, scale / beta));
+        let exponent = backend.add(&own, &backend.constant(&rows, scale / beta));
         backend
             .exp_scaled(&exponent, beta, scale - reach..=scale + reach)
             .await
     };
     let (others, label) = backend.join(others, label).await;
     let (others, label) = (others?, label?);
-    let Some(weight) = &anchor.weight else {
+    let Some(Fixed { weight, inverse }) = &anchor.fixed else {
         unreachable!("an anchored query has its weight");
     };
-    let weigh = async |backend: &B| backend.mul(&backend.repeat(weight, n), &others).await;
-    let place = async |backend: &B| backend.place(&query.indicator, &label).await;
-    let (weighed, placed) = backend.join(weigh, place).await;
+    let scores = weighed(backend, query, (weight, &others), &label).await?;
+    let total = backend.sum(&scores, 1);
     let (low, high) = ((-reach).exp(), n as f64 * reach.exp());
     let range = SCORE_SCALE * low..=SCORE_SCALE * 2.0 * high;
-    let scores = backend.add(&weighed?, &placed?);
-    scaled(backend, &scores, range, others, low..=high).await
+    let worth = async |backend: &B| backend.mul(&total, inverse).await;
+    let scaled = async |backend: &B| backend.scale_rows(&scores, &total, range.clone()).await;
+    let (worth, scaled) = backend.join(worth, scaled).await;
+    let ((scaled, scale), worth) = (scaled?, worth?);
+    Ok(Scores {
+        scale: backend.sum(&scaled, 1),
+        scaled,
+        rest: Some(Rest {
+            scale,
+            range,
+            others,
+            others_range: low..=high,
+            worth,
+        }),
+    })
 }
 
 /// With a maximum of its own for this noise.
@@ -178,21 +172,12 @@ async fn afresh<B: Ranged>(
     let (reach, depth, beta) = (settings.reach(), settings.depth(), settings.steps.beta);
     let n = query.classes;
     let bound = 4.0 * (depth + reach + crate::LOGIT_LIMIT) / beta;
-    let moved = backend.add(&anchor.others, noise);
-    let top = async |backend: &B| {
-        // The label stays out of the way.
-        let away = backend.place_public(&query.indicator, 3.0 * reach / beta);
-        backend.max(&backend.sub(&moved, &away), 1).await
-    };
-    let label = async |backend: &B| {
-        let by_beta = ndarray::ArrayD::from_elem(vec![1], beta.recip());
-        let gap = async |backend: &B| backend.mul_public(&anchor.gap, &by_beta).await;
-        let noise = async |backend: &B| backend.pick(&query.indicator, noise).await;
-        let (gap, noise) = backend.join(gap, noise).await;
-        Ok::<_, B::Error>(backend.add(&gap?, &noise?))
-    };
-    let (top, label) = backend.join(top, label).await;
-    let (top, label) = (top?, label?);
+    let (own, noise) = apart(backend, noise);
+    let moved = backend.add(&anchor.others, &noise);
+    let label = backend.add(&anchor.lead, &own);
+    // The label's own place stays out of the way.
+    let away = backend.place_public(&query.indicator, 3.0 * reach / beta);
+    let top = backend.max(&backend.sub(&moved, &away), 1).await?;
     let others = async |backend: &B| -> Result<B::Tensor, B::Error> {
         let below = backend.sub(&moved, &backend.repeat(&top, n));
         let deepest = backend.constant(&[query.rows, n], depth / beta);
@@ -229,32 +214,43 @@ async fn afresh<B: Ranged>(
     };
     let (others, leads) = backend.join(others, leads).await;
     let (others, (weight, label)) = (others?, leads?);
-    let weigh = async |backend: &B| backend.mul(&backend.repeat(&weight, n), &others).await;
-    let place = async |backend: &B| backend.place(&query.indicator, &label).await;
-    let (weighed, placed) = backend.join(weigh, place).await;
-    let scores = backend.add(&weighed?, &placed?);
+    let scores = weighed(backend, query, (&weight, &others), &label).await?;
+    let total = backend.sum(&scores, 1);
     let range = 0.9..=n as f64 + 1.0;
-    scaled(backend, &scores, range.clone(), others, range).await
-}
-
-/// Scores by a power of two near their sum.
-async fn scaled<B: Ranged>(
-    backend: &B,
-    scores: &B::Tensor,
-    range: RangeInclusive<f64>,
-    others: B::Tensor,
-    others_range: RangeInclusive<f64>,
-) -> Result<Scores<B>, B::Error> {
-    let total = backend.sum(scores, 1);
-    let (scaled, scale) = backend.scale_rows(scores, &total, range.clone()).await?;
+    let (scaled, scale) = backend.scale_rows(&scores, &total, range.clone()).await?;
     Ok(Scores {
         scale: backend.sum(&scaled, 1),
         scaled,
         rest: Some(Rest {
             scale,
-            range,
+            range: range.clone(),
             others,
-            others_range,
+            others_range: range,
+            // Where the label is another, the weight is 1.
+            worth: total,
         }),
     })
+}
+
+/// Noise on the label (rows), and on the classes (rows × classes).
+fn apart<B: Ranged>(backend: &B, noise: &B::Tensor) -> (B::Tensor, B::Tensor) {
+    let (rows, columns) = (backend.shape(noise)[0], backend.shape(noise)[1]);
+    let own = backend.slice(noise, 1, 0..1);
+    let others = backend.slice(noise, 1, 1..columns);
+    (backend.reshape(&own, &[rows]), others)
+}
+
+/// The scores of all classes: the others' by their weight, the label's in its place.
+async fn weighed<B: Ranged>(
+    backend: &B,
+    query: &Query<B>,
+    (weight, others): (&B::Tensor, &B::Tensor),
+    label: &B::Tensor,
+) -> Result<B::Tensor, B::Error> {
+    let weight = backend.repeat(weight, query.classes);
+    let terms = [
+        Term::Product(&weight, others),
+        Term::Placed(&query.indicator, label),
+    ];
+    backend.sum_of(&terms).await
 }

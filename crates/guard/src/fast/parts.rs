@@ -41,8 +41,9 @@ pub async fn each_part<B: Ranged>(
 ) -> Result<(), B::Error> {
     let column = backend.sum(logits, 1);
     let query = Query::new(backend, settings, logits).await?;
+    let noise = &query.logits;
     done("query: label, maxima, exponent of the lead");
-    let scores = scores(backend, settings, &query, logits).await?;
+    let scores = scores(backend, settings, &query, noise).await?;
     done("softmax: exponentials, scaling");
     let now = scores.finish(backend).await?;
     done("softmax: divisions");
@@ -50,20 +51,20 @@ pub async fn each_part<B: Ranged>(
     done("classifier, forward");
     network.pass(backend, logits, &column, true).await?;
     done("classifier, forward and backward");
-    query.label_under(backend, settings, logits).await?;
+    query.label_under(backend, noise).await?;
     done("argmax");
     backend.is_negative_below(&now.s, 2.0).await?;
     done("signs of the distortion");
-    backend.unit(logits).await?;
+    backend.unit(noise).await?;
     done("norm");
-    let first = look(backend, settings, network, &query, logits, None).await?;
+    let first = look(backend, settings, network, &query, noise, None).await?;
     done("all of a look without noise");
     let original = Some(logits);
-    let looked = look(backend, settings, network, &query, logits, original).await?;
+    let looked = look(backend, settings, network, &query, noise, original).await?;
     done("all of a look");
-    step(backend, settings, &query, &looked, Some(&column), logits).await?;
+    step(backend, &query, &looked, Some(&column), noise).await?;
     done("all of a step behind its look");
-    validate(backend, settings, network, &query, &first, logits).await?;
+    validate(backend, settings, network, &query, &first, noise).await?;
     done("validation");
     guard(backend, settings, network, logits).await?;
     done("the whole guard");

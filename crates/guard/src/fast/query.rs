@@ -16,8 +16,11 @@ pub(super) struct Query<B: Ranged> {
     pub(super) label: B::Bits,
     /// The same as numbers: to read and write at the label.
     pub(super) indicator: B::Indicator,
-    /// The logits in units of beta.
+    /// What noise is added to, in units of beta: the logits; for softmax proper, whose label stands apart, the label's lead
+    /// and then the other classes, the label's own place among them too low to win (rows × 1 + classes).
     pub(super) logits: B::Tensor,
+    /// What two of them, under noise, differ by at most.
+    spread: f64,
     /// For softmax proper: what anchors the exponentials.
     pub(super) anchor: Option<Anchor<B>>,
 }
@@ -27,11 +30,18 @@ pub(super) struct Anchor<B: Ranged> {
     /// The other classes' logits less their largest, in units of beta; the label lies as deep as counts, and when
     /// anchored nothing lies deeper (rows × classes).
     pub(super) others: B::Tensor,
-    /// By how much the label's logit leads; when anchored, at most the depth (rows).
-    pub(super) gap: B::Tensor,
-    /// `SCORE_SCALE e^-gap` (rows): the scores of the other classes relative to the label's,
-    /// when anchored.
-    pub(super) weight: Option<B::Tensor>,
+    /// By how much the label's logit leads, in units of beta; when anchored, at most the depth (rows).
+    pub(super) lead: B::Tensor,
+    /// When anchored.
+    pub(super) fixed: Option<Fixed<B>>,
+}
+
+/// The weight of the other classes' scores, which no noise changes.
+pub(super) struct Fixed<B: Ranged> {
+    /// `SCORE_SCALE e^-gap` (rows): the scores of the other classes relative to the label's.
+    pub(super) weight: B::Tensor,
+    /// Its inverse (rows), where noise can close the gap.
+    pub(super) inverse: B::Tensor,
 }
 
 impl<B: Ranged> Query<B> {
@@ -44,41 +54,70 @@ impl<B: Ranged> Query<B> {
         assert_eq!(shape.len(), 2, "logits of shape {shape:?}");
         let (rows, classes) = (shape[0], shape[1]);
         assert_eq!(classes, settings.classes(), "classes of the guard");
-        let by_beta = ArrayD::from_elem(vec![1, 1], settings.steps.beta.recip());
-        let label = async |backend: &B| backend.argmax_bits(logits, 2.01 * LOGIT_LIMIT).await;
-        let scaled = async |backend: &B| backend.mul_public(logits, &by_beta).await;
-        let (label, scaled) = backend.join(label, scaled).await;
-        let label = label?;
+        let (beta, reach) = (settings.steps.beta, settings.reach());
+        let label = backend.argmax_bits(logits, 2.01 * LOGIT_LIMIT).await?;
         let indicator = backend.indicator(&label).await?;
-        let anchor = match settings.softmax {
-            Softmax::As19 => {
-                Some(Anchor::new(backend, settings, logits, (&label, &indicator)).await?)
+        let (anchor, logits, spread) = if settings.softmax == Softmax::As19 {
+            let anchor = Anchor::new(backend, settings, logits, (&label, &indicator)).await?;
+            let lead = backend.reshape(&anchor.lead, &[rows, 1]);
+            if settings.anchored() {
+                let columns = backend.concat(&[&lead, &anchor.others], 1);
+                (Some(anchor), columns, 2.0 * settings.depth())
+            } else {
+                // No noise brings the label's own place back.
+                let away = backend.place_public(&indicator, 3.0 * reach / beta);
+                let others = backend.sub(&anchor.others, &away);
+                let columns = backend.concat(&[&lead, &others], 1);
+                (Some(anchor), columns, 6.0 * LOGIT_LIMIT + 3.0 * reach)
             }
-            _ => None,
+        } else {
+            let logits = in_steps(backend, settings, logits).await?;
+            (None, logits, 2.0 * LOGIT_LIMIT)
         };
+        // Two columns, each moved by the reach; and a little for rounding.
+        let spread = (spread + 2.0 * reach) / beta * 1.01;
         Ok(Self {
             rows,
             classes,
             label,
             indicator,
-            logits: scaled?,
+            logits,
+            spread,
             anchor,
         })
     }
 
-    /// One-hot: the label of the logits under `noise`.
+    /// Columns of noise: a class each, and for softmax proper the label before them.
+    pub(super) fn columns(&self) -> usize {
+        self.classes + usize::from(self.anchor.is_some())
+    }
+
+    /// The label of the logits under `noise`.
     pub(super) async fn label_under(
         &self,
         backend: &B,
-        settings: &Settings,
         noise: &B::Tensor,
-    ) -> Result<B::Bits, B::Error> {
-        // Two logits, each moved by the reach; and a little for rounding.
-        let bound = 2.0 * (LOGIT_LIMIT + settings.reach()) / settings.steps.beta * 1.01;
-        backend
-            .argmax_bits(&backend.add(&self.logits, noise), bound)
-            .await
+    ) -> Result<Label<B>, B::Error> {
+        let logits = backend.add(&self.logits, noise);
+        let hot = backend.argmax_bits(&logits, self.spread).await?;
+        if self.anchor.is_none() {
+            let both = backend.and(&hot, &self.label).await?;
+            let kept = backend.parity(&both);
+            return Ok(Label { hot, kept });
+        }
+        Ok(Label {
+            kept: backend.parity(&backend.slice_bits(&hot, 0..1)),
+            hot: backend.slice_bits(&hot, 1..self.columns()),
+        })
     }
+}
+
+/// The label under noise.
+pub(super) struct Label<B: Ranged> {
+    /// One-hot; for softmax proper of the other classes only, so all zeros where the label is kept.
+    pub(super) hot: B::Bits,
+    /// Whether it is the query's.
+    pub(super) kept: B::Bits,
 }
 
 impl<B: Ranged> Anchor<B> {
@@ -99,17 +138,20 @@ impl<B: Ranged> Anchor<B> {
         };
         let (top, second) = backend.join(top, second).await;
         let (top, second) = (top?, second?);
-        let by_beta = ArrayD::from_elem(vec![1, 1], settings.steps.beta.recip());
         let below = backend.sub(logits, &backend.repeat(&second, n));
         let lead = backend.sub(&top, &second);
         if !settings.anchored() {
             // Noise may bring anything back: every class keeps its place, the label goes far down.
             let kept = backend.masked(&backend.not(label), &below).await?;
             let others = backend.sub(&kept, &backend.place_public(indicator, 2.0 * LOGIT_LIMIT));
+            let others = async |backend: &B| in_steps(backend, settings, &others).await;
+            let lead = async |backend: &B| in_steps(backend, settings, &lead).await;
+            let (others, lead) = backend.join(others, lead).await;
+            let (others, lead, fixed) = (others?, lead?, None);
             return Ok(Self {
-                others: backend.mul_public(&others, &by_beta).await?,
-                gap: lead,
-                weight: None,
+                others,
+                lead,
+                fixed,
             });
         }
         let others = async |backend: &B| -> Result<B::Tensor, B::Error> {
@@ -120,27 +162,53 @@ impl<B: Ranged> Anchor<B> {
                 .and(&backend.not(&negative), &backend.not(label))
                 .await?;
             let kept = backend.sub(&backend.masked(&counts, &above).await?, &deepest);
-            backend.mul_public(&kept, &by_beta).await
+            in_steps(backend, settings, &kept).await
         };
-        let lead = async |backend: &B| -> Result<(B::Tensor, B::Tensor), B::Error> {
-            // Of a lead of more than the depth, at most what noise can take away counts.
-            let most = backend.constant(&rows, depth);
-            let (missing, _) = backend
-                .relu_below(&backend.sub(&most, &lead), bound)
-                .await?;
-            let gap = backend.sub(&most, &missing);
-            let high = SCORE_SCALE.ln();
-            let exponent = backend.sub(&backend.constant(&rows, high), &gap);
-            let range = high - depth - 0.1..=high + 0.1;
-            let weight = backend.exp_scaled(&exponent, 1.0, range).await?;
-            Ok((gap, weight))
+        let lead = async |backend: &B| -> Result<(B::Tensor, Fixed<B>), B::Error> {
+            // Of a lead of more than the depth, at most what noise can take away counts; and its inverse counts where
+            // noise can close it.
+            let closed = 2.0 * settings.reach() + 0.1;
+            let most = |most: f64| backend.constant(&rows, most);
+            let missing = [&most(depth), &most(closed)].map(|most| backend.sub(most, &lead));
+            let missing = backend.concat(&[&missing[0], &missing[1]], 0);
+            let (missing, _) = backend.relu_below(&missing, bound).await?;
+            let count = rows[0];
+            let gap = backend.sub(&most(depth), &backend.slice(&missing, 0, 0..count));
+            let other = backend.sub(&most(closed), &backend.slice(&missing, 0, count..2 * count));
+            let scale = SCORE_SCALE.ln();
+            let weight = async |backend: &B| {
+                let exponent = backend.sub(&most(scale), &gap);
+                let range = scale - depth - 0.1..=scale + 0.1;
+                backend.exp_scaled(&exponent, 1.0, range).await
+            };
+            let inverse = async |backend: &B| {
+                let exponent = backend.sub(&other, &most(scale));
+                let range = -scale - 0.1..=closed - scale + 0.1;
+                backend.exp_scaled(&exponent, 1.0, range).await
+            };
+            let exponentials = async |backend: &B| backend.join(weight, inverse).await;
+            let lead = async |backend: &B| in_steps(backend, settings, &gap).await;
+            let ((weight, inverse), lead) = backend.join(exponentials, lead).await;
+            let (weight, inverse) = (weight?, inverse?);
+            Ok((lead?, Fixed { weight, inverse }))
         };
         let (others, lead) = backend.join(others, lead).await;
-        let (gap, weight) = lead?;
+        let (lead, fixed) = lead?;
         Ok(Self {
             others: others?,
-            gap,
-            weight: Some(weight),
+            lead,
+            fixed: Some(fixed),
         })
     }
+}
+
+/// Logits in units of beta.
+async fn in_steps<B: Ranged>(
+    backend: &B,
+    settings: &Settings,
+    x: &B::Tensor,
+) -> Result<B::Tensor, B::Error> {
+    let ones = vec![1; backend.shape(x).len()];
+    let by_beta = ArrayD::from_elem(ones, settings.steps.beta.recip());
+    backend.mul_public(x, &by_beta).await
 }

@@ -2,8 +2,8 @@
 
 use crate::{any, as_numbers, signed};
 use trefoil_mpc::{
-    Cost, argmax_one_hot, argmax_one_hot_cost, bit_to_arithmetic_cost, less_than, max, max_cost,
-    msb, msb_cost, relu, relu_cost,
+    Cost, argmax_one_hot, argmax_one_hot_cost, argmax_one_hot_lean, argmax_one_hot_lean_cost,
+    bit_to_arithmetic_cost, less_than, max, max_cost, msb, msb_cost, relu, relu_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};
@@ -209,6 +209,18 @@ fn max_of_a_hundred() {
     maxima("max of 100, 2 rows", 100, 2);
 }
 
+/// Per row, the position of the first maximum and no other.
+fn first_maxima(n: usize, rows: usize, values: &[Z64], hot: &[Z64]) {
+    for r in 0..rows {
+        let column = values[r..].iter().step_by(rows).map(|v| v.to_i64());
+        let column: Vec<i64> = column.collect();
+        let top = column.iter().max().expect("a slot");
+        let first = column.iter().position(|v| v == top);
+        let hot: Vec<usize> = (0..n).filter(|i| hot[i * rows + r].to_u64() == 1).collect();
+        assert_eq!(hot, Vec::from_iter(first), "argmax of {column:?}");
+    }
+}
+
 fn positions(name: &str, n: usize, rows: usize, rounds: u32) {
     contract::<Z64>(
         &Contract {
@@ -222,21 +234,7 @@ fn positions(name: &str, n: usize, rows: usize, rounds: u32) {
                 }
             },
             small: &[&[n, 2]],
-            oracle: &|inputs, outputs| {
-                for r in 0..rows {
-                    let column: Vec<i64> = inputs[0][r..]
-                        .iter()
-                        .step_by(rows)
-                        .map(|v| v.to_i64())
-                        .collect();
-                    let top = column.iter().max().expect("a slot");
-                    let first = column.iter().position(|v| v == top);
-                    let hot: Vec<usize> = (0..n)
-                        .filter(|i| outputs[0][i * rows + r].to_u64() == 1)
-                        .collect();
-                    assert_eq!(hot, Vec::from_iter(first), "argmax of {column:?}");
-                }
-            },
+            oracle: &|inputs, outputs| first_maxima(n, rows, &inputs[0], &outputs[0]),
             cost: &|s| {
                 let cost = argmax_one_hot_cost::<Z64>(s[0][0], s[0][1], 64);
                 assert!(
@@ -249,6 +247,39 @@ fn positions(name: &str, n: usize, rows: usize, rounds: u32) {
         },
         async |p, x| as_numbers(p, &argmax_one_hot(p, &x[0], 64).await?).await,
     );
+}
+
+/// Differences of `bits` bits, around any number.
+fn close_positions(name: &str, bits: u32) {
+    const SHAPE: [usize; 2] = [11, 3];
+    contract::<Z64>(
+        &Contract {
+            name,
+            shapes: &[&SHAPE],
+            values: &|random, shapes| {
+                let around = Z64::from_i64(random.word() as i64 >> 2);
+                let mut values = signed(bits - 2)(random, shapes);
+                values[0].iter_mut().for_each(|v| *v += around);
+                values
+            },
+            small: &[&[2, 3]],
+            oracle: &|inputs, outputs| {
+                first_maxima(SHAPE[0], SHAPE[1], &inputs[0], &outputs[0]);
+            },
+            cost: &|s| {
+                argmax_one_hot_lean_cost::<Z64>(s[0][0], s[0][1], bits)
+                    + bit_to_arithmetic_cost::<Z64>(s[0][0] * s[0][1])
+            },
+        },
+        async |p, x| as_numbers(p, &argmax_one_hot_lean(p, &x[0], bits).await?).await,
+    );
+}
+
+#[test]
+fn argmax_by_pairs() {
+    close_positions("argmax by pairs, 20 bits", 20);
+    close_positions("argmax by pairs, 32 bits", 32);
+    close_positions("argmax by pairs, 33 bits", 33);
 }
 
 #[test]

@@ -7,7 +7,17 @@ mod secure;
 
 use super::Backend;
 use ndarray::ArrayD;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
+
+/// A term of [`Ranged::sum_of`].
+pub enum Term<'a, B: Ranged> {
+    /// The product of two tensors, element by element.
+    Product(&'a B::Tensor, &'a B::Tensor),
+    /// The tensor where the bit is set, else 0; or its rows (… × n) whose bit (…) is set.
+    Masked(&'a B::Bits, &'a B::Tensor),
+    /// Values (rows) wherever in their row (of n) the indicator is 1, else 0.
+    Placed(&'a B::Indicator, &'a B::Tensor),
+}
 
 /// What algorithms beyond a model's layers are written in: a caller that knows a value's range says so, and pays for
 /// that range only; and bits are first-class.
@@ -37,6 +47,8 @@ pub trait Ranged: Backend {
     fn parity(&self, bits: &Self::Bits) -> Self::Bits;
     /// The bits, repeated along a new last axis of length `n`.
     fn repeat_bits(&self, bits: &Self::Bits, n: usize) -> Self::Bits;
+    /// The bits of a range of the last axis. Local.
+    fn slice_bits(&self, bits: &Self::Bits, range: Range<usize>) -> Self::Bits;
     /// The logical and of bits of one shape.
     async fn and(&self, x: &Self::Bits, y: &Self::Bits) -> Result<Self::Bits, Self::Error>;
     /// The rows of `x` (… × n) whose bit (…) is set; 0 in the others.
@@ -77,6 +89,10 @@ pub trait Ranged: Backend {
         indicator: &Self::Indicator,
         values: &Self::Tensor,
     ) -> Result<Self::Tensor, Self::Error>;
+    /// The sum of the terms, rounded once. Costs little more than its longest term.
+    async fn sum_of(&self, terms: &[Term<'_, Self>]) -> Result<Self::Tensor, Self::Error>
+    where
+        Self: Sized;
     /// [`Ranged::place`] of a public `value`. Local.
     fn place_public(&self, indicator: &Self::Indicator, value: f64) -> Self::Tensor;
     /// `value` where the bit is set, else 0, for a public `value`.

@@ -1,10 +1,10 @@
 //! Ranges in the clear do not matter.
 
-use super::Ranged;
+use super::{Ranged, Term};
 use crate::backend::{Backend, Clear};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn, Zip};
 use std::convert::Infallible;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// The axis that operations along rows run over.
 pub(super) fn last_axis<T>(x: &ArrayD<T>) -> Axis {
@@ -19,6 +19,17 @@ pub(super) fn parity(bits: &ArrayD<bool>) -> ArrayD<bool> {
 pub(super) fn repeat_bits(bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
     let shape = [bits.shape(), &[n]].concat();
     ArrayD::from_shape_fn(IxDyn(&shape), |index| bits[&index.slice()[..bits.ndim()]])
+}
+
+/// The bits of a tensor of `shape`, given for each element or for each row.
+pub(super) fn bits_for(bits: &ArrayD<bool>, shape: &[usize]) -> ArrayD<bool> {
+    if bits.shape() == shape {
+        return bits.clone();
+    }
+    let n = shape.last().copied().unwrap_or(1);
+    let repeated = repeat_bits(bits, n);
+    assert_eq!(repeated.shape(), shape, "bits of a term");
+    repeated
 }
 
 /// The power of two by which each total is divided, so that it lies in `[1/2, 1)`.
@@ -45,6 +56,9 @@ impl Ranged for Clear {
     }
     fn repeat_bits(&self, bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
         repeat_bits(bits, n)
+    }
+    fn slice_bits(&self, bits: &ArrayD<bool>, range: Range<usize>) -> ArrayD<bool> {
+        bits.slice_axis(last_axis(bits), range.into()).to_owned()
     }
     async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
         Ok(x & y)
@@ -81,6 +95,21 @@ impl Ranged for Clear {
     ) -> Result<ArrayD<f64>, Infallible> {
         let n = bits.shape().last().copied().unwrap_or(1);
         self.masked(bits, &self.repeat(values, n)).await
+    }
+    async fn sum_of(&self, terms: &[Term<'_, Self>]) -> Result<ArrayD<f64>, Infallible> {
+        let mut sum: Option<ArrayD<f64>> = None;
+        for term in terms {
+            let term = match term {
+                Term::Product(x, y) => *x * *y,
+                Term::Masked(bits, x) => self.masked(&bits_for(bits, x.shape()), x).await?,
+                Term::Placed(bits, values) => self.place(bits, values).await?,
+            };
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => sum + term,
+            });
+        }
+        Ok(sum.unwrap_or_default())
     }
     fn place_public(&self, bits: &ArrayD<bool>, value: f64) -> ArrayD<f64> {
         bits.mapv(|bit| if bit { value } else { 0.0 })

@@ -1,13 +1,13 @@
 //! In the ring in the clear: functions in floats, rounded; sums and comparisons exact.
 
-use super::Ranged;
-use super::clear::{last_axis, parity, repeat_bits};
+use super::clear::{bits_for, last_axis, parity, repeat_bits};
 use super::secure::largest_norm;
+use super::{Ranged, Term};
 use crate::backend::{Backend, Clear, Fixed};
 use crate::executor::ready;
 use ndarray::{ArrayD, Zip};
 use std::convert::Infallible;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use trefoil_ring::{Ring, power_of_two};
 
 impl<R: Ring> Ranged for Fixed<R> {
@@ -29,6 +29,9 @@ impl<R: Ring> Ranged for Fixed<R> {
     }
     fn repeat_bits(&self, bits: &ArrayD<bool>, n: usize) -> ArrayD<bool> {
         repeat_bits(bits, n)
+    }
+    fn slice_bits(&self, bits: &ArrayD<bool>, range: Range<usize>) -> ArrayD<bool> {
+        bits.slice_axis(last_axis(bits), range.into()).to_owned()
     }
     async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
         Ok(x & y)
@@ -57,6 +60,34 @@ impl<R: Ring> Ranged for Fixed<R> {
     ) -> Result<ArrayD<R>, Infallible> {
         let n = bits.shape().last().copied().unwrap_or(1);
         self.masked(bits, &self.repeat(values, n)).await
+    }
+    async fn sum_of(&self, terms: &[Term<'_, Self>]) -> Result<ArrayD<R>, Infallible> {
+        let rounds = terms.iter().any(|term| matches!(term, Term::Product(..)));
+        let up = if rounds {
+            self.format().fraction_bits
+        } else {
+            0
+        };
+        let mut sum: Option<ArrayD<R>> = None;
+        for term in terms {
+            let term = match term {
+                Term::Product(x, y) => *x * *y,
+                Term::Masked(bits, x) => {
+                    let kept = self.masked(&bits_for(bits, x.shape()), x).await?;
+                    kept.mapv(|v| v.shift_left(up))
+                }
+                Term::Placed(bits, values) => {
+                    let placed = self.place(bits, values).await?;
+                    placed.mapv(|v| v.shift_left(up))
+                }
+            };
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => sum + term,
+            });
+        }
+        let sum = sum.unwrap_or_else(|| ArrayD::from_elem(vec![0], R::zero()));
+        Ok(if rounds { self.truncate(sum) } else { sum })
     }
     fn place_public(&self, bits: &ArrayD<bool>, value: f64) -> ArrayD<R> {
         let value = self.round(value);

@@ -1,14 +1,15 @@
 //! What the operations with ranges cost on shares.
 
-use super::Ranged;
 use super::secure::{divisors, exponents, largest_norm, width};
+use super::{Ranged, Term};
 use crate::backend::Priced;
 use std::convert::Infallible;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
     and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
     divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
-    multiply_factors_cost, multiply_runs_cost, scale_rows_cost, truncate_cost, unit_rows_cost,
+    multiply_factors_cost, multiply_runs_cost, scale_rows_cost, sum_of_cost, truncate_cost,
+    unit_rows_cost,
 };
 use trefoil_ring::{Ring, power_of_two};
 
@@ -42,6 +43,11 @@ impl<R: Ring> Ranged for Priced<R> {
     }
     fn repeat_bits(&self, bits: &Vec<usize>, n: usize) -> Vec<usize> {
         [&bits[..], &[n]].concat()
+    }
+    fn slice_bits(&self, bits: &Vec<usize>, range: Range<usize>) -> Vec<usize> {
+        let (others, n) = rows(bits);
+        assert!(range.end <= n, "bits {range:?} of {n}");
+        [&others[..], &[range.len()]].concat()
     }
     async fn and(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         assert_eq!(x, y, "operands of and");
@@ -90,6 +96,40 @@ impl<R: Ring> Ranged for Priced<R> {
         assert_eq!(rows(indicator).0, *values, "operands of place");
         self.add_cost(bilinear_cost::<R>(elements(indicator)));
         Ok(indicator.clone())
+    }
+    async fn sum_of(&self, terms: &[Term<'_, Self>]) -> Result<Vec<usize>, Infallible> {
+        let (mut products, mut numbers, mut masked) = (0, 0, Vec::new());
+        let mut shape: Option<&Vec<usize>> = None;
+        for term in terms {
+            let found = match *term {
+                Term::Product(x, y) => {
+                    assert_eq!(x, y, "operands of a product");
+                    numbers += 1;
+                    x
+                }
+                Term::Placed(indicator, values) => {
+                    assert_eq!(rows(indicator).0, *values, "operands of place");
+                    products += 1;
+                    indicator
+                }
+                Term::Masked(bits, x) => {
+                    assert!(bits == x || *bits == rows(x).0, "operands of masked");
+                    masked.push(elements(bits));
+                    x
+                }
+            };
+            assert!(shape.is_none_or(|shape| shape == found), "terms of a sum");
+            shape = Some(found);
+        }
+        let shape = shape.cloned().unwrap_or_default();
+        let shift = if numbers > 0 {
+            self.format().fraction_bits
+        } else {
+            0
+        };
+        let products = products + numbers;
+        self.add_cost(sum_of_cost::<R>(elements(&shape), products, &masked, shift));
+        Ok(shape)
     }
     fn place_public(&self, indicator: &Vec<usize>, _: f64) -> Vec<usize> {
         indicator.clone()

@@ -1,14 +1,14 @@
 //! On shares: the range decides which bits are compared, which tables dealt, and how results are scaled.
 
-use super::Ranged;
+use super::{Ranged, Term};
 use crate::backend::Backend;
 use crate::secure::{Secure, SharedBits};
 use ndarray::{ArrayD, Axis, IxDyn};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, and, argmax_one_hot_lean,
-    bit_factors, bit_to_arithmetic, divide_rows, divide_scaled, dot, exp_scaled, msb, mul,
-    multiply_bit, multiply_factors, scale_rows, truncate, unit_rows,
+    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, and,
+    argmax_one_hot_lean, bit_factors, bit_to_arithmetic, divide_rows, divide_scaled, dot,
+    exp_scaled, msb, mul, multiply_bit, multiply_factors, scale_rows, sum_of, truncate, unit_rows,
 };
 use trefoil_ring::{Bits, Fixed as Format, Ring};
 
@@ -113,6 +113,12 @@ impl<R: Ring> Ranged for Secure<R> {
                 .unwrap_or(places)
         })
     }
+    fn slice_bits(&self, bits: &SharedBits, range: Range<usize>) -> SharedBits {
+        Self::arrange(bits, |places| {
+            let last = Axis(places.ndim().saturating_sub(1));
+            places.slice_axis(last, range.clone().into()).to_owned()
+        })
+    }
     async fn and(&self, x: &SharedBits, y: &SharedBits) -> Result<SharedBits, Abort> {
         assert_eq!(x.shape, y.shape, "operands of and");
         Ok(SharedBits {
@@ -147,6 +153,46 @@ impl<R: Ring> Ranged for Secure<R> {
     async fn place(&self, indicator: &Share<R>, values: &Share<R>) -> Result<Share<R>, Abort> {
         let n = indicator.shape().last().copied().unwrap_or(1);
         mul(self.party(), indicator, &self.repeat(values, n)).await
+    }
+    async fn sum_of(&self, terms: &[Term<'_, Self>]) -> Result<Share<R>, Abort> {
+        let rounds = terms.iter().any(|term| matches!(term, Term::Product(..)));
+        let shift = if rounds {
+            self.format().fraction_bits
+        } else {
+            0
+        };
+        // An indicator is an integer: its products are brought to the scale of the others.
+        let scale = R::one().shift_left(shift);
+        let factors = |term: &Term<'_, Self>| match term {
+            Term::Placed(indicator, values) => {
+                let n = indicator.shape().last().copied().unwrap_or(1);
+                Some([indicator.scale(scale), self.repeat(values, n)])
+            }
+            _ => None,
+        };
+        let placed: Vec<_> = terms.iter().filter_map(factors).collect();
+        let mut placed = placed.iter();
+        let mut sums = Vec::with_capacity(terms.len());
+        for term in terms {
+            sums.push(match *term {
+                Term::Product(x, y) => Sum::Product(x, y),
+                Term::Masked(bits, x) => {
+                    let rows = x.shape().split_last().map(|(_, rows)| rows);
+                    let fits = bits.shape == x.shape() || Some(&bits.shape[..]) == rows;
+                    assert!(fits, "operands of masked");
+                    Sum::Masked(&bits.bits, x)
+                }
+                Term::Placed(..) => match placed.next() {
+                    Some([indicator, values]) => Sum::Product(indicator, values),
+                    None => unreachable!("every placed term has its factors"),
+                },
+            });
+        }
+        let shape = match sums.first() {
+            Some(Sum::Product(x, _) | Sum::Masked(_, x)) => x.shape().to_vec(),
+            None => Vec::new(),
+        };
+        sum_of(self.party(), &shape, &sums, shift).await
     }
     fn place_public(&self, indicator: &Share<R>, value: f64) -> Share<R> {
         indicator.scale(self.format().encode(value))
