@@ -71,7 +71,7 @@ impl Tree {
             levels: counts.windows(2).map(|c| even(c[0], c[1])).collect(),
         });
         // A thousand elements, so that whole bytes do not decide.
-        let best = trees.min_by_key(|tree| tree.cost(1000).bytes.iter().sum::<u64>());
+        let best = trees.min_by_key(|tree| tree.cost(1000, 1).bytes.iter().sum::<u64>());
         best.unwrap_or(Self {
             blocks: Vec::new(),
             levels: Vec::new(),
@@ -83,10 +83,13 @@ impl Tree {
         self.blocks.iter().map(|size| (1 << size) - 1).sum()
     }
 
-    /// The cost of a carry of `len` elements, and of the top bit that is dealt beside it.
-    pub(crate) fn cost(&self, len: usize) -> Cost {
+    /// The cost of `copies` carries of each of `len` elements, and of the top bits that are dealt beside them: copies share
+    /// what is dealt for an element.
+    pub(crate) fn cost(&self, len: usize, copies: usize) -> Cost {
+        let dealt = packed_bytes(len, self.tables() + 1);
+        let len = len * copies;
         let online = packed_bytes(len, 2 * self.blocks.len() - 1);
-        let mut cost = Cost::new(1, [packed_bytes(len, self.tables() + 1), online, online]);
+        let mut cost = Cost::new(1, [dealt, online, online]);
         for groups in &self.levels {
             let shapes: Vec<_> = runs(groups).iter().filter_map(Run::shape).collect();
             cost = cost + gates_cost(len, &shapes);
@@ -166,7 +169,7 @@ mod tests {
                 5..=16 => 2,
                 _ => 3,
             };
-            assert_eq!(tree.cost(8).rounds, rounds, "{low} bits");
+            assert_eq!(tree.cost(8, 1).rounds, rounds, "{low} bits");
         }
     }
 
@@ -175,7 +178,7 @@ mod tests {
         // Ten blocks of three bits rather than eight of up to four.
         let tree = Tree::new(30);
         assert_eq!(tree.blocks, vec![3; 10]);
-        assert_eq!(tree.cost(8).bytes.iter().sum::<u64>(), 157);
+        assert_eq!(tree.cost(8, 1).bytes.iter().sum::<u64>(), 157);
         // 63 bits fit three rounds in blocks of four alone.
         assert_eq!(Tree::new(63).blocks.len(), 16);
     }

@@ -1,8 +1,8 @@
 //! Shared bits as shared numbers.
 
-use crate::reshare::{deal, deal_cost, reshare, reshare_cost};
+use crate::reshare::{deal_cost, reshare, reshare_cost};
+use crate::select::bit_parts;
 use crate::{Abort, BitShare, Cost, Party, Share};
-use trefoil_net::Role;
 use trefoil_ring::Ring;
 
 /// Each bit as the ring element 0 or 1; shape: one dimension.
@@ -17,22 +17,7 @@ use trefoil_ring::Ring;
 /// # Cost
 /// [`bit_to_arithmetic_cost`]: 1 round, one element from each party.
 pub async fn bit_to_arithmetic<R: Ring>(party: &Party, bits: &BitShare) -> Result<Share<R>, Abort> {
-    let masks = deal(party, bits.len(), || mask_elements(bits)).await?;
-    let part = match party.role() {
-        Role::P0 => Vec::new(),
-        role => {
-            let masked = bits.masked(role);
-            let known = masks
-                .iter()
-                .enumerate()
-                .map(|(i, &l)| match (masked.get(i), role) {
-                    (false, _) => l,
-                    (true, Role::P1) => R::one() - l,
-                    (true, _) => -l,
-                });
-            known.collect()
-        }
-    };
+    let part = bit_parts(party, bits).await?;
     reshare(party, &[bits.len()], part).await
 }
 

@@ -27,25 +27,79 @@ use trefoil_ring::{Bits, Ring, to_planes};
 /// # Cost
 /// [`msb_cost`]: 3 rounds for 64 and for 32 bits, 2 for up to 17.
 pub async fn msb<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<BitShare, Abort> {
+    signs(party, x, &[R::zero()], bits).await
+}
+
+/// [`msb`] of `x - t` for each of the public `thresholds`, one behind the other: where each element stands among them.
+///
+/// # Protocol
+/// The tables that party 0 deals depend on the mask alone, and no threshold changes it: they are dealt once for all.
+///
+/// # Security
+/// As [`msb`]. A dealt table enters local sums only, and what is picked from it is masked afresh for each threshold.
+///
+/// # Cost
+/// [`signs_cost`]: rounds as [`msb`].
+pub(crate) async fn signs<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    thresholds: &[R],
+    bits: u32,
+) -> Result<BitShare, Abort> {
     assert!(
         (2..=R::BITS).contains(&bits),
         "the sign of {bits} bits in a ring of {}",
         R::BITS
     );
-    let (low, len) = (bits as usize - 1, x.len());
+    let low = bits as usize - 1;
+    let lengths = Lengths {
+        each: x.len(),
+        copies: thresholds.len(),
+    };
+    let len = lengths.all();
     if len == 0 {
         return Ok(BitShare::public(party.role(), &Bits::zeros(0)));
     }
-    let addend = match party.role() {
-        Role::P0 => to_planes(&x.mask()),
-        role => to_planes(x.masked(role)),
+    let (addend, width) = match party.role() {
+        Role::P0 => (to_planes(&x.mask()), Bits::words_for(lengths.each)),
+        role => {
+            let masked = x.masked(role);
+            let moved = thresholds
+                .iter()
+                .flat_map(|&t| masked.iter().map(move |&m| m - t));
+            (to_planes(&moved.collect::<Vec<R>>()), Bits::words_for(len))
+        }
     };
-    let width = Bits::words_for(len);
     let top = &addend[low * width..(low + 1) * width];
     let tree = Tree::of(low);
-    let (pairs, top) = block_carries(party, len, &addend[..low * width], top, tree).await?;
+    let (pairs, top) = block_carries(party, &lengths, &addend[..low * width], top, tree).await?;
     let carry = merge(party, len, pairs, &tree.levels).await?;
     Ok(carry.xor(&top).to_share(0))
+}
+
+/// Elements, and how often each is compared.
+struct Lengths {
+    each: usize,
+    copies: usize,
+}
+
+impl Lengths {
+    fn all(&self) -> usize {
+        self.each * self.copies
+    }
+
+    /// Planes of the elements, as planes of all comparisons.
+    fn tile(&self, planes: Vec<u64>) -> Vec<u64> {
+        if self.copies == 1 {
+            return planes;
+        }
+        let tile = |plane: &[u64]| {
+            let plane = Bits::from_words(self.each, plane.to_vec());
+            Bits::concat(&vec![&plane; self.copies]).words().to_vec()
+        };
+        let planes = planes.chunks_exact(Bits::words_for(self.each));
+        planes.flat_map(tile).collect()
+    }
 }
 
 /// Cost of [`msb`] for `len` elements.
@@ -53,7 +107,15 @@ pub fn msb_cost(len: usize, bits: u32) -> Cost {
     if len == 0 {
         return Cost::FREE;
     }
-    Tree::of(bits as usize - 1).cost(len)
+    Tree::of(bits as usize - 1).cost(len, 1)
+}
+
+/// Cost of [`signs`] for `len` elements.
+pub(crate) fn signs_cost(len: usize, thresholds: usize, bits: u32) -> Cost {
+    if len * thresholds == 0 {
+        return Cost::FREE;
+    }
+    Tree::of(bits as usize - 1).cost(len, thresholds)
 }
 
 /// Whether `x < y`, element by element, for `|x - y| < 2^(bits-1)`. Cost: [`msb_cost`].
@@ -100,29 +162,32 @@ impl Pairs {
 /// Per block of bits a pair (generate, propagate), shared; and the shared top bit.
 async fn block_carries(
     party: &Party,
-    len: usize,
+    lengths: &Lengths,
     addend: &[u64],
     top: &[u64],
     tree: &Tree,
 ) -> Result<(Pairs, Planes), Abort> {
-    let width = Bits::words_for(len);
+    let (len, role) = (lengths.all(), party.role());
     let sizes = &tree.blocks;
     let deal = || {
+        let width = Bits::words_for(lengths.each);
         let mut planes = top.to_vec();
         for block in blocks(addend, sizes, width) {
             planes.extend(thresholds(block, width).concat());
         }
         planes
     };
-    let mut dealt = deal_planes(party, len, tree.tables() + 1, deal).await?;
-    let tables = dealt.split_off(width);
-    let (mut part, role) = (Vec::new(), party.role());
+    let mut dealt = deal_planes(party, lengths.each, tree.tables() + 1, deal).await?;
+    let tables = dealt.split_off(Bits::words_for(lengths.each));
+    let width = Bits::words_for(len);
+    let mut part = Vec::new();
     let top = if role == Role::P0 {
         // Party 2's half of the top bit is its dealt share, party 1's the rest.
         let other = dealt.iter().zip(top).map(|(a, b)| a ^ b).collect();
-        Planes::new(len, dealt, other)
+        Planes::new(len, lengths.tile(dealt), lengths.tile(other))
     } else {
         let one = if role == Role::P1 { u64::MAX } else { 0 };
+        let tables = lengths.tile(tables);
         let mut rest = tables.as_slice();
         let mut propagates = Vec::new();
         for block in blocks(addend, sizes, width) {
@@ -133,7 +198,7 @@ async fn block_carries(
             propagates.push(propagate);
         }
         part.extend(propagates[1..].iter().flatten());
-        Planes::evaluated(role, len, dealt, top.to_vec())
+        Planes::evaluated(role, len, lengths.tile(dealt), top.to_vec())
     };
     let count = sizes.len();
     let pairs = reshare_planes(party, len, 2 * count - 1, part).await?;

@@ -1,12 +1,13 @@
 //! Reciprocals and reciprocal square roots of positive numbers.
 
 use crate::bilinear::linear_part;
+use crate::msb::{signs, signs_cost};
 use crate::reshare::{reshare, reshare_cost};
 use crate::select::{bit_products, bit_products_cost};
 use crate::spline::{spline_at, spline_at_cost};
 use crate::{
-    Abort, Cost, Party, Share, Spline, bilinear_cost, bilinear_truncated_cost, msb, msb_cost, mul,
-    mul_truncated, truncate, truncate_cost,
+    Abort, Cost, Party, Share, Spline, bilinear_cost, bilinear_truncated_cost, mul, mul_truncated,
+    truncate, truncate_cost,
 };
 use trefoil_net::Role;
 use trefoil_ring::{Fixed, Ring, power_of_two};
@@ -252,19 +253,10 @@ pub(crate) async fn magnitude<R: Ring>(
             .collect::<Vec<R>>()
     };
     let tiled = Share::new(&[steps * len], tile(x.mine()), tile(x.next()));
-    let constants: Vec<R> = normal
-        .thresholds
-        .iter()
-        .flat_map(|&t| std::iter::repeat_n(R::one().shift_left(t), len))
-        .collect();
-    let zero = vec![R::zero(); steps * len];
-    let constants = match role {
-        Role::P0 => Share::new(&[steps * len], zero.clone(), zero),
-        Role::P1 => Share::new(&[steps * len], zero, constants),
-        Role::P2 => Share::new(&[steps * len], constants, zero),
-    };
-    // Bit `i` of an element: whether it reaches threshold `i`.
-    let below = msb(party, &tiled.sub(&constants), normal.top + 1).await?;
+    let thresholds = normal.thresholds.iter();
+    let thresholds: Vec<R> = thresholds.map(|&t| R::one().shift_left(t)).collect();
+    // Bit `i` of an element: whether it stays below threshold `i`.
+    let below = signs(party, x, &thresholds, normal.top + 1).await?;
     let reached = bit_products(party, &below.not(role), &tiled).await?;
     let (factor_base, factor_terms) = factor;
     let (argument_base, argument_terms) = normal.factor::<R>(normal.step);
@@ -355,10 +347,7 @@ pub(crate) fn narrow_cost<R: Ring>(len: usize, normal: &Normal, spline: &Spline<
 /// Cost of [`magnitude`] for `len` elements.
 pub(crate) fn magnitude_cost<R: Ring>(len: usize, normal: &Normal) -> Cost {
     let steps = normal.thresholds.len();
-    let compare = if steps > 0 {
-        msb_cost(steps * len, normal.top + 1)
-    } else {
-        Cost::FREE
-    };
-    compare + bit_products_cost::<R>(steps * len) + reshare_cost::<R>(2 * len)
+    signs_cost(len, steps, normal.top + 1)
+        + bit_products_cost::<R>(steps * len)
+        + reshare_cost::<R>(2 * len)
 }

@@ -151,15 +151,33 @@ pub(crate) async fn bit_products<R: Ring>(
     }
     let mut products = bit_masks.split_off(bits.len());
     evaluate(role, bits, &bit_masks, x, run, &mut products);
-    let one = one::<R>(role);
-    for (at, mask) in bit_masks.iter_mut().enumerate() {
-        let bit = bit_of::<R>(role, bits, at);
-        *mask += bit * (one - *mask - *mask);
-    }
+    unmask(role, bits, &mut bit_masks);
     Ok(BitProducts {
         bits: bit_masks,
         products,
     })
+}
+
+/// The evaluators' parts of `bit` as a number; empty at party 0.
+///
+/// # Cost
+/// [`bit_factors_cost`]: 0 rounds, from party 0 an element for each bit.
+pub(crate) async fn bit_parts<R: Ring>(party: &Party, bits: &BitShare) -> Result<Vec<R>, Abort> {
+    let mut parts = deal(party, bits.len(), || mask_elements(bits)).await?;
+    match party.role() {
+        Role::P0 => parts.clear(),
+        role => unmask(role, bits, &mut parts),
+    }
+    Ok(parts)
+}
+
+/// An evaluator's parts of bits, in place of its shares of their masks.
+fn unmask<R: Ring>(role: Role, bits: &BitShare, masks: &mut [R]) {
+    let one = one::<R>(role);
+    for (at, mask) in masks.iter_mut().enumerate() {
+        let bit = bit_of::<R>(role, bits, at);
+        *mask += bit * (one - *mask - *mask);
+    }
 }
 
 /// The masks of numbers, times those of the bits that stand for runs of `run` of them.

@@ -1,10 +1,11 @@
 //! Sigmoid and hyperbolic tangent: splines that saturate.
 
+use crate::msb::{signs, signs_cost};
 use crate::reshare::{reshare, reshare_cost};
-use crate::select::{bit_products, bit_products_cost};
-use crate::{Abort, BitShare, Cost, Party, Share, Spline, msb, msb_cost, spline, spline_cost};
+use crate::select::{bit_factors_cost, bit_parts, bit_products, bit_products_cost};
+use crate::{Abort, Cost, Party, Share, Spline, spline, spline_cost};
 use trefoil_net::Role;
-use trefoil_ring::{Bits, Fixed, Ring};
+use trefoil_ring::{Fixed, Ring};
 
 /// A function that is `floor` below `-bound`, 1 above `bound`, and a spline between.
 pub(crate) struct Saturating<R> {
@@ -83,54 +84,37 @@ pub(crate) async fn saturating<R: Ring>(
     let (len, role) = (x.len(), party.role());
     let flat = x.clone().reshape(&[len]);
     let bound: R = format.encode(function.bound);
-    let (low, high) = (
-        flat.clone().add_constant(role, bound),
-        flat.clone().add_constant(role, -bound),
-    );
-    let ends = Share::new(
-        &[2 * len],
-        [low.mine(), high.mine()].concat(),
-        [low.next(), high.next()].concat(),
-    );
+    let ends = [-bound, bound];
     let (below, middle) = party
         .join(
-            async |p: &Party| msb(p, &ends, R::BITS).await,
+            async |p: &Party| signs(p, &flat, &ends, R::BITS).await,
             async |p: &Party| spline(p, &flat, &function.spline).await,
         )
         .await;
     let (below, middle) = (below?, middle?);
     let below_low = below.map(|bits| bits.extract(0..len));
     let below_high = below.map(|bits| bits.extract(len..2 * len));
-    // Below the lower end implies below the upper one, so the XOR is "between".
+    // Below the lower end implies below the upper one, so the XOR is "between", and what is below the upper end is between or
+    // below the lower: as numbers, `between * middle + low * floor + 1 - between - low`.
     let inside = below_low.xor(&below_high);
-    let above = below_high.not(role);
-    let bits = BitShare::new(
-        Bits::concat(&[inside.mine(), below_low.mine(), above.mine()]),
-        Bits::concat(&[inside.next(), below_low.next(), above.next()]),
-    );
-    let (floor, one) = (format.encode::<R>(function.floor), format.encode::<R>(1.0));
-    let constants = Share::public(
-        role,
-        &ndarray::ArrayD::from_shape_fn(vec![2 * len], |i| if i[0] < len { floor } else { one }),
-    );
-    let values = Share::new(
-        &[3 * len],
-        [middle.mine(), constants.mine()].concat(),
-        [middle.next(), constants.next()].concat(),
-    );
-    let products = bit_products(party, &bits, &values).await?.products;
+    let inside = bit_products(party, &inside, &middle).await?;
+    let low = bit_parts::<R>(party, &below_low).await?;
     let part = if role == Role::P0 {
         Vec::new()
     } else {
+        let scale = format.encode::<R>(1.0);
+        let below = format.encode::<R>(function.floor) - scale;
+        let above = if role == Role::P1 { scale } else { R::zero() };
         (0..len)
-            .map(|i| products[i] + products[len + i] + products[2 * len + i])
+            .map(|i| inside.products[i] + low[i] * below + above - inside.bits[i] * scale)
             .collect()
     };
     reshare(party, x.shape(), part).await
 }
 
 pub(crate) fn saturating_cost<R: Ring>(len: usize, function: &Saturating<R>) -> Cost {
-    msb_cost(2 * len, R::BITS).beside(spline_cost(len, &function.spline))
-        + bit_products_cost::<R>(3 * len)
+    signs_cost(len, 2, R::BITS).beside(spline_cost(len, &function.spline))
+        + bit_products_cost::<R>(len)
+        + bit_factors_cost::<R>(len)
         + reshare_cost::<R>(len)
 }
