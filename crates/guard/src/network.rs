@@ -187,17 +187,17 @@ impl<B: Ranged> Network<B> {
         let column = backend.reshape(scale, &[rows, 1]);
         let affine = async |backend: &B, value: &B::Tensor, layer: &Layer<B>| {
             let input = backend.concat(&[value, &column], 1);
-            backend.matmul(&input, &layer.joined).await
+            backend.matmul_late(&input, &layer.joined).await
         };
         let mut value = scaled.clone();
         let mut kept = Vec::with_capacity(hidden);
         let mut before_last = None;
         for (index, layer) in self.layers[..hidden].iter().enumerate() {
             let product = affine(backend, &value, layer).await?;
-            let negative = backend.is_negative_below(&product, self.bound()).await?;
+            let negative = backend.is_negative_late(&product, self.bound()).await?;
             let positive = backend.factors(&backend.not(&negative)).await?;
             if index + 1 < hidden {
-                value = backend.masked_by(&positive, &product).await?;
+                value = backend.masked_late(&positive, &product).await?;
             } else {
                 before_last = Some(product);
             }
@@ -207,10 +207,11 @@ impl<B: Ranged> Network<B> {
             unreachable!("a classifier has a hidden layer");
         };
         let forward = async |backend: &B| -> Result<B::Bits, B::Error> {
-            let value = backend.masked_by(last, &product).await?;
+            let value = backend.masked_late(last, &product).await?;
             let score = affine(backend, &value, &self.layers[hidden]).await?;
-            let score = backend.reshape(&score, &[rows]);
-            backend.is_negative_below(&score, self.bound()).await
+            let negative = backend.is_negative_late(&score, self.bound()).await?;
+            // One a row.
+            Ok(backend.parity(&negative))
         };
         if !gradient {
             let negative = forward(backend).await?;
@@ -218,12 +219,12 @@ impl<B: Ranged> Network<B> {
             return Ok(Pass { negative, gradient });
         }
         let back = async |backend: &B| -> Result<B::Tensor, B::Error> {
-            let mut g = self.seed(backend, rows);
-            for (positive, layer) in kept.iter().zip(&self.layers[..hidden]).rev() {
-                g = backend.masked_by(positive, &g).await?;
-                g = backend.matmul(&g, &layer.transposed).await?;
+            let mut g = backend.masked_by(last, &self.seed(backend, rows)).await?;
+            for (below, layer) in kept.iter().zip(&self.layers[1..hidden]).rev() {
+                let product = backend.matmul_late(&g, &layer.transposed).await?;
+                g = backend.masked_late(below, &product).await?;
             }
-            Ok(g)
+            backend.matmul(&g, &self.layers[0].transposed).await
         };
         let (negative, gradient) = backend.join(forward, back).await;
         Ok(Pass {

@@ -93,7 +93,12 @@ pub async fn matmul_truncated<R: Ring>(
     reshare_truncated(party, &shape, part, shift).await
 }
 
-fn matmul_parts<R: Ring>(party: &Party, x: &Share<R>, y: &Share<R>) -> (Vec<R>, [usize; 2]) {
+/// This party's part of a matrix product, and the product's shape.
+pub(crate) fn matmul_parts<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    y: &Share<R>,
+) -> (Vec<R>, [usize; 2]) {
     let ((m, k), (rows, n)) = (matrix(x), matrix(y));
     assert_eq!(k, rows, "inner dimensions of matmul");
     let block = (BLOCK_ELEMENTS / n.max(1)).max(BLOCK_ROWS);

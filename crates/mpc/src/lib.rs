@@ -39,6 +39,7 @@ mod step;
 mod terms;
 mod tiles;
 mod trunc;
+mod wide;
 
 pub use a2b::{a2b, a2b_cost};
 pub use abort::Abort;
@@ -79,3 +80,6 @@ pub use spline::{Spline, spline, spline_cost};
 pub use step::Step;
 pub use terms::{Term, sum_of, sum_of_cost};
 pub use trunc::{truncate, truncate_cost};
+pub use wide::{
+    Wide, matmul_wide, msb_wide, msb_wide_cost, multiply_wide, multiply_wide_cost, wide_cost,
+};

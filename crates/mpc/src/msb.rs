@@ -46,6 +46,20 @@ pub(crate) async fn signs<R: Ring>(
     thresholds: &[R],
     bits: u32,
 ) -> Result<BitShare, Abort> {
+    let known = match party.role() {
+        Role::P0 => x.mask(),
+        role => x.masked(role).to_vec(),
+    };
+    signs_of(party, &known, thresholds, bits).await
+}
+
+/// [`signs`] of values whose masks party 0 and whose masked values the evaluators know (`known`).
+pub(crate) async fn signs_of<R: Ring>(
+    party: &Party,
+    known: &[R],
+    thresholds: &[R],
+    bits: u32,
+) -> Result<BitShare, Abort> {
     assert!(
         (2..=R::BITS).contains(&bits),
         "the sign of {bits} bits in a ring of {}",
@@ -53,22 +67,19 @@ pub(crate) async fn signs<R: Ring>(
     );
     let low = bits as usize - 1;
     let lengths = Lengths {
-        each: x.len(),
+        each: known.len(),
         copies: thresholds.len(),
     };
     let len = lengths.all();
     if len == 0 {
         return Ok(BitShare::public(party.role(), &Bits::zeros(0)));
     }
-    let (addend, width) = match party.role() {
-        Role::P0 => (to_planes(&x.mask()), Bits::words_for(lengths.each)),
-        role => {
-            let masked = x.masked(role);
-            let moved = thresholds
-                .iter()
-                .flat_map(|&t| masked.iter().map(move |&m| m - t));
-            (to_planes(&moved.collect::<Vec<R>>()), Bits::words_for(len))
-        }
+    let (addend, width) = if party.role() == Role::P0 {
+        (to_planes(known), Bits::words_for(lengths.each))
+    } else {
+        let moved = thresholds.iter();
+        let moved = moved.flat_map(|&t| known.iter().map(move |&m| m - t));
+        (to_planes(&moved.collect::<Vec<R>>()), Bits::words_for(len))
     };
     let top = &addend[low * width..(low + 1) * width];
     let tree = Tree::of(low);

@@ -164,19 +164,27 @@ async fn reshare_truncated_tile<R: Ring>(
     part: Vec<R>,
     shift: u32,
 ) -> Result<Share<R>, Abort> {
-    let len = part.len();
-    let known = if party.role() == Role::P0 {
-        let mut r = party.draw::<R>(Role::P1, len);
-        let other = party.draw::<R>(Role::P2, len);
-        r.iter_mut().zip(other).for_each(|(a, b)| *a += b);
-        r.iter_mut().zip(part).for_each(|(a, b)| *a -= b);
-        party.pause().await;
-        r
-    } else {
-        let mask = party.draw::<R>(Role::P0, len);
-        add_up(party, part, |v, i| v + mask[i]).await?
-    };
+    let known = reshare_known(party, part).await?;
     trunc::truncate_masked(party, shape, known, shift).await
+}
+
+/// What each party knows of `z = v_1 + v_2 + offset` ([`reshare_offset`]) before it is shared: party 0 a uniform mask, the
+/// evaluators `z` plus that mask.
+///
+/// # Cost
+/// As [`reshare`].
+pub(crate) async fn reshare_known<R: Ring>(party: &Party, part: Vec<R>) -> Result<Vec<R>, Abort> {
+    let len = part.len();
+    if party.role() != Role::P0 {
+        let mask = party.draw::<R>(Role::P0, len);
+        return add_up(party, part, |v, i| v + mask[i]).await;
+    }
+    let mut r = party.draw::<R>(Role::P1, len);
+    let other = party.draw::<R>(Role::P2, len);
+    r.iter_mut().zip(other).for_each(|(a, b)| *a += b);
+    r.iter_mut().zip(part).for_each(|(a, b)| *a -= b);
+    party.pause().await;
+    Ok(r)
 }
 
 /// Cost of [`reshare_truncated`] for `len` elements.

@@ -49,6 +49,23 @@ pub struct BitFactors<R> {
     masks: Vec<R>,
 }
 
+impl<R: Ring> BitFactors<R> {
+    /// Bits.
+    pub(crate) fn len(&self) -> usize {
+        self.bits.len()
+    }
+
+    /// The masks at party 0, shares of them at the evaluators.
+    pub(crate) fn masks(&self) -> &[R] {
+        &self.masks
+    }
+
+    /// What an evaluator knows of bit `at`: its masked value, and the share of its mask.
+    pub(crate) fn evaluate(&self, role: Role, at: usize) -> (R, R) {
+        (bit_of(role, &self.bits, at), self.masks[at])
+    }
+}
+
 /// Prepare `bits` for [`multiply_factors`], any number of times.
 ///
 /// # Security

@@ -3,8 +3,9 @@
 use super::{LEN, any, low_bits, signed};
 use crate::Entry;
 use trefoil_mpc::{
-    a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_factors, bit_to_arithmetic, less_than, max,
-    msb, multiply_bit, multiply_factors, relu, select,
+    Term, a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_factors, bit_to_arithmetic, less_than,
+    matmul_wide, max, msb, msb_wide, multiply_bit, multiply_factors, multiply_wide, relu, select,
+    sum_of,
 };
 use trefoil_ring::{Z32, Z64};
 
@@ -96,6 +97,44 @@ fn choices_and_maxima() -> Vec<Entry> {
                 let factors = bit_factors(p, &low_bits(&x.shares[0])).await?;
                 multiply_factors(p, &factors, &x.shares[1]).await?;
                 multiply_factors(p, &factors, &x.shares[2]).await.map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "product rounded late, its sign, and behind a bit",
+            &[
+                "trefoil_mpc::matmul_wide",
+                "trefoil_mpc::msb_wide",
+                "trefoil_mpc::multiply_wide",
+            ],
+            signed(&[&[LEN, 1], &[1, 1], &[LEN]], 28),
+            async |p, x| {
+                let wide = matmul_wide(p, &x.shares[0], &x.shares[1], 20).await?;
+                msb_wide(p, &wide, 40).await?;
+                let factors = bit_factors(p, &low_bits(&x.shares[2])).await?;
+                multiply_wide(p, &factors, &wide).await.map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "sum of a product and of numbers behind bits, truncated",
+            &["trefoil_mpc::sum_of"],
+            signed(&[&[LEN], &[LEN], &[LEN]], 28),
+            async |p, x| {
+                let bits = low_bits(&x.shares[0]);
+                let terms = [
+                    Term::Product(&x.shares[0], &x.shares[1]),
+                    Term::Masked(&bits, &x.shares[2]),
+                ];
+                sum_of(p, &[LEN], &terms, 20).await.map(drop)
+            },
+        ),
+        Entry::new::<Z64>(
+            "sum of numbers behind bits",
+            &["trefoil_mpc::sum_of"],
+            any(&[&[LEN], &[LEN], &[LEN]]),
+            async |p, x| {
+                let bits = low_bits(&x.shares[0]);
+                let terms = [1, 2].map(|i| Term::Masked(&bits, &x.shares[i]));
+                sum_of(p, &[LEN], &terms, 0).await.map(drop)
             },
         ),
         Entry::new::<Z64>(

@@ -1,10 +1,10 @@
 //! Products.
 
-use crate::any;
+use crate::{any, low_bits};
 use std::num::Wrapping;
 use trefoil_mpc::{
-    bilinear_cost, bilinear_truncated_cost, conv2d, conv2d_truncated, dot, matmul,
-    matmul_truncated, mul, mul_truncated,
+    Term, bilinear_cost, bilinear_truncated_cost, conv2d, conv2d_truncated, dot, matmul,
+    matmul_truncated, mul, mul_truncated, sum_of, sum_of_cost,
 };
 use trefoil_ring::{Conv2d, Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};
@@ -233,4 +233,52 @@ fn conv2d_with_bias_truncated() {
             ])
         },
     );
+}
+
+/// A product, numbers behind a bit each, and numbers of which three share a bit.
+fn sum_of_terms(name: &str, size: u32, shift: u32) {
+    const LEN: usize = 132;
+    contract::<Z64>(
+        &Contract {
+            name,
+            shapes: &[&[LEN], &[LEN], &[LEN], &[LEN / 3]],
+            values: &crate::signed(size),
+            small: &[&[3], &[3], &[3], &[1]],
+            oracle: &|inputs, outputs| {
+                let bit = |x: Z64| x.to_i64() & 1;
+                for i in 0..LEN {
+                    let [x, y, z] = [0, 1, 2].map(|input| inputs[input][i]);
+                    let masked = bit(x) * z.to_i64() + bit(inputs[3][i / 3]) * y.to_i64();
+                    let sum = x.to_i64() * y.to_i64() + (masked << shift);
+                    let off = outputs[0][i].to_i64() - (sum >> shift);
+                    assert!(off == 0 || (off == 1 && shift > 0), "off by {off}");
+                    assert_eq!(outputs[1][i].to_i64(), masked);
+                }
+            },
+            cost: &|s| {
+                let masked = [s[0][0], s[3][0]];
+                sum_of_cost::<Z64>(s[0][0], 1, &masked, shift)
+                    + sum_of_cost::<Z64>(s[0][0], 0, &masked, 0)
+            },
+        },
+        async |p, x| {
+            let (bits, runs) = (low_bits(&x[0]), low_bits(&x[3]));
+            let product = || Term::Product(&x[0], &x[1]);
+            let masked = || [Term::Masked(&bits, &x[2]), Term::Masked(&runs, &x[1])];
+            let [first, second] = masked();
+            let shape = x[0].shape();
+            let all = sum_of(p, shape, &[first, product(), second], shift).await?;
+            Ok(vec![all, sum_of(p, shape, &masked(), 0).await?])
+        },
+    );
+}
+
+#[test]
+fn sum_of_truncated_terms() {
+    sum_of_terms("sum of terms, truncated by 20", 28, 20);
+}
+
+#[test]
+fn sum_of_exact_terms() {
+    sum_of_terms("sum of terms", 28, 0);
 }

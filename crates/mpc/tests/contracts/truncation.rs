@@ -1,6 +1,10 @@
 //! Truncation: its contract, and its statistics over the whole range.
 
-use trefoil_mpc::{truncate, truncate_cost};
+use crate::{as_numbers, low_bits};
+use trefoil_mpc::{
+    bit_factors, bit_factors_cost, bit_to_arithmetic_cost, matmul_wide, msb_wide, msb_wide_cost,
+    multiply_wide, multiply_wide_cost, truncate, truncate_cost, wide_cost,
+};
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, Random, World, contract, reconstruct};
 
@@ -40,6 +44,65 @@ fn truncate_64_far() {
 #[test]
 fn truncate_32() {
     truncation::<Z32>("truncate by 10, 32 bits", 10);
+}
+
+/// A product that is compared and multiplied with a bit before it is rounded.
+fn rounded_late<R: Ring>(name: &str, size: u32, shift: u32) {
+    let (depth, compared) = (7, 2 * size + 4 - shift);
+    contract::<R>(
+        &Contract {
+            name,
+            shapes: &[&[5, depth], &[depth, 26], &[130]],
+            values: &crate::signed(size),
+            small: &[&[1, 2], &[2, 3], &[3]],
+            oracle: &|inputs, outputs| {
+                let columns = inputs[2].len() / 5;
+                for (i, bit) in inputs[2].iter().enumerate() {
+                    let (row, column) = (i / columns, i % columns);
+                    let terms = (0..depth).map(|k| {
+                        let (x, y) = (inputs[0][row * depth + k], inputs[1][k * columns + column]);
+                        x.to_i64() * y.to_i64()
+                    });
+                    let (sum, kept) = (terms.sum::<i64>(), outputs[0][i].to_i64());
+                    let negative = outputs[1][i].to_u64() == 1;
+                    let off = |rounded: i64| rounded - (sum >> shift);
+                    if bit.to_u64() & 1 == 0 {
+                        assert_eq!(kept, 0);
+                        assert!(negative == (sum < 0) || off(0) == 1, "the sign of {sum}");
+                    } else {
+                        assert!((0..2).contains(&off(kept)), "{sum} / 2^{shift}: {kept}");
+                        assert_eq!(negative, kept < 0, "the sign of {sum}, rounded to {kept}");
+                    }
+                }
+            },
+            cost: &|s| {
+                let len = s[2][0];
+                wide_cost::<R>(len)
+                    + msb_wide_cost(len, compared)
+                    + bit_factors_cost::<R>(len)
+                    + multiply_wide_cost::<R>(len, shift)
+                    + bit_to_arithmetic_cost::<R>(len)
+            },
+        },
+        async |p, x| {
+            let wide = matmul_wide(p, &x[0], &x[1], shift).await?;
+            let factors = bit_factors(p, &low_bits(&x[2])).await?;
+            let kept = multiply_wide(p, &factors, &wide).await?;
+            let negative = msb_wide(p, &wide, compared).await?;
+            let negative = as_numbers(p, &negative).await?;
+            Ok([vec![kept], negative].concat())
+        },
+    );
+}
+
+#[test]
+fn rounded_late_64() {
+    rounded_late::<Z64>("rounded late, 64 bits", 26, 20);
+}
+
+#[test]
+fn rounded_late_32() {
+    rounded_late::<Z32>("rounded late, 32 bits", 12, 10);
 }
 
 /// Ten million values over the whole stated range: no gross error, error below a unit, no bias.

@@ -36,6 +36,8 @@ pub trait Ranged: Backend {
     type Factors: Clone;
     /// What [`Ranged::indicator`] makes of bits.
     type Indicator: Clone;
+    /// What [`Ranged::matmul_late`] makes of tensors.
+    type Late: Clone;
 
     /// The shape of bits.
     fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
@@ -73,6 +75,22 @@ pub trait Ranged: Backend {
         &self,
         factors: &Self::Factors,
         x: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
+    /// [`Backend::matmul`], to be rounded where it is used: [`Ranged::is_negative_late`] and [`Ranged::masked_late`], which see the
+    /// same rounding, do not wait for it.
+    async fn matmul_late(
+        &self,
+        x: &Self::Tensor,
+        y: &Self::Tensor,
+    ) -> Result<Self::Late, Self::Error>;
+    /// [`Ranged::is_negative_below`] of such a product.
+    async fn is_negative_late(&self, x: &Self::Late, bound: f64)
+    -> Result<Self::Bits, Self::Error>;
+    /// [`Ranged::masked_by`] of such a product.
+    async fn masked_late(
+        &self,
+        factors: &Self::Factors,
+        x: &Self::Late,
     ) -> Result<Self::Tensor, Self::Error>;
     /// The bits (rows × n) as exact numbers 0 and 1: worth it for rows that are read or written at a secret place many
     /// times.

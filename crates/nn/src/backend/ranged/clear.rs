@@ -41,6 +41,7 @@ impl Ranged for Clear {
     type RowScale = ArrayD<f64>;
     type Factors = ArrayD<bool>;
     type Indicator = ArrayD<bool>;
+    type Late = ArrayD<f64>;
 
     fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
         bits.shape().to_vec()
@@ -76,6 +77,23 @@ impl Ranged for Clear {
         Ok(bits.clone())
     }
     async fn masked_by(
+        &self,
+        bits: &ArrayD<bool>,
+        x: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        self.masked(bits, x).await
+    }
+    async fn matmul_late(
+        &self,
+        x: &ArrayD<f64>,
+        y: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        self.matmul(x, y).await
+    }
+    async fn is_negative_late(&self, x: &ArrayD<f64>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+        self.is_negative(x).await
+    }
+    async fn masked_late(
         &self,
         bits: &ArrayD<bool>,
         x: &ArrayD<f64>,

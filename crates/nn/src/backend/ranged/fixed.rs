@@ -14,6 +14,7 @@ impl<R: Ring> Ranged for Fixed<R> {
     type RowScale = ArrayD<f64>;
     type Factors = ArrayD<bool>;
     type Indicator = ArrayD<bool>;
+    type Late = ArrayD<R>;
 
     fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
         bits.shape().to_vec()
@@ -45,6 +46,19 @@ impl<R: Ring> Ranged for Fixed<R> {
         Ok(bits.clone())
     }
     async fn masked_by(&self, bits: &ArrayD<bool>, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        self.masked(bits, x).await
+    }
+    async fn matmul_late(&self, x: &ArrayD<R>, y: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        self.matmul(x, y).await
+    }
+    async fn is_negative_late(&self, x: &ArrayD<R>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+        self.is_negative(x).await
+    }
+    async fn masked_late(
+        &self,
+        bits: &ArrayD<bool>,
+        x: &ArrayD<R>,
+    ) -> Result<ArrayD<R>, Infallible> {
         self.masked(bits, x).await
     }
     async fn indicator(&self, bits: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {

@@ -1,15 +1,15 @@
 //! What the operations with ranges cost on shares.
 
-use super::secure::{divisors, exponents, largest_norm, width};
+use super::secure::{divisors, exponents, largest_norm, late_width, width};
 use super::{Ranged, Term};
 use crate::backend::Priced;
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
     and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
-    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
-    multiply_factors_cost, multiply_runs_cost, scale_rows_cost, sum_of_cost, truncate_cost,
-    unit_rows_cost,
+    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, msb_wide_cost, multiply_bit_cost,
+    multiply_factors_cost, multiply_runs_cost, multiply_wide_cost, scale_rows_cost, sum_of_cost,
+    truncate_cost, unit_rows_cost, wide_cost,
 };
 use trefoil_ring::{Ring, power_of_two};
 
@@ -27,6 +27,7 @@ impl<R: Ring> Ranged for Priced<R> {
     type RowScale = ();
     type Factors = Vec<usize>;
     type Indicator = Vec<usize>;
+    type Late = Vec<usize>;
 
     fn bits_shape(&self, bits: &Vec<usize>) -> Vec<usize> {
         bits.clone()
@@ -76,6 +77,26 @@ impl<R: Ring> Ranged for Priced<R> {
     async fn masked_by(&self, bits: &Vec<usize>, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         assert_eq!(bits, x, "operands of masked_by");
         self.add_cost(multiply_factors_cost::<R>(elements(x)));
+        Ok(x.clone())
+    }
+    async fn matmul_late(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(x[1], y[0], "operands of a matrix product");
+        self.add_cost(wide_cost::<R>(x[0] * y[1]));
+        Ok(vec![x[0], y[1]])
+    }
+    async fn is_negative_late(&self, x: &Vec<usize>, bound: f64) -> Result<Vec<usize>, Infallible> {
+        let width = late_width::<R>(self.format(), bound);
+        self.add_cost(msb_wide_cost(elements(x), width));
+        Ok(x.clone())
+    }
+    async fn masked_late(
+        &self,
+        bits: &Vec<usize>,
+        x: &Vec<usize>,
+    ) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(bits, x, "operands of masked_late");
+        let shift = self.format().fraction_bits;
+        self.add_cost(multiply_wide_cost::<R>(elements(x), shift));
         Ok(x.clone())
     }
     async fn indicator(&self, bits: &Vec<usize>) -> Result<Vec<usize>, Infallible> {

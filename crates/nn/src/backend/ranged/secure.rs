@@ -6,9 +6,10 @@ use crate::secure::{Secure, SharedBits};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, and,
+    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Wide, and,
     argmax_one_hot_lean, bit_factors, bit_to_arithmetic, divide_rows, divide_scaled, dot,
-    exp_scaled, msb, mul, multiply_bit, multiply_factors, scale_rows, sum_of, truncate, unit_rows,
+    exp_scaled, matmul_wide, msb, msb_wide, mul, multiply_bit, multiply_factors, multiply_wide,
+    scale_rows, sum_of, truncate, unit_rows,
 };
 use trefoil_ring::{Bits, Fixed as Format, Ring};
 
@@ -17,6 +18,11 @@ pub(super) fn width<R: Ring>(format: Format, bound: f64) -> u32 {
     assert!(bound > 0.0, "values below {bound}");
     let bits = bound.log2().ceil() + f64::from(format.fraction_bits) + 1.0;
     (bits.max(2.0) as u32).min(R::BITS)
+}
+
+/// Bits that a comparison looks at for values below `bound` that are still to be rounded.
+pub(super) fn late_width<R: Ring>(format: Format, bound: f64) -> u32 {
+    width::<R>(format, bound).min(R::BITS - format.fraction_bits)
 }
 
 /// The range of an exponential.
@@ -75,6 +81,7 @@ impl<R: Ring> Ranged for Secure<R> {
     type Factors = BitFactors<R>;
     /// The bits as ring elements.
     type Indicator = Share<R>;
+    type Late = Wide<R>;
 
     fn bits_shape(&self, bits: &SharedBits) -> Vec<usize> {
         bits.shape.clone()
@@ -140,6 +147,19 @@ impl<R: Ring> Ranged for Secure<R> {
     }
     async fn masked_by(&self, factors: &BitFactors<R>, x: &Share<R>) -> Result<Share<R>, Abort> {
         multiply_factors(self.party(), factors, x).await
+    }
+    async fn matmul_late(&self, x: &Share<R>, y: &Share<R>) -> Result<Wide<R>, Abort> {
+        matmul_wide(self.party(), x, y, self.format().fraction_bits).await
+    }
+    async fn is_negative_late(&self, x: &Wide<R>, bound: f64) -> Result<SharedBits, Abort> {
+        let bits = msb_wide(self.party(), x, late_width::<R>(self.format(), bound)).await?;
+        Ok(SharedBits {
+            shape: x.shape().to_vec(),
+            bits,
+        })
+    }
+    async fn masked_late(&self, factors: &BitFactors<R>, x: &Wide<R>) -> Result<Share<R>, Abort> {
+        multiply_wide(self.party(), factors, x).await
     }
     async fn indicator(&self, bits: &SharedBits) -> Result<Share<R>, Abort> {
         let numbers = bit_to_arithmetic::<R>(self.party(), &bits.bits).await?;

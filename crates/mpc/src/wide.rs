@@ -1,0 +1,211 @@
+//! Products that are rounded late: what becomes of them decides how.
+
+use crate::bilinear::matmul_parts;
+use crate::gates::packed_bytes;
+use crate::msb::signs_of;
+use crate::packed::{bytes_of, pack, read, unpack, write};
+use crate::reshare::{from_bytes, reshare, reshare_cost, reshare_known, to_bytes};
+use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step, msb_cost};
+use trefoil_net::Role;
+use trefoil_ring::Ring;
+
+/// Sums of products that have not been truncated yet.
+///
+/// Party 0 knows a mask `r` of each, the evaluators `c = z + r`. Then `z / 2^shift` is `c / 2^shift - r / 2^shift`, rounded as
+/// by [`crate::truncate`], up to a multiple of `2^(bits - shift)`: enough for a comparison, and for a product with a bit
+/// the correction is dealt along with the product's masks. So neither waits for a truncation.
+#[derive(Clone)]
+pub struct Wide<R> {
+    shape: Vec<usize>,
+    known: Vec<R>,
+    shift: u32,
+}
+
+impl<R> Wide<R> {
+    /// Dimensions.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+}
+
+/// [`crate::matmul`], to be truncated by `shift` bits.
+///
+/// # Security
+/// Semi-honest, see [`crate`]: what each evaluator receives is masked by a draw that it does not know.
+///
+/// # Range
+/// As [`crate::truncate`], for the product.
+///
+/// # Cost
+/// [`wide_cost`] of m n: 1 round, an element from each evaluator.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub async fn matmul_wide<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    y: &Share<R>,
+    shift: u32,
+) -> Result<Wide<R>, Abort> {
+    let (part, shape) = matmul_parts(party, x, y);
+    Ok(Wide {
+        shape: shape.to_vec(),
+        known: reshare_known(party, part).await?,
+        shift,
+    })
+}
+
+/// Cost of a [`Wide`] of `len` elements.
+pub fn wide_cost<R: Ring>(len: usize) -> Cost {
+    reshare_cost::<R>(len)
+}
+
+/// [`crate::msb`] of the truncated values.
+///
+/// # Range
+/// As [`crate::msb`], of the truncated values; `bits` is at most those of the ring less the shift.
+///
+/// # Cost
+/// [`msb_cost`]: no round for the truncation.
+pub async fn msb_wide<R: Ring>(party: &Party, x: &Wide<R>, bits: u32) -> Result<BitShare, Abort> {
+    assert!(
+        bits + x.shift <= R::BITS,
+        "the sign of {bits} bits above {} in a ring of {}",
+        x.shift,
+        R::BITS
+    );
+    let known = x.known.iter().map(|v| v.shift_right(x.shift));
+    let known: Vec<R> = match party.role() {
+        Role::P0 => known.map(|v| -v).collect(),
+        _ => known.collect(),
+    };
+    signs_of(party, &known, &[R::zero()], bits).await
+}
+
+/// Cost of [`msb_wide`] for `len` elements.
+pub fn msb_wide_cost(len: usize, bits: u32) -> Cost {
+    msb_cost(len, bits)
+}
+
+/// The truncated values where the bit is set, else 0.
+///
+/// # Protocol
+/// With `c' = c / 2^shift`, `r' = -r / 2^shift`, the top bit `t` of `r`, the bit's mask `l` and masked value `m`, and the public
+/// `w` of [`crate::truncate`], the result is `(m + (1 - 2m) l) (c' + r' + w t 2^(bits - shift))`: linear in `l`, `r'`, `t`, `l r'` and
+/// `l t`, all of which party 0 deals.
+///
+/// # Security
+/// Semi-honest, see [`crate`]: the dealt shares enter local sums only, and the result is masked afresh.
+///
+/// # Range and error
+/// As [`crate::truncate`].
+///
+/// # Cost
+/// [`multiply_wide_cost`]: 1 round, one element from each evaluator; from party 0 two elements and twice `shift` bits.
+///
+/// # Panics
+/// If there are not as many bits as elements.
+pub async fn multiply_wide<R: Ring>(
+    party: &Party,
+    factors: &BitFactors<R>,
+    x: &Wide<R>,
+) -> Result<Share<R>, Abort> {
+    let (len, shift, known) = (x.known.len(), x.shift, &x.known);
+    assert_eq!(factors.len(), len, "operands of a bit product");
+    let dealt = deal(party, factors, x).await?;
+    let mut part = Vec::new();
+    if party.role() != Role::P0 {
+        let first = party.role() == Role::P1;
+        let half = R::one().shift_left(R::BITS - 2);
+        let lift = |wrap: u64| R::from_u64(wrap).shift_left(R::BITS - shift);
+        let each = known.iter().enumerate().map(|(i, &c)| {
+            let moved = c + half;
+            let down = moved.shift_right(shift) - half.shift_right(shift);
+            let may_wrap = R::from_u64(u64::from(!moved.is_negative()));
+            let (bit, mask) = factors.evaluate(party.role(), i);
+            let kept = mask * down + dealt.kept[i] + may_wrap * lift(dealt.wrap(1, i, shift));
+            let whole = if first { down } else { R::zero() };
+            let whole = whole + dealt.whole[i] + may_wrap * lift(dealt.wrap(0, i, shift));
+            // Without a branch: masked bits are random.
+            kept + bit * (whole - kept - kept)
+        });
+        part = each.collect();
+    }
+    reshare(party, &x.shape, part).await
+}
+
+/// Cost of [`multiply_wide`] for `len` elements truncated by `shift` bits.
+pub fn multiply_wide_cost<R: Ring>(len: usize, shift: u32) -> Cost {
+    let dealt = 2 * len * R::BYTES + packed_bytes(shift as usize, 2 * len);
+    Cost::new(0, [dealt, 0, 0]) + reshare_cost::<R>(len)
+}
+
+/// An evaluator's shares of what belongs to the masks: of the truncated masks and of their products with the bits' masks; and
+/// in `wraps`, in whole bytes modulo `2^shift`, of the masks' top bits and their products, one behind the other.
+struct Dealt<R> {
+    whole: Vec<R>,
+    kept: Vec<R>,
+    wraps: Vec<u8>,
+}
+
+impl<R> Dealt<R> {
+    /// The share of a top bit (`which` 0) or of its product (1).
+    fn wrap(&self, which: usize, i: usize, shift: u32) -> u64 {
+        let bytes = bytes_of(shift);
+        let at = (which * self.whole.len() + i) * bytes;
+        read(&self.wraps[at..at + bytes])
+    }
+}
+
+async fn deal<R: Ring>(
+    party: &Party,
+    factors: &BitFactors<R>,
+    x: &Wide<R>,
+) -> Result<Dealt<R>, Abort> {
+    let (len, shift) = (x.known.len(), x.shift);
+    let bytes = bytes_of(shift);
+    let draw = |peer| {
+        let numbers = party.draw::<R>(peer, 2 * len);
+        let mut wraps = vec![0; 2 * len * bytes];
+        party.fill(peer, &mut wraps);
+        (numbers, wraps)
+    };
+    let (mut numbers, wraps) = match party.role() {
+        Role::P0 => {
+            let (mut numbers, mut wraps) = draw(Role::P1);
+            let masks = factors.masks();
+            for (i, &r) in x.known.iter().enumerate() {
+                let (truncated, top) = (-r.shift_right(shift), u64::from(r.is_negative()));
+                let values = [
+                    (truncated, top),
+                    (masks[i] * truncated, masks[i].to_u64() * top),
+                ];
+                for (which, (number, top)) in values.into_iter().enumerate() {
+                    let at = which * len + i;
+                    numbers[at] = number - numbers[at];
+                    let wrap = &mut wraps[at * bytes..(at + 1) * bytes];
+                    write(wrap, top.wrapping_sub(read(wrap)));
+                }
+            }
+            let mut message = to_bytes(&numbers);
+            message.extend(pack(&wraps, shift));
+            party.post(Role::P2, Step::Deal, message);
+            return Ok(Dealt {
+                whole: Vec::new(),
+                kept: Vec::new(),
+                wraps: Vec::new(),
+            });
+        }
+        Role::P1 => draw(Role::P0),
+        Role::P2 => {
+            let packed = packed_bytes(shift as usize, 2 * len);
+            let total = 2 * len * R::BYTES + packed;
+            let mut elements = party.take(Role::P0, Step::Deal, total).await?;
+            let wraps = elements.split_off(2 * len * R::BYTES);
+            (from_bytes(&elements), unpack(&wraps, 2 * len, shift))
+        }
+    };
+    let kept = numbers.split_off(len);
+    let whole = numbers;
+    Ok(Dealt { whole, kept, wraps })
+}
