@@ -9,7 +9,8 @@ use trefoil_ring::{Ring, Z32};
 /// row; n bit vectors of length rows, concatenated. Differences must stay within `±2^(bits-1)`.
 ///
 /// # Protocol
-/// The tournament of [`crate::max`]; a slot is the maximum if it won in its group and its group did above. Where
+/// The tournament of [`crate::max`]; a slot is the maximum if it won on every level, which is found level by level, beside
+/// the next one's comparisons. Where
 /// differences fit 32 bits they are all that is looked at, and the values are taken modulo `2^32`.
 ///
 /// # Security
@@ -26,7 +27,7 @@ pub async fn argmax_one_hot<R: Ring>(
     tournament(party, x, bits, &sizes).await
 }
 
-/// [`argmax_one_hot`] by pairs, whatever the sizes: n - 1 comparisons a row, and 5 rounds for each doubling of n. For
+/// [`argmax_one_hot`] by pairs, whatever the sizes: n - 1 comparisons a row, and 4 rounds for each doubling of n. For
 /// callers that have rounds to spare beside it and want its bytes to grow linearly in n.
 ///
 /// # Cost
@@ -74,35 +75,51 @@ async fn tournament_in<R: Ring>(
 ) -> Result<BitShare, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
     let mut x = x.clone();
-    let mut levels = Vec::new();
+    // Whether each slot has won on all levels but the last of these, and who won there.
+    let mut won: Option<Vec<BitShare>> = None;
+    let mut last: Option<(Vec<BitShare>, usize)> = None;
+    let mut slot_size = 1;
     for (i, &size) in sizes.iter().enumerate() {
-        let (winners, first) = level(party, &x, bits, size, i + 1 < sizes.len()).await?;
-        levels.push(first);
+        let level = async |party: &Party| {
+            let values = i + 1 < sizes.len();
+            level(party, &x, bits, size, values).await
+        };
+        let climb = async |party: &Party| climb(party, rows, won.take(), last.take()).await;
+        let (level, climbed) = party.join(level, climb).await;
+        let (winners, first) = level?;
+        won = climbed?;
+        last = Some((first, slot_size));
+        slot_size *= size;
         if let Some(winners) = winners {
             x = winners;
         }
     }
-    let Some(mut won) = levels.pop() else {
-        return Ok(BitShare::public(
-            party.role(),
-            &(0..n * rows).map(|_| true).collect(),
-        ));
+    let all = || (0..n * rows).map(|_| true).collect();
+    let won = climb(party, rows, won, last).await?;
+    Ok(won.map_or_else(
+        || BitShare::public(party.role(), &all()),
+        |won| concat(&won),
+    ))
+}
+
+/// Which slots have won on all levels so far, from those of the levels before and the winners of a level, whose slots stand
+/// for so many of the first level each. It runs beside the comparisons of the next level.
+async fn climb(
+    party: &Party,
+    rows: usize,
+    won: Option<Vec<BitShare>>,
+    last: Option<(Vec<BitShare>, usize)>,
+) -> Result<Option<Vec<BitShare>>, Abort> {
+    let (Some(won), Some((first, size))) = (&won, &last) else {
+        return Ok(last.map(|(first, _)| first));
     };
-    for (first, &size) in levels.iter().zip(sizes).rev() {
-        let both = first.iter().enumerate().map(|(slot, first)| {
-            vec![
-                Planes::from_share(first),
-                Planes::from_share(&won[slot / size]),
-            ]
-        });
-        let done = and_all(party, rows, both.collect()).await?;
-        won = done
-            .into_iter()
-            .flatten()
-            .map(|plane| plane.to_share(0))
-            .collect();
-    }
-    Ok(concat(&won))
+    let both = won.iter().enumerate().map(|(slot, won)| {
+        let first = &first[slot / size];
+        vec![Planes::from_share(won), Planes::from_share(first)]
+    });
+    let done = and_all(party, rows, both.collect()).await?;
+    let done = done.into_iter().flatten();
+    Ok(Some(done.map(|plane| plane.to_share(0)).collect()))
 }
 
 /// Cost of [`argmax_one_hot`] over n × rows.
@@ -116,14 +133,16 @@ fn tournament_cost<R: Ring>(n: usize, rows: usize, bits: u32, sizes: &[usize]) -
     } else {
         level_cost::<R>
     };
+    let climb = and_all_cost(rows, vec![2; n]);
     let mut cost = Cost::FREE;
     let mut slots = n;
     for (i, &size) in sizes.iter().enumerate() {
-        cost = cost + level_cost(slots, rows, bits, size, i + 1 < sizes.len());
-        if i + 1 < sizes.len() {
-            cost = cost + and_all_cost(rows, vec![2; slots]);
-        }
+        let level = level_cost(slots, rows, bits, size, i + 1 < sizes.len());
+        cost = cost + if i > 1 { level.beside(climb) } else { level };
         slots = slots.div_ceil(size);
+    }
+    if sizes.len() > 1 {
+        cost = cost + climb;
     }
     cost
 }

@@ -289,7 +289,7 @@ fn argmax_of_ten() {
 
 #[test]
 fn argmax_of_ten_in_many_rows() {
-    positions("argmax of 10, 600 rows", 10, 600, 14);
+    positions("argmax of 10, 600 rows", 10, 600, 13);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use crate::{any, close, reals};
 use trefoil_mpc::{
-    ExpRange, Positive, Spline, exp, exp_cost, lookup, lookup_cost, reciprocal, reciprocal_cost,
-    rsqrt, rsqrt_cost, sigmoid, sigmoid_cost, softmax, softmax_cost, spline, spline_cost, tanh,
-    tanh_cost,
+    ExpRange, Positive, Share, Spline, divide_rows, divide_rows_cost, divide_scaled,
+    divide_scaled_cost, exp, exp_cost, lookup, lookup_cost, reciprocal, reciprocal_cost, rsqrt,
+    rsqrt_cost, scale_rows, scale_rows_cost, sigmoid, sigmoid_cost, softmax, softmax_cost, spline,
+    spline_cost, tanh, tanh_cost, unit_rows, unit_rows_cost,
 };
 use trefoil_ring::{Fixed, Ring, Z32, Z64};
 use trefoil_testkit::{Contract, Random, contract};
@@ -473,4 +474,106 @@ fn softmax_of_known_failures() {
             );
         }
     }
+}
+
+/// Rows by their norms, from the shortest rows to long ones.
+fn units(name: &str, columns: usize) {
+    const ROWS: usize = 40;
+    let format = Fixed::new(20);
+    contract::<Z64>(
+        &Contract {
+            name,
+            shapes: &[&[ROWS, columns]],
+            values: &|random, shapes| {
+                let rows = shapes[0][0];
+                let row =
+                    |row: usize| random.signed::<Z64>(columns, 4 + 20 * row as u32 / ROWS as u32);
+                let mut values: Vec<Z64> = (0..rows).flat_map(row).collect();
+                // A row of zeros stays one.
+                values[..columns].fill(Z64::from_u64(0));
+                vec![values]
+            },
+            small: &[&[2, columns]],
+            oracle: &|inputs, outputs| {
+                let rows = inputs[0].chunks_exact(columns);
+                for (x, unit) in rows.zip(outputs[0].chunks_exact(columns)) {
+                    let x: Vec<f64> = x.iter().map(|&v| format.decode(v)).collect();
+                    let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt();
+                    for (v, &unit) in x.iter().zip(unit) {
+                        let exact = if norm > 0.0 { v / norm } else { 0.0 };
+                        let off = (format.decode(unit) - exact).abs();
+                        assert!(off < 3.0 * format.ulp(), "{v} of {norm}: off by {off}");
+                    }
+                }
+            },
+            cost: &|s| unit_rows_cost::<Z64>(s[0][0], s[0][1], format),
+        },
+        async |p, x| Ok(vec![unit_rows(p, &x[0], format).await?]),
+    );
+}
+
+#[test]
+fn rows_by_their_norms() {
+    units("rows by their norms", 10);
+    units("wide rows by their norms", 70);
+}
+
+#[test]
+fn rows_by_their_sums() {
+    const COLUMNS: usize = 9;
+    let format = Fixed::new(20);
+    let range = Positive { low: 18, high: 28 };
+    let totals = |x: &[Z64]| -> Vec<f64> {
+        let rows = x.chunks_exact(COLUMNS);
+        rows.map(|row| row.iter().map(|&v| format.decode(v)).sum())
+            .collect()
+    };
+    contract::<Z64>(
+        &Contract {
+            name: "rows by their sums",
+            shapes: &[&[50, COLUMNS]],
+            values: &|random, shapes| {
+                let count = shapes[0].iter().product();
+                let values = (0..count).map(|i| {
+                    let size = 18 + i / COLUMNS % 6;
+                    Z64::from_u64((1 << 17) + random.word() % (1 << size))
+                });
+                vec![values.collect()]
+            },
+            small: &[&[2, COLUMNS]],
+            oracle: &|inputs, outputs| {
+                for (row, total) in totals(&inputs[0]).into_iter().enumerate() {
+                    for i in row * COLUMNS..(row + 1) * COLUMNS {
+                        let [x, scaled, share, at_once] =
+                            [inputs[0][i], outputs[0][i], outputs[1][i], outputs[2][i]]
+                                .map(|v| format.decode(v));
+                        let scale = total.log2().floor() + 1.0;
+                        let off = (scaled - x / scale.exp2()).abs();
+                        assert!(off < 2.0 * format.ulp(), "{x} of {total}: {scaled}");
+                        for share in [share, at_once] {
+                            let off = (share - x / total).abs();
+                            assert!(off < 4.0 * format.ulp(), "{x} of {total}: {share}");
+                        }
+                    }
+                }
+            },
+            cost: &|s| {
+                scale_rows_cost::<Z64>(s[0][0], COLUMNS, format, range)
+                    + divide_scaled_cost::<Z64>(s[0][0], COLUMNS, range)
+                    + divide_rows_cost::<Z64>(s[0][0], COLUMNS, format, range)
+            },
+        },
+        async |p, x| {
+            let rows = x[0].shape()[0];
+            let sums = |c: &[Z64]| -> Vec<Z64> {
+                let rows = c.chunks_exact(COLUMNS);
+                rows.map(|row| row.iter().copied().sum()).collect()
+            };
+            let total = Share::new(&[rows], sums(x[0].mine()), sums(x[0].next()));
+            let (scaled, scale) = scale_rows(p, &x[0], &total, format, range).await?;
+            let share = divide_scaled(p, &scaled, &scale, range).await?;
+            let at_once = divide_rows(p, &x[0], &total, format, range).await?;
+            Ok(vec![scaled, share, at_once])
+        },
+    );
 }
