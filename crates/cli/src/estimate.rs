@@ -13,8 +13,11 @@ use std::time::Duration;
 use trefoil_net::Network;
 use trefoil_serve::{Client, Inference, Report};
 
-/// Measured runs at most; the fastest is shown, as the one least disturbed by other programs.
-const RUNS: usize = 5;
+/// Runs at least and at most; the fastest counts, as the one least disturbed by other programs.
+const RUNS: std::ops::RangeInclusive<usize> = 5..=100;
+
+/// More than the least runs are made while they take no longer than this.
+const EAGER_S: f64 = 1.5;
 
 /// No further run is begun after so much time.
 const PATIENCE_S: f64 = 10.0;
@@ -46,29 +49,17 @@ pub(crate) struct Estimate {
 pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
     let priced = arguments.subject.price()?;
     let bar = Bar::new("measuring this machine");
-    let machine = Machine::calibrate(priced.model.plan.ring_bits, arguments.timeout)?;
-    bar.say("rehearsing without a network".to_owned());
-    let rehearsal = rehearse(&priced, &machine, arguments.timeout)?;
-    let predicted = forecast(
-        &priced.steps,
-        arguments.network,
-        &machine,
-        rehearsal.as_ref(),
-    );
-    let measured = if arguments.measure {
-        bar.say("running the model".to_owned());
-        Some(measure(
-            &priced,
-            Some(arguments.network),
-            arguments.timeout,
-        )?)
-    } else {
-        None
-    };
+    let Observed {
+        machine,
+        rehearsal,
+        measured,
+    } = observe(arguments, &priced, &bar)?;
+    let network = arguments.network;
+    let predicted = forecast(&priced.steps, network, &machine, rehearsal.as_ref());
     drop(bar);
     let estimate = Estimated {
         priced,
-        network: arguments.network,
+        network,
         machine,
         rehearsal,
         predicted,
@@ -81,33 +72,17 @@ pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// Run the model without a network, if it is small enough that nobody would wait for it.
-fn rehearse(
-    priced: &PricedModel,
-    machine: &Machine,
-    timeout: Duration,
-) -> Result<Option<Rehearsal>, Failure> {
-    let plan = &priced.model.plan;
-    let weights = priced.parameters() * 2 * u64::from(plan.ring_bits / 8);
-    let memory = 3 * (weights + batch_bytes(plan));
-    if machine.computes_all(&priced.steps) > REHEARSAL_S || memory > REHEARSAL_BYTES {
-        return Ok(None);
-    }
-    let report = measure(priced, None, timeout)?;
-    let before = report.phases.len().saturating_sub(plan.steps.len());
-    let phases = report.phases.iter().skip(before);
-    let steps: Vec<f64> = phases.map(|phase| phase.seconds).collect();
-    let client = (report.wall_s - steps.iter().sum::<f64>()).max(0.0);
-    Ok(Some(Rehearsal { steps, client }))
+/// What was seen of this machine and of the model on it.
+struct Observed {
+    machine: Machine,
+    rehearsal: Option<Rehearsal>,
+    measured: Option<Report>,
 }
 
-/// The fastest of some runs on random pictures.
-fn measure(
-    priced: &PricedModel,
-    network: Option<Network>,
-    timeout: Duration,
-) -> Result<Report, Failure> {
+/// Calibrate, rehearse the model and, if asked to, measure it.
+fn observe(arguments: &Estimate, priced: &PricedModel, bar: &Bar) -> Result<Observed, Failure> {
     let plan = &priced.model.plan;
+    let mut machine = Machine::calibrate(plan.ring_bits, arguments.timeout)?;
     let inputs: Vec<ArrayD<f64>> = plan
         .inputs
         .iter()
@@ -120,20 +95,87 @@ fn measure(
         inputs: &inputs,
         observe: false,
     };
-    let mut client = Client::in_process(network, timeout)?;
-    let mut fastest = client.infer(&job, &mut |_| ())?.report;
-    let mut spent = fastest.setup_s + fastest.wall_s;
-    for _ in 1..RUNS {
-        if spent > PATIENCE_S {
-            break;
-        }
-        let report = client.infer(&job, &mut |_| ())?.report;
-        spent += report.setup_s + report.wall_s;
-        if report.wall_s < fastest.wall_s {
-            fastest = report;
+    let runs = |network| Runs::new(network, arguments.timeout);
+    let mut rehearsal = rehearses(priced, &machine)
+        .then(|| runs(None))
+        .transpose()?;
+    let network = arguments.network;
+    let measured = arguments.measure.then(|| runs(Some(network)));
+    let mut measured = measured.transpose()?;
+    bar.say(match (&rehearsal, &measured) {
+        (_, Some(_)) => "running the model".to_owned(),
+        _ => "rehearsing without a network".to_owned(),
+    });
+    // One beside the other, so that both see the machine in the same moments.
+    let mut both: Vec<&mut Runs> = rehearsal.iter_mut().chain(&mut measured).collect();
+    while both.iter().any(|runs| runs.wants_more()) {
+        for runs in both.iter_mut().filter(|runs| runs.wants_more()) {
+            runs.once(&job)?;
         }
     }
-    Ok(fastest)
+    if measured.is_some() {
+        machine = machine.undisturbed(Machine::calibrate(plan.ring_bits, arguments.timeout)?);
+    }
+    let measured = measured.and_then(|runs| runs.fastest);
+    let rehearsal = rehearsal.and_then(|runs| runs.fastest);
+    let rehearsal = rehearsal.map(|report| {
+        let before = report.phases.len().saturating_sub(plan.steps.len());
+        let phases = report.phases.iter().skip(before);
+        let steps: Vec<f64> = phases.map(|phase| phase.seconds).collect();
+        let client = (report.wall_s - steps.iter().sum::<f64>()).max(0.0);
+        Rehearsal { steps, client }
+    });
+    Ok(Observed {
+        machine,
+        rehearsal,
+        measured,
+    })
+}
+
+/// Whether the model is run without a network: if it is small enough that nobody would wait for it.
+fn rehearses(priced: &PricedModel, machine: &Machine) -> bool {
+    let plan = &priced.model.plan;
+    let weights = priced.parameters() * 2 * u64::from(plan.ring_bits / 8);
+    let memory = 3 * (weights + batch_bytes(plan));
+    machine.computes_all(&priced.steps) <= REHEARSAL_S && memory <= REHEARSAL_BYTES
+}
+
+/// Runs of a model on three threads of this machine, and the fastest of them.
+struct Runs {
+    client: Client,
+    fastest: Option<Report>,
+    made: usize,
+    spent: f64,
+}
+
+impl Runs {
+    fn new(network: Option<Network>, timeout: Duration) -> Result<Self, Failure> {
+        Ok(Self {
+            client: Client::in_process(network, timeout)?,
+            fastest: None,
+            made: 0,
+            spent: 0.0,
+        })
+    }
+
+    fn wants_more(&self) -> bool {
+        let eager = self.made < *RUNS.start() || self.spent < EAGER_S;
+        eager && self.made < *RUNS.end() && self.spent < PATIENCE_S
+    }
+
+    fn once(&mut self, job: &Inference<'_>) -> Result<(), Failure> {
+        let report = self.client.infer(job, &mut |_| ())?.report;
+        self.made += 1;
+        self.spent += report.setup_s + report.wall_s;
+        let best = self
+            .fastest
+            .as_ref()
+            .map_or(f64::INFINITY, |best| best.wall_s);
+        if report.wall_s < best {
+            self.fastest = Some(report);
+        }
+        Ok(())
+    }
 }
 
 /// Numbers in [0, 1): time does not depend on them.
@@ -264,7 +306,7 @@ impl Estimated {
         print::line(table.trim_fmt())?;
         match self.error() {
             Some(error) => print::line(format!(
-                "the prediction is {:.0} % {} what was measured, the fastest of up to {RUNS} runs",
+                "the prediction is {:.0} % {} what was measured, the fastest run",
                 error.abs() * 100.0,
                 if error < 0.0 { "below" } else { "above" }
             )),

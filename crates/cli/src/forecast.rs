@@ -78,6 +78,17 @@ impl Machine {
         })
     }
 
+    /// Of two measurements the one less disturbed by other programs, rate by rate.
+    pub(crate) fn undisturbed(self, other: Self) -> Self {
+        Self {
+            round: self.round.min(other.round),
+            round_here: self.round_here.min(other.round_here),
+            product_byte: self.product_byte.min(other.product_byte),
+            other_byte: self.other_byte.min(other.other_byte),
+            multiply_accumulate: self.multiply_accumulate.min(other.multiply_accumulate),
+        }
+    }
+
     /// Seconds that the parties compute in all steps, by the rates alone.
     pub(crate) fn computes_all(&self, steps: &[StepPrice]) -> f64 {
         steps.iter().map(|step| self.computes(step)).sum()
