@@ -1,8 +1,7 @@
 //! The position of the maximum, one-hot.
 
-use crate::gates::Planes;
-use crate::max::{and_all, and_all_cost, concat, group_sizes, level, level_cost};
-use crate::{Abort, BitShare, Cost, Party, Share};
+use crate::max::{concat, group_sizes, level, level_cost};
+use crate::{Abort, BitShare, Cost, Party, Share, and, and_cost};
 use trefoil_ring::{Ring, Z32};
 
 /// Over the first axis of `x` (n × rows): one bit per element, set at the first of the equal maxima of each
@@ -75,51 +74,42 @@ async fn tournament_in<R: Ring>(
 ) -> Result<BitShare, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
     let mut x = x.clone();
-    // Whether each slot has won on all levels but the last of these, and who won there.
-    let mut won: Option<Vec<BitShare>> = None;
-    let mut last: Option<(Vec<BitShare>, usize)> = None;
+    // Whether each slot has won on all levels but the last one, and whether on that, both as vectors like the result.
+    let mut won: Option<BitShare> = None;
+    let mut last: Option<BitShare> = None;
     let mut slot_size = 1;
     for (i, &size) in sizes.iter().enumerate() {
         let level = async |party: &Party| {
             let values = i + 1 < sizes.len();
             level(party, &x, bits, size, values).await
         };
-        let climb = async |party: &Party| climb(party, rows, won.take(), last.take()).await;
+        let climb = async |party: &Party| climb(party, won.take(), last.take()).await;
         let (level, climbed) = party.join(level, climb).await;
         let (winners, first) = level?;
         won = climbed?;
-        last = Some((first, slot_size));
+        // A slot of this level stands for so many of the first.
+        let slots = (0..n).map(|slot| &first[slot / slot_size]);
+        last = Some(concat(slots));
         slot_size *= size;
         if let Some(winners) = winners {
             x = winners;
         }
     }
     let all = || (0..n * rows).map(|_| true).collect();
-    let won = climb(party, rows, won, last).await?;
-    Ok(won.map_or_else(
-        || BitShare::public(party.role(), &all()),
-        |won| concat(&won),
-    ))
+    let won = climb(party, won, last).await?;
+    Ok(won.unwrap_or_else(|| BitShare::public(party.role(), &all())))
 }
 
-/// Which slots have won on all levels so far, from those of the levels before and the winners of a level, whose slots stand
-/// for so many of the first level each. It runs beside the comparisons of the next level.
+/// Which slots have won on all levels so far. It runs beside the comparisons of the next level.
 async fn climb(
     party: &Party,
-    rows: usize,
-    won: Option<Vec<BitShare>>,
-    last: Option<(Vec<BitShare>, usize)>,
-) -> Result<Option<Vec<BitShare>>, Abort> {
-    let (Some(won), Some((first, size))) = (&won, &last) else {
-        return Ok(last.map(|(first, _)| first));
-    };
-    let both = won.iter().enumerate().map(|(slot, won)| {
-        let first = &first[slot / size];
-        vec![Planes::from_share(won), Planes::from_share(first)]
-    });
-    let done = and_all(party, rows, both.collect()).await?;
-    let done = done.into_iter().flatten();
-    Ok(Some(done.map(|plane| plane.to_share(0)).collect()))
+    won: Option<BitShare>,
+    last: Option<BitShare>,
+) -> Result<Option<BitShare>, Abort> {
+    match (won, last) {
+        (Some(won), Some(last)) => Ok(Some(and(party, &won, &last).await?)),
+        (won, last) => Ok(won.or(last)),
+    }
 }
 
 /// Cost of [`argmax_one_hot`] over n × rows.
@@ -133,7 +123,7 @@ fn tournament_cost<R: Ring>(n: usize, rows: usize, bits: u32, sizes: &[usize]) -
     } else {
         level_cost::<R>
     };
-    let climb = and_all_cost(rows, vec![2; n]);
+    let climb = and_cost(n * rows);
     let mut cost = Cost::FREE;
     let mut slots = n;
     for (i, &size) in sizes.iter().enumerate() {

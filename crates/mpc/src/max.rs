@@ -220,9 +220,11 @@ pub(crate) fn level_cost<R: Ring>(
 }
 
 /// Bit vectors, one after the other.
-pub(crate) fn concat(parts: &[BitShare]) -> BitShare {
-    let mine: Vec<&Bits> = parts.iter().map(BitShare::mine).collect();
-    let next: Vec<&Bits> = parts.iter().map(BitShare::next).collect();
+pub(crate) fn concat<'a>(parts: impl IntoIterator<Item = &'a BitShare>) -> BitShare {
+    let (mine, next): (Vec<&Bits>, Vec<&Bits>) = parts
+        .into_iter()
+        .map(|part| (part.mine(), part.next()))
+        .unzip();
     BitShare::new(Bits::concat(&mine), Bits::concat(&next))
 }
 
