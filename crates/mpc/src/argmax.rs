@@ -1,8 +1,8 @@
 //! The position of the maximum, one-hot.
 
-use crate::max::{concat, group_sizes, level, level_cost};
+use crate::max::{group_sizes, level, level_cost, slots};
 use crate::{Abort, BitShare, Cost, Party, Share, and, and_cost};
-use trefoil_ring::{Ring, Z32};
+use trefoil_ring::{Bits, Ring, Z32};
 
 /// Over the first axis of `x` (n × rows): one bit per element, set at the first of the equal maxima of each
 /// row; n bit vectors of length rows, concatenated. Differences must stay within `±2^(bits-1)`.
@@ -88,8 +88,8 @@ async fn tournament_in<R: Ring>(
         let (winners, first) = level?;
         won = climbed?;
         // A slot of this level stands for so many of the first.
-        let slots = (0..n).map(|slot| &first[slot / slot_size]);
-        last = Some(concat(slots));
+        let of = |component: &Bits| slots(rows, (0..n).map(|slot| (component, slot / slot_size)));
+        last = Some(first.map(of));
         slot_size *= size;
         if let Some(winners) = winners {
             x = winners;

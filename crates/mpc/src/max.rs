@@ -114,17 +114,16 @@ fn pairs(n: usize, size: usize) -> Vec<(usize, usize)> {
     groups(n, size).into_iter().flat_map(within).collect()
 }
 
-/// One level: the maximum of each group (if asked for) and, per slot, whether it is its group's first maximum.
+/// One level: the maximum of each group (if asked for) and, per slot and row, whether it is its group's first maximum.
 pub(crate) async fn level<R: Ring>(
     party: &Party,
     x: &Share<R>,
     bits: u32,
     size: usize,
     values: bool,
-) -> Result<(Option<Share<R>>, Vec<BitShare>), Abort> {
+) -> Result<(Option<Share<R>>, BitShare), Abort> {
     let (n, rows, role) = (x.shape()[0], x.shape()[1], party.role());
     let pairs = pairs(n, size);
-    let slot = |component: &[R], i: usize| component[i * rows..(i + 1) * rows].to_vec();
     let gather = |slots: &mut dyn Iterator<Item = usize>| {
         let slots: Vec<usize> = slots.collect();
         let gather = |c: &[R]| {
@@ -141,42 +140,42 @@ pub(crate) async fn level<R: Ring>(
         gather(&mut pairs.iter().map(|p| p.1)),
     );
     let less = msb(party, &left.sub(&right), bits).await?;
-    let less: Vec<BitShare> = (0..pairs.len())
-        .map(|p| less.map(|b| b.extract(p * rows..(p + 1) * rows)))
-        .collect();
+    let groups = groups(n, size);
+    if size == 2 {
+        let first = first_of_pairs(role, &less, n, rows);
+        if !values {
+            return Ok((None, first));
+        }
+        let winners = select(party, &less, &right, &left).await?;
+        let mut stacked = [winners.mine().to_vec(), winners.next().to_vec()];
+        if n % 2 == 1 {
+            stacked[0].extend(&x.mine()[(n - 1) * rows..]);
+            stacked[1].extend(&x.next()[(n - 1) * rows..]);
+        }
+        let [mine, next] = stacked;
+        return Ok((Some(Share::new(&[groups.len(), rows], mine, next)), first));
+    }
     // What each slot must win: `i` against a later `j` unless less, against an earlier one if that is less.
     let mut won: Vec<Vec<Planes>> = vec![Vec::new(); n];
-    for (&(i, j), less) in pairs.iter().zip(&less) {
+    for (p, &(i, j)) in pairs.iter().enumerate() {
+        let less = less.map(|b| b.extract(p * rows..(p + 1) * rows));
         won[i].push(Planes::from_share(&less.not(role)));
-        won[j].push(Planes::from_share(less));
+        won[j].push(Planes::from_share(&less));
     }
     let won = and_all(party, rows, won).await?;
     let first: Vec<BitShare> = won
         .into_iter()
         .map(|plane| match plane {
             Some(plane) => plane.to_share(0),
-            None => BitShare::public(
-                role,
-                &Bits::from_words(rows, vec![u64::MAX; Bits::words_for(rows)]),
-            ),
+            None => BitShare::public(role, &Bits::ones(rows)),
         })
         .collect();
+    let first = concat(&first);
     if !values {
         return Ok((None, first));
     }
-    let groups = groups(n, size);
-    if size == 2 {
-        let winners = select(party, &concat(&less), &right, &left).await?;
-        let mut stacked = [winners.mine().to_vec(), winners.next().to_vec()];
-        if n % 2 == 1 {
-            stacked[0].extend(slot(x.mine(), n - 1));
-            stacked[1].extend(slot(x.next(), n - 1));
-        }
-        let [mine, next] = stacked;
-        return Ok((Some(Share::new(&[groups.len(), rows], mine, next)), first));
-    }
     let flat = x.clone().reshape(&[n * rows]);
-    let products = bit_products(party, &concat(&first), &flat).await?.products;
+    let products = bit_products(party, &first, &flat).await?.products;
     let mut part = vec![R::zero(); groups.len() * rows];
     if role != Role::P0 {
         for (group, part) in groups.iter().zip(part.chunks_exact_mut(rows)) {
@@ -191,6 +190,31 @@ pub(crate) async fn level<R: Ring>(
         Some(reshare(party, &[groups.len(), rows], part).await?),
         first,
     ))
+}
+
+/// Per slot and row, whether it is its pair's first maximum, from whether the earlier of each pair is less.
+fn first_of_pairs(role: Role, less: &BitShare, n: usize, rows: usize) -> BitShare {
+    let (not_less, alone) = (less.not(role), BitShare::public(role, &Bits::ones(rows)));
+    let of = |component: fn(&BitShare) -> &Bits| {
+        let place = |slot: usize| match slot % 2 {
+            0 if slot + 1 == n => (component(&alone), 0),
+            0 => (component(&not_less), slot / 2),
+            _ => (component(less), slot / 2),
+        };
+        slots(rows, (0..n).map(place))
+    };
+    BitShare::new(of(BitShare::mine), of(BitShare::next))
+}
+
+/// The bits of slots, so many rows each, every slot's from a place in bits of other slots.
+pub(crate) fn slots<'a>(rows: usize, places: impl Iterator<Item = (&'a Bits, usize)>) -> Bits {
+    if rows < 64 {
+        let each = |(bits, at): (&'a Bits, usize)| (0..rows).map(move |r| bits.get(at * rows + r));
+        return places.flat_map(each).collect();
+    }
+    let parts = places.map(|(bits, at)| bits.extract(at * rows..(at + 1) * rows));
+    let parts: Vec<Bits> = parts.collect();
+    Bits::concat(&parts.iter().collect::<Vec<_>>())
 }
 
 /// Cost of [`level`].
@@ -220,11 +244,9 @@ pub(crate) fn level_cost<R: Ring>(
 }
 
 /// Bit vectors, one after the other.
-pub(crate) fn concat<'a>(parts: impl IntoIterator<Item = &'a BitShare>) -> BitShare {
-    let (mine, next): (Vec<&Bits>, Vec<&Bits>) = parts
-        .into_iter()
-        .map(|part| (part.mine(), part.next()))
-        .unzip();
+fn concat(parts: &[BitShare]) -> BitShare {
+    let mine: Vec<&Bits> = parts.iter().map(BitShare::mine).collect();
+    let next: Vec<&Bits> = parts.iter().map(BitShare::next).collect();
     BitShare::new(Bits::concat(&mine), Bits::concat(&next))
 }
 
