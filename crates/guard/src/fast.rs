@@ -9,7 +9,8 @@
 //! - The label, the sign of h(s) and the first step, where there is no noise yet, depend on the query alone.
 //! - The classifier's signs and gradient do not depend on the scale of its input, so no pass waits for a division.
 //! - One maximum a query anchors all exponentials, since noise cannot reach farther than its steps.
-//! - Noise is kept in units of beta, which goes into the exponential's constant.
+//! - Noise is kept in units of beta, which goes into the exponential's constant, and that on the label apart from that on the
+//!   other classes, so that only the label's score is ever written at a secret place.
 //! - The validation of one search runs beside the first steps of the next, whose only use for its result is c3, late.
 
 mod confidence;

@@ -110,7 +110,7 @@ impl Normal {
 /// into `[1/2, 1)`; a [`Spline`] inverts it; a product scales back.
 ///
 /// # Security
-/// Semi-honest, see [`crate`]: composed of [`msb`], bit products, [`truncate`], a spline and [`mul_truncated`].
+/// Semi-honest, see [`crate`]: composed of [`crate::msb`], bit products, [`truncate`], a spline and [`mul_truncated`].
 ///
 /// # Range and error
 /// `x` in `range` (elsewhere meaningless), and `1 / x` in the format. Relative error below `2^-18` in the

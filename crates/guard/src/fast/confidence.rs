@@ -84,7 +84,7 @@ impl<B: Ranged> Scores<B> {
     }
 }
 
-/// The scores of `query` under `noise` (rows × classes, in units of beta).
+/// The scores of `query` under `noise` (rows × [`Query::columns`], in units of beta).
 pub(super) async fn scores<B: Ranged>(
     backend: &B,
     settings: &Settings,

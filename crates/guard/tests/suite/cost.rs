@@ -1,7 +1,8 @@
 //! Rounds and bytes are those of the price, and do not depend on the query.
 
 use crate::build::{classifier, logits, on_parties, price, settings};
-use trefoil_guard::{Steps, Variant};
+use trefoil_guard::{NetworkShape, Settings, Steps, Variant};
+use trefoil_mpc::Cost;
 use trefoil_testkit::{Random, Sent};
 
 #[test]
@@ -31,6 +32,39 @@ fn three_parties_send_what_is_predicted() {
             );
         }
     }
+}
+
+/// One query with the default classifier and search: what the guard was built to cost.
+#[test]
+fn the_fast_guard_keeps_its_distance_from_the_printed_one() {
+    let costs = |classes, variant| -> Cost {
+        let mut settings = Settings::new(NetworkShape::new(classes));
+        settings.variant = variant;
+        price(&settings, 1)
+    };
+    let bytes = |cost: &Cost| cost.bytes.iter().sum::<u64>();
+    let [ten, thirty, hundred] = [10, 30, 100].map(|n| costs(n, Variant::Fast));
+    let [printed_ten, printed_hundred] = [10, 100].map(|n| costs(n, Variant::Faithful));
+    let steps = 30;
+    assert!(ten.rounds <= 90 * steps, "{} rounds", ten.rounds);
+    assert!(
+        3 * ten.rounds <= printed_ten.rounds,
+        "{} rounds",
+        ten.rounds
+    );
+    assert!(bytes(&ten) <= 2_200_000, "{} bytes", bytes(&ten));
+    assert!(bytes(&hundred) <= 8_000_000, "{} bytes", bytes(&hundred));
+    assert!(
+        10 * bytes(&hundred) <= bytes(&printed_hundred),
+        "{} bytes of {}",
+        bytes(&hundred),
+        bytes(&printed_hundred)
+    );
+    // Rounds grow with the logarithm of the classes at most, bytes linearly.
+    assert!(hundred.rounds <= ten.rounds + 10 * steps);
+    let a_class = (bytes(&hundred) - bytes(&thirty)) / 70;
+    let first_classes = (bytes(&thirty) - bytes(&ten)) / 20;
+    assert!(a_class <= first_classes + first_classes / 10);
 }
 
 #[test]
