@@ -102,10 +102,12 @@ fn observe(arguments: &Estimate, priced: &PricedModel, bar: &Bar) -> Result<Obse
     let network = arguments.network;
     let measured = arguments.measure.then(|| runs(Some(network)));
     let mut measured = measured.transpose()?;
-    bar.say(match (&rehearsal, &measured) {
-        (_, Some(_)) => "running the model".to_owned(),
-        _ => "rehearsing without a network".to_owned(),
-    });
+    let what = if arguments.measure {
+        "running the model"
+    } else {
+        "rehearsing without a network"
+    };
+    bar.say(what.to_owned());
     // One beside the other, so that both see the machine in the same moments.
     let mut both: Vec<&mut Runs> = rehearsal.iter_mut().chain(&mut measured).collect();
     while both.iter().any(|runs| runs.wants_more()) {
@@ -117,8 +119,7 @@ fn observe(arguments: &Estimate, priced: &PricedModel, bar: &Bar) -> Result<Obse
         machine = machine.undisturbed(Machine::calibrate(plan.ring_bits, arguments.timeout)?);
     }
     let measured = measured.and_then(|runs| runs.fastest);
-    let rehearsal = rehearsal.and_then(|runs| runs.fastest);
-    let rehearsal = rehearsal.map(|report| {
+    let rehearsal = rehearsal.and_then(|runs| runs.fastest).map(|report| {
         let before = report.phases.len().saturating_sub(plan.steps.len());
         let phases = report.phases.iter().skip(before);
         let steps: Vec<f64> = phases.map(|phase| phase.seconds).collect();

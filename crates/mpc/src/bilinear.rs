@@ -199,7 +199,8 @@ pub fn bilinear_truncated_cost<R: Ring>(len: usize, shift: u32) -> Cost {
     reshare_truncated_cost::<R>(len, shift)
 }
 
-fn products<R: Ring>(a: &[R], b: &[R], out: &mut [R]) {
+/// Element-wise products, added to `out`.
+pub(crate) fn products<R: Ring>(a: &[R], b: &[R], out: &mut [R]) {
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out += a * b;
     }
@@ -219,7 +220,7 @@ pub(crate) fn parts<R: Ring>(
 }
 
 /// Add this party's part of a bilinear map of `x` and `y` to `part`; see [`mul`].
-fn add_parts<R: Ring>(
+pub(crate) fn add_parts<R: Ring>(
     party: &Party,
     x: &Share<R>,
     y: &Share<R>,

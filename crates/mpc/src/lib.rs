@@ -80,6 +80,4 @@ pub use spline::{Spline, spline, spline_cost};
 pub use step::Step;
 pub use terms::{Term, sum_of, sum_of_cost};
 pub use trunc::{truncate, truncate_cost};
-pub use wide::{
-    Wide, matmul_wide, msb_wide, msb_wide_cost, multiply_wide, multiply_wide_cost, wide_cost,
-};
+pub use wide::{Wide, matmul_wide, msb_wide, multiply_wide, multiply_wide_cost, wide_cost};

@@ -1,13 +1,12 @@
 //! Sums of products of different kinds, in one exchange.
 
-use crate::bilinear::parts;
+use crate::bilinear::{add_parts, products};
 use crate::reshare::{
     deal_cost, reshare, reshare_cost, reshare_offset, reshare_offset_cost, reshare_truncated,
     reshare_truncated_cost,
 };
 use crate::select::bit_products;
 use crate::{Abort, BitShare, Cost, Party, Share};
-use trefoil_net::Role;
 use trefoil_ring::Ring;
 
 /// A term of [`sum_of`].
@@ -45,30 +44,20 @@ pub async fn sum_of<R: Ring>(
     assert!(!terms.is_empty(), "a sum of no terms");
     let len = shape.iter().product();
     let mut sum = vec![R::zero(); len];
-    let add = |sum: &mut [R], part: &[R], up: u32| {
-        assert_eq!(part.len(), len, "a term of a sum");
-        let terms = sum.iter_mut().zip(part);
-        terms.for_each(|(sum, &v)| *sum += v.shift_left(up));
-    };
     let mut offset = false;
     for term in terms {
         match term {
             Term::Product(x, y) => {
                 assert_eq!((x.len(), y.len()), (len, len), "factors of a term");
-                let products = |a: &[R], b: &[R], out: &mut [R]| {
-                    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                        *out += a * b;
-                    }
-                };
-                add(&mut sum, &parts(party, x, y, len, products), 0);
+                add_parts(party, x, y, &mut sum, products);
                 offset = true;
             }
             Term::Masked(bits, x) => {
                 assert_eq!(x.len(), len, "numbers of a term");
                 let part = bit_products(party, bits, x).await?.products;
-                if party.role() != Role::P0 {
-                    add(&mut sum, &part, shift);
-                }
+                // Empty at party 0.
+                let masked = sum.iter_mut().zip(&part);
+                masked.for_each(|(sum, v)| *sum += v.shift_left(shift));
             }
         }
     }

@@ -51,6 +51,15 @@ pub fn truncate_cost<R: Ring>(len: usize, shift: u32) -> Cost {
     Cost::new(1, [len * R::BYTES + wrap, wrap, wrap])
 }
 
+/// What the evaluators know of `z / 2^shift` from `c = z + r`: `c / 2^shift`, for `z` of either sign, and whether `c` may have
+/// wrapped around, as it did if `r` has its top bit set too.
+pub(crate) fn truncated<R: Ring>(c: R, shift: u32) -> (R, bool) {
+    let half = R::one().shift_left(R::BITS - 2);
+    let moved = c + half;
+    let down = moved.shift_right(shift) - half.shift_right(shift);
+    (down, !moved.is_negative())
+}
+
 /// [`truncate`] of `z` where the evaluators know `c = z + r` and party 0 knows `r` (`known`).
 pub(crate) async fn truncate_masked<R: Ring>(
     party: &Party,
@@ -111,22 +120,20 @@ pub(crate) async fn truncate_masked<R: Ring>(
                 let dealt = elements.split_off(len * R::BYTES);
                 (from_bytes(&elements), unpack(&dealt, len, shift), mask)
             };
-            let half = R::one().shift_left(R::BITS - 2);
             let mut wraps = mask.clone();
             for ((c, b), out) in known
                 .iter()
                 .zip(dealt.chunks_exact(bytes))
                 .zip(wraps.chunks_exact_mut(bytes))
             {
-                let may_wrap = u64::from(!(*c + half).is_negative());
+                let may_wrap = u64::from(truncated(*c, shift).1);
                 write(out, may_wrap.wrapping_mul(read(b)).wrapping_sub(read(out)));
             }
             let theirs = party.exchange(Step::Wrap, pack(&wraps, shift)).await?;
             let theirs = unpack(&theirs, len, shift);
             let sums = wraps.chunks_exact(bytes).zip(theirs.chunks_exact(bytes));
-            let masked = known.iter().zip(sums).map(|(&c, (a, b))| {
-                (c + half).shift_right(shift) - half.shift_right(shift) + lift(a) + lift(b)
-            });
+            let masked = known.iter().zip(sums);
+            let masked = masked.map(|(&c, (a, b))| truncated(c, shift).0 + lift(a) + lift(b));
             let masked = masked.collect();
             for (x, wrap) in half_mask.iter_mut().zip(mask.chunks_exact(bytes)) {
                 *x += lift(wrap);

@@ -5,7 +5,8 @@ use crate::gates::packed_bytes;
 use crate::msb::signs_of;
 use crate::packed::{bytes_of, pack, read, unpack, write};
 use crate::reshare::{from_bytes, reshare, reshare_cost, reshare_known, to_bytes};
-use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step, msb_cost};
+use crate::trunc::truncated;
+use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
 
@@ -66,7 +67,7 @@ pub fn wide_cost<R: Ring>(len: usize) -> Cost {
 /// As [`crate::msb`], of the truncated values; `bits` is at most those of the ring less the shift.
 ///
 /// # Cost
-/// [`msb_cost`]: no round for the truncation.
+/// [`crate::msb_cost`]: no round for the truncation.
 pub async fn msb_wide<R: Ring>(party: &Party, x: &Wide<R>, bits: u32) -> Result<BitShare, Abort> {
     assert!(
         bits + x.shift <= R::BITS,
@@ -80,11 +81,6 @@ pub async fn msb_wide<R: Ring>(party: &Party, x: &Wide<R>, bits: u32) -> Result<
         _ => known.collect(),
     };
     signs_of(party, &known, &[R::zero()], bits).await
-}
-
-/// Cost of [`msb_wide`] for `len` elements.
-pub fn msb_wide_cost(len: usize, bits: u32) -> Cost {
-    msb_cost(len, bits)
 }
 
 /// The truncated values where the bit is set, else 0.
@@ -116,12 +112,10 @@ pub async fn multiply_wide<R: Ring>(
     let mut part = Vec::new();
     if party.role() != Role::P0 {
         let first = party.role() == Role::P1;
-        let half = R::one().shift_left(R::BITS - 2);
         let lift = |wrap: u64| R::from_u64(wrap).shift_left(R::BITS - shift);
         let each = known.iter().enumerate().map(|(i, &c)| {
-            let moved = c + half;
-            let down = moved.shift_right(shift) - half.shift_right(shift);
-            let may_wrap = R::from_u64(u64::from(!moved.is_negative()));
+            let (down, may_wrap) = truncated(c, shift);
+            let may_wrap = R::from_u64(u64::from(may_wrap));
             let (bit, mask) = factors.evaluate(party.role(), i);
             let kept = mask * down + dealt.kept[i] + may_wrap * lift(dealt.wrap(1, i, shift));
             let whole = if first { down } else { R::zero() };

@@ -2,7 +2,7 @@
 
 use crate::{as_numbers, low_bits};
 use trefoil_mpc::{
-    bit_factors, bit_factors_cost, bit_to_arithmetic_cost, matmul_wide, msb_wide, msb_wide_cost,
+    bit_factors, bit_factors_cost, bit_to_arithmetic_cost, matmul_wide, msb_cost, msb_wide,
     multiply_wide, multiply_wide_cost, truncate, truncate_cost, wide_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
@@ -78,7 +78,7 @@ fn rounded_late<R: Ring>(name: &str, size: u32, shift: u32) {
             cost: &|s| {
                 let len = s[2][0];
                 wide_cost::<R>(len)
-                    + msb_wide_cost(len, compared)
+                    + msb_cost(len, compared)
                     + bit_factors_cost::<R>(len)
                     + multiply_wide_cost::<R>(len, shift)
                     + bit_to_arithmetic_cost::<R>(len)

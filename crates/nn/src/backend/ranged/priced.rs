@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
     and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
-    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, msb_wide_cost, multiply_bit_cost,
+    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
     multiply_factors_cost, multiply_runs_cost, multiply_wide_cost, scale_rows_cost, sum_of_cost,
     truncate_cost, unit_rows_cost, wide_cost,
 };
@@ -86,7 +86,7 @@ impl<R: Ring> Ranged for Priced<R> {
     }
     async fn is_negative_late(&self, x: &Vec<usize>, bound: f64) -> Result<Vec<usize>, Infallible> {
         let width = late_width::<R>(self.format(), bound);
-        self.add_cost(msb_wide_cost(elements(x), width));
+        self.add_cost(msb_cost(elements(x), width));
         Ok(x.clone())
     }
     async fn masked_late(
