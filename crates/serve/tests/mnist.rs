@@ -63,11 +63,8 @@ fn mnist_over_tls_as_in_the_clear() {
     )
     .expect("a plan");
     let keys = tempfile::tempdir().expect("a folder");
-    let free = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.local_addr().expect("its address").to_string()
-    };
-    write_keys(keys.path(), &[free(), free(), free()]).expect("keys");
+    let addresses = trefoil_testkit::free_addresses().map(|address| address.to_string());
+    write_keys(keys.path(), &addresses).expect("keys");
     for role in 0..3 {
         let config = PartyFile::load(&keys.path().join(format!("party{role}.toml")))
             .expect("a configuration");

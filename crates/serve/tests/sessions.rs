@@ -107,13 +107,8 @@ fn threads_agree_with_the_clear_run() {
 
 /// Three services as threads, on free ports.
 fn services(folder: &Path) -> PartiesFile {
-    let free = || {
-        std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("a free port")
-            .to_string()
-    };
-    write_keys(folder, &[free(), free(), free()]).expect("keys");
+    let addresses = trefoil_testkit::free_addresses().map(|address| address.to_string());
+    write_keys(folder, &addresses).expect("keys");
     for role in 0..3 {
         let config =
             PartyFile::load(&folder.join(format!("party{role}.toml"))).expect("a configuration");

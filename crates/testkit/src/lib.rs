@@ -11,6 +11,7 @@
 )]
 
 mod contract;
+mod ports;
 mod random;
 mod statistics;
 mod world;
@@ -18,6 +19,7 @@ mod world;
 pub use contract::{
     Contract, Generator, Oracle, contract, one_traffic_shape, tampering_is_noticed,
 };
+pub use ports::free_addresses;
 pub use random::Random;
 pub use statistics::{chi_square, uniform_bytes};
 pub use world::{Change, Run, Sent, Tamper, World, reconstruct};

@@ -3,10 +3,10 @@
 use crate::world::{PROGRAM, World};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+use trefoil_testkit::free_addresses;
 
 /// A party that ends with this, and the lines that it prints.
 struct Service {
@@ -59,12 +59,9 @@ impl Drop for Service {
 
 /// Keys for three ports that are free.
 fn keys(world: &World) {
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    let ports = held
-        .each_ref()
-        .map(|listener| listener.local_addr().unwrap());
-    let addresses = ports.map(|port| format!("--address {port}")).join(" ");
-    drop(held);
+    let addresses = free_addresses::<3>()
+        .map(|address| format!("--address {address}"))
+        .join(" ");
     let made = world
         .run(&format!("keys --out keys {addresses} --json"))
         .json();
