@@ -84,7 +84,7 @@ fn a_missing_message_ends_in_an_error_on_every_side() {
     let inputs = [(vec![2], (2..4).map(Z64::from_u64).collect())];
     let protocol = async |p: &Party, x: &[Share<Z64>]| open(p, &squares(p, &x[0], 2).await?).await;
     let mut world = World::new(11);
-    world.timeout = Duration::from_millis(300);
+    world.timeout = Duration::from_secs(1);
     for message in world.run(&inputs, protocol).log {
         let (from, to, branch, number) = (message.from, message.to, message.branch, message.number);
         world.tamper = Some(Tamper {

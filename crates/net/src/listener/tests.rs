@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Identity, Role, connect};
 use std::io::{Read as _, Write};
+use trefoil_testkit::free_addresses;
 
 const SESSION: [u8; 16] = [5; 16];
 const PLAN: [u8; 32] = [6; 32];
@@ -191,7 +192,7 @@ fn trickling_bytes_do_not_stretch_a_handshake() {
         Accepted::TurnedAway { reason, .. } => panic!("{reason}"),
         Accepted::Peer(_) => panic!("accepted"),
     }
-    assert!(start.elapsed() < Duration::from_secs(1));
+    assert!(start.elapsed() < Duration::from_secs(10));
     trickle.join().unwrap();
 }
 
@@ -333,8 +334,7 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn a_dialer_waits_for_a_listener_to_come_up() {
-    let (first, address) = listener(Security::Plain);
-    drop(first);
+    let [address] = free_addresses().map(|address| address.to_string());
     let at = address.clone();
     let dialer = thread::spawn(move || {
         connect(&at, &Security::Plain, &hello(Peer::Client), soon()).map(|_| ())
@@ -354,7 +354,8 @@ fn a_dialer_names_who_cannot_be_reached_or_does_not_answer() {
     let error = dial(&address).err().unwrap().to_string();
     assert!(error.contains("did not answer the hello"), "{error}");
     drop(silent);
-    let error = dial(&address).err().unwrap().to_string();
+    let [nobody] = free_addresses().map(|address| address.to_string());
+    let error = dial(&nobody).err().unwrap().to_string();
     assert!(
         error.contains("party 0") && error.contains("refused"),
         "{error}"
