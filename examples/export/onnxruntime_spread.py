@@ -1,7 +1,7 @@
 """How far ONNX Runtime is from itself, and from other outputs of the same model.
 
-Runs MODEL on INPUT (.npy) once per level of graph optimisation, which changes the order of its sums in single
-precision and nothing else, and prints the largest differences between the levels and to each OTHER (.npy), in
+Runs MODEL on INPUT (.npy) once per level of graph optimisation, which changes the order and the fusing of
+its sums in single precision and not the function, and prints the largest differences between the levels and to each OTHER (.npy), in
 absolute terms and relative to the largest output.
 
     pip install onnxruntime numpy
