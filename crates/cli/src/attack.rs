@@ -1,5 +1,7 @@
 //! `trefoil attack`: how much a model's outputs say about its training data.
 
+use crate::inputs::Inputs;
+use crate::outputs::{Destination, OutputFolder};
 use crate::progress::Bar;
 use crate::{Failure, arrays, files, print};
 use clap::Args;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use trefoil_lab::attacks::rmia::Population;
 use trefoil_lab::attacks::{Attacker, Evidence, Outputs, References, run_all};
 use trefoil_lab::data::arrays::labels;
-use trefoil_lab::report::{Figure, Histogram, Report, Results, percent, write_whole};
+use trefoil_lab::report::{Figure, Histogram, Report, Results, percent};
 use trefoil_lab::train::{AttackNetwork, Epoch, MembershipOptions};
 use trefoil_lab::{LabError, Sides};
 
@@ -79,6 +81,7 @@ pub(crate) struct Attack {
 
 /// Read, attack, and print.
 pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
+    let (page, mut folder) = arguments.places()?;
     let loaded = Loaded::read(arguments)?;
     let bar = Bar::new("attacking");
     let epochs = arguments.network_epochs;
@@ -110,19 +113,46 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     let (name, seed) = (&arguments.name, arguments.seed);
     let results = Results::new(name, &loaded.target, &battery, attacker, seed)?;
     let report = report(arguments, &loaded, &results);
-    if let Some(path) = &arguments.html {
+    if let Some(page) = &page {
         bar.say("drawing the page".to_owned());
-        write_whole(path, report.html()?.as_bytes())?;
+        page.write_bytes(report.html()?.as_bytes())?;
     }
-    if let Some(folder) = &arguments.report {
+    if let Some(folder) = &mut folder {
         bar.say("drawing the report".to_owned());
-        report.write(folder)?;
+        report.write(folder.make()?)?;
     }
     drop(bar);
     if json {
         print_json(arguments, &loaded, &results)
     } else {
         print_table(arguments, &loaded, &results)
+    }
+}
+
+impl Attack {
+    /// The page and the folder of the report, if they are asked for: not in the place of a file that is read.
+    fn places(&self) -> Result<(Option<Destination>, Option<OutputFolder>), Failure> {
+        let inputs = Inputs::default()
+            .with("--members", [&self.members])
+            .with("--nonmembers", [&self.nonmembers])
+            .with("--labels", &self.labels)
+            .with("--shadow-members", &self.shadow_members)
+            .with("--shadow-nonmembers", &self.shadow_nonmembers)
+            .with("--shadow-labels", &self.shadow_labels)
+            .with("--references", &self.references)
+            .with("--references-trained", &self.references_trained)
+            .with("--shadow-references", &self.shadow_references)
+            .with(
+                "--shadow-references-trained",
+                &self.shadow_references_trained,
+            )
+            .with("--population", &self.population);
+        inputs.check()?;
+        let page = self.html.as_deref();
+        let page = page.map(|path| Destination::new("--html", path, &inputs));
+        let folder = self.report.as_deref();
+        let folder = folder.map(|path| OutputFolder::new("--report", path));
+        Ok((page.transpose()?, folder.transpose()?))
     }
 }
 
@@ -236,9 +266,12 @@ impl Reader {
     fn side(&mut self, path: &Path, labels_path: Option<&PathBuf>) -> Result<Outputs, Failure> {
         let what = path.display().to_string();
         let array = self.array(path)?;
-        let confidences = array.into_dimensionality::<Ix2>().map_err(|error| {
-            Failure::new(format!("{what} has no confidence vectors: {error}"))
-                .help("save an array (records, classes)")
+        let shape = array.shape().to_vec();
+        let confidences = array.into_dimensionality::<Ix2>().map_err(|_| {
+            Failure::new(format!(
+                "{what} has shape {shape:?}; confidence vectors have two axes"
+            ))
+            .help("save an array (records, classes), a row for each record")
         })?;
         let confidences = self.confidences(path, confidences)?;
         let Some(labels_path) = labels_path else {
@@ -271,9 +304,12 @@ impl Reader {
     fn models(&mut self, path: &Path, trained: Option<&PathBuf>) -> Result<References, Failure> {
         let what = path.display().to_string();
         let array = self.array(path)?;
-        let array = array.into_dimensionality::<Ix3>().map_err(|error| {
-            Failure::new(format!("{what} has no outputs of models: {error}"))
-                .help("save an array (models, records, classes)")
+        let shape = array.shape().to_vec();
+        let array = array.into_dimensionality::<Ix3>().map_err(|_| {
+            Failure::new(format!(
+                "{what} has shape {shape:?}; outputs of several models have three axes"
+            ))
+            .help("save an array (models, records, classes)")
         })?;
         let (models, records, classes) = array.dim();
         let rows = array
@@ -294,8 +330,12 @@ impl Reader {
                     .help("save 1 where the model was trained on the record, else 0"),
             );
         }
-        let flags = flags.into_dimensionality::<Ix2>().map_err(|error| {
-            Failure::new(format!("{shown}: {error}")).help("save an array (models, records)")
+        let shape = flags.shape().to_vec();
+        let flags = flags.into_dimensionality::<Ix2>().map_err(|_| {
+            Failure::new(format!(
+                "{shown} has shape {shape:?}; which model was trained on which record has two axes"
+            ))
+            .help("save an array (models, records)")
         })?;
         Ok(References::new(&what, array, flags.mapv(|v| v > 0.5))?)
     }

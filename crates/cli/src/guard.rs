@@ -4,7 +4,7 @@ mod apply;
 mod train;
 mod tune;
 
-use crate::Failure;
+use crate::{Failure, inputs};
 use clap::{Args, Subcommand};
 use std::path::Path;
 use trefoil_guard::{GuardError, GuardFile};
@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &Guard, json: bool) -> Result<(), Failure> {
 /// # Errors
 /// If it cannot be read, or is no guard.
 pub(crate) fn load(path: &Path) -> Result<GuardFile, Failure> {
+    inputs::regular(path)?;
     GuardFile::load(path)
         .map_err(|error| Failure::new(error).help("make a guard with: trefoil guard train"))
 }

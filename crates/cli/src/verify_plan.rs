@@ -1,7 +1,9 @@
 //! `trefoil verify plan`: how many copies and public samples a soundness takes.
 
 use crate::files::Preparation;
+use crate::inputs::Inputs;
 use crate::model::{self, NumberFormat};
+use crate::outputs::Destination;
 use crate::progress::Bar;
 use crate::verify_servers::{read_public, single, write_text};
 use crate::{Failure, print, summary};
@@ -60,6 +62,13 @@ pub(crate) struct PlanMix {
 
 /// Search, write and show the plan.
 pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
+    let inputs = Inputs::default()
+        .with("--model", &arguments.model)
+        .with("--samples", &arguments.samples);
+    inputs.check()?;
+    if let Some(out) = &arguments.out {
+        Destination::new("--out", out, &inputs)?;
+    }
     let accuracy = match (arguments.claimed_accuracy, arguments.reject_below) {
         (Some(claimed), Some(reject_below)) => Some(AccuracyTest {
             claimed,

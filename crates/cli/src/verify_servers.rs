@@ -98,7 +98,7 @@ impl Servers for Deployment<'_> {
         let outcome = match &mut self.client {
             None => {
                 let values = queries.clone();
-                let pictures = Pictures { values };
+                let pictures = Pictures::of(values);
                 if self.deployed.backend == BackendKind::Clear {
                     local::clear(self.model, &pictures, &mut progress)?
                 } else {

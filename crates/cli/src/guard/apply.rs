@@ -1,10 +1,11 @@
 //! `trefoil guard apply`: guarded confidences of logits that are there already.
 
 use super::load;
-use crate::arrays::Destination;
 use crate::check::Check;
 use crate::infer::BackendKind;
+use crate::inputs::Inputs;
 use crate::model::{Model, NumberFormat, Pictures};
+use crate::outputs::Destination;
 use crate::verify_servers::Deployed;
 use crate::{Failure, files, local, print};
 use clap::Args;
@@ -119,7 +120,12 @@ pub(crate) fn guard_alone(
 
 /// Guard, write, and tell what it took.
 pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
-    let destination = Destination::new(&arguments.output)?;
+    let inputs = Inputs::default()
+        .with("--guard", [&arguments.guard])
+        .with("--input", [&arguments.input])
+        .with("--parties", &arguments.deployed.parties);
+    inputs.check()?;
+    let destination = Destination::new("--output", &arguments.output, &inputs)?;
     let logits = logits(&arguments.input)?;
     let (rows, classes) = logits.dim();
     if rows == 0 {
@@ -137,7 +143,7 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     drop(deployment);
     let check = if arguments.check {
         let values = queries;
-        let clear = local::clear(&model, &Pictures { values }, &mut |_| ())?;
+        let clear = local::clear(&model, &Pictures::of(values), &mut |_| ())?;
         clear
             .outputs
             .first()

@@ -1,5 +1,7 @@
 //! `trefoil guard train`: the membership classifier behind a guard, from confidence vectors of members and non-members.
 
+use crate::inputs::Inputs;
+use crate::outputs::Destination;
 use crate::progress::Counter;
 use crate::{Failure, files, print};
 use clap::Args;
@@ -129,6 +131,11 @@ pub(super) fn confidences(path: &Path) -> Result<Array2<f64>, Failure> {
 /// Train, check, write, and tell.
 pub(super) fn run(arguments: &Train, json: bool) -> Result<(), Failure> {
     let start = Instant::now();
+    let inputs = Inputs::default()
+        .with("--members", [&arguments.members])
+        .with("--non-members", [&arguments.non_members]);
+    inputs.check()?;
+    Destination::new("--output", &arguments.output, &inputs)?;
     let members = confidences(&arguments.members)?;
     let others = confidences(&arguments.non_members)?;
     if members.ncols() != others.ncols() {

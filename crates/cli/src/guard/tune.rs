@@ -2,6 +2,8 @@
 
 use super::apply::logits;
 use super::load;
+use crate::inputs::Inputs;
+use crate::outputs::{Destination, OutputFolder};
 use crate::progress::Counter;
 use crate::{Failure, print, summary};
 use clap::Args;
@@ -91,10 +93,19 @@ struct Halves {
 
 /// Try the grid, choose, write, and tell.
 pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
+    let inputs = Inputs::default()
+        .with("--guard", [&arguments.guard])
+        .with("--members", [&arguments.members])
+        .with("--non-members", [&arguments.non_members]);
+    inputs.check()?;
+    // The tuned guard may take the place of the one that it was made of.
+    let others = Inputs::default()
+        .with("--members", [&arguments.members])
+        .with("--non-members", [&arguments.non_members]);
+    Destination::new("--output", &arguments.output, &others)?;
+    let mut evidence = OutputFolder::new("--evidence", &arguments.evidence)?;
     let guard = load(&arguments.guard)?;
     let halves = halves(arguments, &guard)?;
-    fs::create_dir_all(&arguments.evidence)
-        .map_err(|error| Failure::new(format!("{}: {error}", arguments.evidence.display())))?;
     let attacker = attacker(arguments, &halves.learn.each_ref().map(softmax_rows))?;
     let pairs: Vec<(u32, f64)> = arguments
         .inner
@@ -104,6 +115,7 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
     if pairs.is_empty() {
         return Err(Failure::misuse("the grid is empty").help("give --inner and --beta values"));
     }
+    evidence.make()?;
     let bar = Counter::new("trying the grid", pairs.len() as u64);
     let mut cells = Vec::with_capacity(pairs.len());
     for (index, &(inner, beta)) in pairs.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! `trefoil infer --verify`: queries in a mix of copies and public samples, answers only if all agree.
 
 use super::Infer;
-use crate::arrays::Destination;
+use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
@@ -42,6 +42,18 @@ pub(super) struct Verification {
     fingerprint: Option<PathBuf>,
 }
 
+impl Verification {
+    /// With the files that a verification reads.
+    pub(super) fn inputs<'a>(&'a self, inputs: Inputs<'a>) -> Inputs<'a> {
+        inputs
+            .with("--verify", &self.verify)
+            .with("--public", &self.public)
+            .with("--public-labels", &self.public_labels)
+            .with("--spent", &self.spent)
+            .with("--fingerprint", &self.fingerprint)
+    }
+}
+
 /// A verified run, as `--json` shows it.
 #[derive(Serialize)]
 struct Told<'a> {
@@ -80,7 +92,7 @@ fn compiled(
 
 /// Ask a mix; write the answers if they are accepted.
 pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
-    let destination = Destination::new(&arguments.output)?;
+    let destination = arguments.destination()?;
     let verification = &arguments.verification;
     let graph = model::load(&arguments.model)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
@@ -104,9 +116,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     if let Some(fingerprint) = &fingerprint {
         fingerprint.check_model(&one.plan)?;
     }
-    let known = model::Pictures {
-        values: public.samples().clone(),
-    };
+    let known = model::Pictures::of(public.samples().clone());
     model.check_range(&arguments.input, &pictures)?;
     model.check_range(public_path, &known)?;
     RangeOptions::check(&model, &arguments.input, &pictures)?;
@@ -180,7 +190,7 @@ impl Told<'_> {
         let numbers = self.comparison;
         print::line(format!(
             "{} as {} in {}, after a set-up of {}: {:.2} runs for each query",
-            print::count(self.queries, "query").replace("querys", "queries"),
+            print::count(self.queries, "query"),
             print::count(numbers.runs, "run"),
             print::time(self.wall_s),
             print::time(self.setup_s),
@@ -195,7 +205,7 @@ impl Told<'_> {
         }
         print::line(format!(
             "copies: {} with differing answers; largest difference {:.2e}, tolerance {:.2e}{}",
-            print::count(numbers.disagreeing, "query").replace("querys", "queries"),
+            print::count(numbers.disagreeing, "query"),
             numbers.largest_difference,
             numbers.tolerance,
             if numbers.ties > 0 {

@@ -5,10 +5,13 @@
 mod attack;
 mod audit;
 mod demo;
+mod files;
 mod guard;
 mod infer;
 mod loss;
 mod mistakes;
+mod onnx;
+mod outputs;
 mod price;
 mod ranges;
 mod services;

@@ -77,7 +77,11 @@ impl Compute for Pad {
         let rooms = self.before.iter().chain(&self.after);
         let fits = [self.before.len(), self.after.len()] == [shape.len(); 2];
         if !fits || !self.value.is_finite() || rooms.into_iter().any(|&room| room > MAX_SIZE) {
-            return Err(format!("{self:?} of a tensor of shape {shape:?}"));
+            return Err(format!(
+                "room of {:?} before and {:?} behind the axes of a tensor of shape {shape:?}, filled with {}; room of up to \
+                 {MAX_SIZE} for each axis and finite numbers are supported",
+                self.before, self.after, self.value
+            ));
         }
         let rooms = self.before.iter().zip(&self.after);
         Ok(shape

@@ -75,8 +75,14 @@ impl Compute for Slice {
                 *size = (self.end - self.start).div_ceil(self.step);
                 Ok(shape)
             }
-            Some(_) if self.start >= self.end => Err(format!("{self:?} makes an empty tensor")),
-            _ => Err(format!("{self:?} of a tensor of shape {shape:?}")),
+            Some(_) if self.start >= self.end => Err(format!(
+                "it takes indices {} up to {} of axis {}, which are none: its output would be empty",
+                self.start, self.end, self.axis
+            )),
+            _ => Err(format!(
+                "it takes indices {} up to {} of axis {}, in steps of {}, of a tensor of shape {shape:?}",
+                self.start, self.end, self.axis, self.step
+            )),
         }
     }
     fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {
