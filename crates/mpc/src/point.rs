@@ -29,7 +29,7 @@ const CONTROL: Node = 3;
 ///
 /// # Security
 /// Semi-honest. To either evaluator its key is pseudorandom, whatever position and value are: the words are masked by the
-/// other's seed, of 126 bits. The tree's hash is AES with two fixed keys, fed forward (Guo et al., IEEE S&P 2020), secure in
+/// other's seed, of 126 bits. The tree's hash is AES with three fixed keys, fed forward (Guo et al., IEEE S&P 2020), secure in
 /// the ideal-cipher model.
 ///
 /// # Cost
