@@ -51,6 +51,9 @@ pub(crate) struct Answers {
     /// Share of the pictures whose label is the true one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) accuracy: Option<f64>,
+    /// What looks wrong about the labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) labels_doubt: Option<String>,
 }
 
 impl Answers {
@@ -90,6 +93,9 @@ impl Answers {
         }
         if let Some(accuracy) = self.accuracy {
             print::line(format!("against the labels: {} right", percent(accuracy)))?;
+        }
+        if let Some(doubt) = &self.labels_doubt {
+            print::line(format!("warning: the labels: {doubt}"))?;
         }
         if let [first, .., last] = &self.files[..] {
             print::line(format!(

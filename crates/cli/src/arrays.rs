@@ -235,7 +235,7 @@ pub(crate) fn all_finite(path: &Path, array: &ArrayD<f64>) -> Result<(), Failure
         Err(Failure::new(format!(
             "{path} at {index:?} is {value}, not a finite number"
         ))
-        .help("remove or replace such values before asking; numpy.nan_to_num does"))
+        .help("put what the model was trained with in the place of such values, or leave those samples out"))
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::inputs::Inputs;
 use crate::outputs::{Destination, OutputFolder};
 use crate::progress::Bar;
-use crate::{Failure, arrays, files, print};
+use crate::{Failure, arrays, check, doubts, files, print};
 use clap::Args;
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix3};
 use serde_json::{Value, json};
@@ -281,6 +281,19 @@ impl Reader {
         let shown = labels_path.display();
         let labels = labels(&read)
             .map_err(|problem| Failure::new(format!("{shown}: {problem}")).help(LABELS))?;
+        let classes = confidences.ncols();
+        let from_one = doubts::counted_from_one(labels.iter().map(|&label| label as f64), classes);
+        if let Some(why) = from_one {
+            return Err(Failure::new(format!(
+                "{shown} holds the label {classes}; the classes are 0 to {}",
+                classes - 1
+            ))
+            .help(why));
+        }
+        let answered = check::labels(&confidences.clone().into_dyn());
+        if let Some(doubt) = doubts::doubt(&answered, &labels, classes) {
+            self.warnings.push(format!("{shown}: the labels: {doubt}"));
+        }
         let failed = |error: LabError| {
             Failure::new(error).help(format!("the labels are those in {shown}; {LABELS}"))
         };

@@ -12,7 +12,7 @@ use crate::options::{LinkKind, emulated_only_in_memory, seconds};
 use crate::outputs::Destination;
 use crate::progress::Bar;
 use crate::ranges::RangeOptions;
-use crate::{Failure, local, print};
+use crate::{Failure, doubts, local, print};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -139,7 +139,12 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     } else {
         None
     };
-    let accuracy = labels.map(|labels| check::share(&check::labels(&answers), &labels));
+    let answered = check::labels(&answers);
+    let classes = model.answer_shape().iter().product();
+    let labels_doubt = labels
+        .as_ref()
+        .and_then(|labels| doubts::doubt(&answered, labels, classes));
+    let accuracy = labels.map(|labels| check::share(&answered, &labels));
     destination.write(&answers)?;
 
     let in_ring = arguments.backend != BackendKind::Clear;
@@ -166,6 +171,7 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         layers: compared,
         ranges: known.as_ref().map(|known| known.report(&model)),
         accuracy,
+        labels_doubt,
     };
     if json {
         print::json(&told)

@@ -1,7 +1,7 @@
 //! Running a model in this process alone: in 64-bit floats, or in the ring without parties.
 
 use crate::Failure;
-use crate::model::{Model, Pictures};
+use crate::model::{Model, Pictures, wider};
 use crate::spectrum::{self, Counts};
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
@@ -55,7 +55,7 @@ fn in_ring<R: GuardRing>(
     let format = model.plan.format();
     let weights = model.weights.encode::<R>(&model.plan).map_err(|error| {
         Failure::new(format!("the model's weights: {error}"))
-            .help("use fewer --fraction-bits, or --ring 64")
+            .help(format!("use {}", wider(model.plan.ring_bits)))
     })?;
     let setup_s = start.elapsed().as_secs_f64();
     let codec = (

@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
+mod doubts;
 mod estimate;
 mod failure;
 mod files;

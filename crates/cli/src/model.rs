@@ -156,8 +156,20 @@ impl Model {
                  {ring} bits)",
                 path.display()
             ))
-            .help("scale the pictures as in training, or use fewer fraction bits or --ring 64")),
+            .help(format!(
+                "scale the pictures as in training, or use {}",
+                wider(ring)
+            ))),
         }
+    }
+}
+
+/// Options that let the ring hold larger numbers than it does.
+pub(crate) fn wider(ring_bits: u32) -> &'static str {
+    if ring_bits == 64 {
+        "fewer --fraction-bits"
+    } else {
+        "fewer --fraction-bits, or --ring 64"
     }
 }
 

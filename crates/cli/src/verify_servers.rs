@@ -222,7 +222,8 @@ impl From<VerifyError> for Failure {
                 "make another plan with `trefoil verify plan`, or bring more public samples"
             }
             VerifyError::NoGradient { .. } => {
-                "write `tolerance = …` into the plan, measured from repeated answers to one query"
+                "fingerprints need a model of those layers. For `infer --verify`, write `tolerance = …` into the plan of the mix, \
+                 measured from repeated answers to one query"
             }
             _ => return Self::new(error),
         };

@@ -71,7 +71,11 @@ impl GuardFile {
         Ok(())
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>, String> {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// A sentence on why there are none.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let tensors = self.classifier.tensors();
         let data: Vec<Vec<u8>> = tensors
             .iter()
@@ -106,18 +110,26 @@ impl GuardFile {
             path: path.to_owned(),
             source,
         })?;
+        Self::parse(path, &bytes)
+    }
+
+    /// Check the bytes of a file; `path` is its name in messages.
+    ///
+    /// # Errors
+    /// As [`GuardFile::load`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, GuardError> {
         let wrong = |problem: String| GuardError::Format {
             path: path.to_owned(),
             problem,
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| wrong(e.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let settings = metadata.get(SETTINGS).ok_or_else(|| {
             wrong("it has no settings; `trefoil guard train` writes guard files".to_owned())
         })?;
         let settings: Settings = toml::from_str(settings).map_err(|e| wrong(e.to_string()))?;
         settings.check()?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;
         let read = |name: String, shape: &[usize]| -> Result<Vec<f64>, GuardError> {
             let tensor = tensors.tensor(&name).map_err(|e| wrong(e.to_string()))?;
             if tensor.dtype() != Dtype::F64 || tensor.shape() != shape {

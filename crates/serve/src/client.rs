@@ -187,7 +187,7 @@ impl Client {
         let reports = parties.or_failures(reports)?;
         let wall = start.elapsed().saturating_sub(shared);
         parties.join();
-        let mut report = report(plan, guard.is_some(), &reports);
+        let mut report = report(plan, guard.is_some(), &reports)?;
         (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
         let phase = |name: &str, time: Duration| Phase {
             name: name.into(),
@@ -541,9 +541,25 @@ fn step_name(plan: &Plan, index: usize) -> &str {
     plan.steps.get(index).map_or("guard", |step| &step.name)
 }
 
-fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
+/// What three parties measured, together.
+///
+/// # Errors
+/// If one tells of fewer steps than it had (parties always have a place for the guard): nothing else that it says is worth more.
+pub(crate) fn report(
+    plan: &Plan,
+    guarded: bool,
+    reports: &[PartyReport],
+) -> Result<Report, ServeError> {
+    let due = plan.steps.len() + usize::from(guarded);
+    let told = Role::ALL.into_iter().zip(reports);
+    if let Some((role, report)) = told.into_iter().find(|(_, told)| told.steps.len() < due) {
+        return Err(ServeError::Conversation {
+            peer: role.to_string(),
+            problem: format!("reported {} steps of {due}", report.steps.len()),
+        });
+    }
     let each = |f: &dyn Fn(&PartyReport) -> u64| std::array::from_fn(|role| f(&reports[role]));
-    let phases = (0..plan.steps.len() + usize::from(guarded)).map(|i| Phase {
+    let phases = (0..due).map(|i| Phase {
         name: step_name(plan, i).to_owned(),
         seconds: reports[1..]
             .iter()
@@ -560,7 +576,7 @@ fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
         .iter()
         .filter_map(|report| report.seen.clone())
         .collect();
-    Report {
+    Ok(Report {
         rounds: reports
             .iter()
             .map(|report| report.rounds)
@@ -572,5 +588,5 @@ fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
         phases: phases.collect(),
         seen: seen.try_into().ok(),
         ..Report::default()
-    }
+    })
 }

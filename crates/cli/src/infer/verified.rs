@@ -5,7 +5,7 @@ use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
-use crate::{Failure, check, print};
+use crate::{Failure, check, doubts, print};
 use clap::Args;
 use ndarray::{Axis, concatenate};
 use serde::Serialize;
@@ -67,6 +67,8 @@ struct Told<'a> {
     bytes_sent_per_party: [u64; 3],
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels_doubt: Option<String>,
 }
 
 /// The model, with its ranges checked, and the format that it has got.
@@ -152,6 +154,9 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     if let Some(answers) = checked.answers() {
         destination.write(answers)?;
     }
+    let answered = checked.answers().map(check::labels);
+    let classes = model.answer_shape().iter().product();
+    let compared = answered.as_ref().zip(labels.as_ref());
     let told = Told {
         comparison,
         output: checked
@@ -162,10 +167,9 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         setup_s: report.setup_s,
         rounds: report.rounds,
         bytes_sent_per_party: report.bytes_sent_per_party,
-        accuracy: checked
-            .answers()
-            .zip(labels)
-            .map(|(answers, labels)| check::share(&check::labels(answers), &labels)),
+        accuracy: compared.map(|(answered, labels)| check::share(answered, labels)),
+        labels_doubt: compared
+            .and_then(|(answered, labels)| doubts::doubt(answered, labels, classes)),
     };
     if json {
         print::json(&told)?;
@@ -229,6 +233,9 @@ impl Told<'_> {
                 "against the labels: {:.2} % right",
                 100.0 * accuracy
             ))?;
+        }
+        if let Some(doubt) = &self.labels_doubt {
+            print::line(format!("warning: the labels: {doubt}"))?;
         }
         print::line(format!(
             "verdict: {} (a cheating server passes at most once in 2^{:.1})",

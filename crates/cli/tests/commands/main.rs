@@ -8,6 +8,7 @@ mod demo;
 mod files;
 mod guard;
 mod infer;
+mod labels;
 mod loss;
 mod mistakes;
 mod onnx;

@@ -60,7 +60,10 @@ impl Evaluation {
             }
             Some(decisions) => {
                 let actual = decisions.as_ref().map(Vec::len);
-                let problem = format!("{actual:?}, but {records:?} scores");
+                let problem = format!(
+                    "{} for members and {} for non-members, but {} and {} scores",
+                    actual.members, actual.nonmembers, records.members, records.nonmembers
+                );
                 return Err(LabError::input("the number of decisions", problem));
             }
         };
