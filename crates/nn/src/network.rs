@@ -7,6 +7,7 @@ use crate::layer::Operand;
 use crate::operators::Layer;
 use crate::shape::elements;
 use ndarray::ArrayD;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Index of a value in `Network::values` (and, after numbering, in a plan).
@@ -27,6 +28,8 @@ pub(crate) struct Network {
     pub(crate) rebatched: bool,
     /// Elements that constant folding may still make.
     pub(crate) folding: usize,
+    /// Layers that passes have looked at, see [`Network::walk`].
+    pub(crate) walked: u64,
 }
 
 /// A tensor of a network.
@@ -170,7 +173,8 @@ impl Network {
     }
 
     /// How often each value is used, as an operand or a result.
-    pub(crate) fn uses(&self) -> Vec<usize> {
+    pub(crate) fn uses(&mut self) -> Vec<usize> {
+        self.walk();
         let mut uses = vec![0; self.values.len()];
         let operands = self.nodes.iter().flat_map(|node| &node.inputs);
         for &id in operands.chain(self.outputs.iter().map(|(_, id)| id)) {
@@ -179,12 +183,24 @@ impl Network {
         uses
     }
 
-    /// Let everything that uses `old` use `new`.
-    pub(crate) fn replace(&mut self, old: ValueId, new: ValueId) {
-        let operands = self.nodes.iter_mut().flat_map(|node| &mut node.inputs);
-        for id in operands.chain(self.outputs.iter_mut().map(|(_, id)| id)) {
-            if *id == old {
-                *id = new;
+    /// The places of all layers, for one walk over them; counted, so that tests can tell that the passes' work grows
+    /// with the number of layers and not with its square.
+    pub(crate) fn walk(&mut self) -> Range<usize> {
+        self.walked += self.nodes.len() as u64;
+        0..self.nodes.len()
+    }
+
+    /// Count the constants that the layer at `index` now uses in the place of `before`, and drop those that nothing
+    /// uses any more.
+    pub(crate) fn renew(&mut self, uses: &mut Vec<usize>, before: &[ValueId], index: usize) {
+        uses.resize(self.values.len(), 0);
+        for &id in &self.nodes[index].inputs {
+            uses[id] += 1;
+        }
+        for &id in before {
+            uses[id] -= 1;
+            if uses[id] == 0 {
+                self.values[id].constant = None;
             }
         }
     }
