@@ -21,6 +21,7 @@ mod ranges;
 mod scores;
 mod secure;
 mod shape;
+mod value;
 mod walk;
 mod window;
 
@@ -36,4 +37,5 @@ pub use scores::Scores;
 pub use secure::{Secure, SharedBits};
 pub use shape::broadcast;
 pub use trefoil_mpc::Cost;
+pub use value::{Given, Kind, Value};
 pub use window::{Outside, Pool2d};

@@ -31,7 +31,11 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     fn ones(network: &mut Network, shape: &[usize]) -> usize {
-        network.constant("c", ArrayD::ones(IxDyn(shape)), false)
+        network.constant(
+            "c",
+            ArrayD::ones(IxDyn(shape)),
+            crate::graph::Element::Float,
+        )
     }
 
     /// Layers that fold into the product before them, and layers that fold into the one behind.

@@ -39,20 +39,12 @@ pub trait Ranged: Backend {
     /// What [`Ranged::matmul_late`] makes of tensors.
     type Late: Clone;
 
-    /// The shape of bits.
-    fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
-    /// The complement.
-    fn not(&self, bits: &Self::Bits) -> Self::Bits;
-    /// The exclusive or of bits of one shape. Local.
-    fn xor(&self, x: &Self::Bits, y: &Self::Bits) -> Self::Bits;
     /// Whether an odd number of bits is set along the last axis, which is removed. Local.
     fn parity(&self, bits: &Self::Bits) -> Self::Bits;
     /// The bits, repeated along a new last axis of length `n`.
     fn repeat_bits(&self, bits: &Self::Bits, n: usize) -> Self::Bits;
     /// The bits of a range of the last axis. Local.
     fn slice_bits(&self, bits: &Self::Bits, range: Range<usize>) -> Self::Bits;
-    /// The logical and of bits of one shape.
-    async fn and(&self, x: &Self::Bits, y: &Self::Bits) -> Result<Self::Bits, Self::Error>;
     /// The rows of `x` (… × n) whose bit (…) is set; 0 in the others.
     async fn masked_rows(
         &self,

@@ -166,4 +166,7 @@ impl Compute for Conv {
             .saturating_mul((oh * ow) as u64)
             .saturating_mul(taps)
     }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
+    }
 }

@@ -1,6 +1,7 @@
 //! Scales and shifts of channels (batch normalisation, biases, normalised inputs) folded into the
 //! weights of a convolution or a matrix product beside them.
 
+use crate::graph::Element;
 use crate::network::{Network, ValueId};
 use crate::operators::Layer;
 use ndarray::{ArrayD, IxDyn};
@@ -252,7 +253,7 @@ impl Linear {
             *weight *= factor(channel, input);
         }
         let name = network.values[self.weights].name.clone();
-        network.nodes[index].inputs[1] = network.constant(&name, weights, false);
+        network.nodes[index].inputs[1] = network.constant(&name, weights, Element::Float);
     }
 
     /// The output and the input channel that the weight at `at` joins.
@@ -272,7 +273,7 @@ impl Linear {
             Some(id) => network.values[id].name.clone(),
             None => format!("{}.bias", network.nodes[index].name),
         };
-        let bias = network.constant(&name, array, false);
+        let bias = network.constant(&name, array, Element::Float);
         network.nodes[index].inputs.truncate(2);
         network.nodes[index].inputs.push(bias);
     }

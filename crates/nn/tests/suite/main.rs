@@ -12,6 +12,7 @@ mod build;
 mod cases;
 mod conformance;
 mod data;
+mod field;
 mod hostile;
 mod models;
 mod operators;

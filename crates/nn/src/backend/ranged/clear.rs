@@ -43,15 +43,6 @@ impl Ranged for Clear {
     type Indicator = ArrayD<bool>;
     type Late = ArrayD<f64>;
 
-    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
-        bits.shape().to_vec()
-    }
-    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
-        !bits
-    }
-    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
-        x ^ y
-    }
     fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
         parity(bits)
     }
@@ -60,9 +51,6 @@ impl Ranged for Clear {
     }
     fn slice_bits(&self, bits: &ArrayD<bool>, range: Range<usize>) -> ArrayD<bool> {
         bits.slice_axis(last_axis(bits), range.into()).to_owned()
-    }
-    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
-        Ok(x & y)
     }
     async fn masked(
         &self,
