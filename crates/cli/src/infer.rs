@@ -27,6 +27,9 @@ pub(crate) struct Infer {
     /// The model: an ONNX file with one input, pictures along its first axis
     #[arg(long, value_name = "M.onnx")]
     model: PathBuf,
+    /// The output that is wanted, of a model with several
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
     /// The pictures: an .npy or .npz array of numbers, N along the first axis (`FILE.npz:NAME` for one of several); MNIST
     /// idx or CIFAR-10 binary; all also gzipped. A PNG or JPEG picture, or a folder of them: in natural order of their names
     /// (1, 2, 10), without hidden files and folders, turned as their EXIF data says
@@ -96,8 +99,9 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         return verified::run(arguments, plan, json);
     }
     let destination = arguments.destination()?;
-    let graph = model::load(&arguments.model)?;
+    let mut graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
+    graph.bind_samples(0, pictures.values.shape());
     let batch = arguments.batch.map(NonZeroUsize::get);
     let guard = |model: &mut Model| match &arguments.guard {
         Some(path) => model.guard(path),

@@ -8,6 +8,7 @@ use ndarray::{ArrayD, Axis};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use trefoil_guard::GuardFile;
+use trefoil_nn::graph::Element;
 use trefoil_nn::{Graph, ModelError, Options, Plan, Problem, Weights};
 
 /// Pictures at once unless the user chooses: enough to fill messages, little enough for memory.
@@ -186,6 +187,30 @@ pub(crate) fn load(path: &Path) -> Result<Graph, Failure> {
     }
 }
 
+/// [`load`], with the one output that is wanted.
+///
+/// # Errors
+/// As [`load`], or if the model has no such output.
+pub(crate) fn load_output(path: &Path, output: Option<&str>) -> Result<Graph, Failure> {
+    let mut graph = load(path)?;
+    if let Some(name) = output {
+        graph.keep_output(name).map_err(|names| {
+            Failure::misuse(format!("{} has no output `{name}`", graph.file))
+                .help(format!("its outputs are `{names}`"))
+        })?;
+    }
+    if graph.outputs.len() > 1 {
+        let names = graph.outputs.join("`, `");
+        let number = graph.outputs.len();
+        return Err(Failure::new(format!(
+            "{}: the model returns {number} outputs, `{names}`",
+            graph.file
+        ))
+        .help("choose one with --output-name"));
+    }
+    Ok(graph)
+}
+
 /// Read pictures for the single input of `graph`; a single picture may lack the first axis.
 ///
 /// # Errors
@@ -198,6 +223,21 @@ pub(crate) fn pictures(
     let axes = graph.inputs.first().map_or(&[][..], |input| &input.shape);
     let samples = files::samples(path, preparation, axes, &graph.file)?;
     arrays::all_finite(path, &samples.values)?;
+    if let Some(input) = graph.inputs.first()
+        && let Some((index, value)) = arrays::first(&samples.values, |v| !input.element.holds(v))
+    {
+        let what = if input.element == Element::Boolean {
+            "0 and 1"
+        } else {
+            "whole numbers"
+        };
+        return Err(Failure::new(format!(
+            "{} at {index:?} is {value}, but the model {} takes {what}",
+            path.display(),
+            graph.file
+        ))
+        .help("prepare the array as in training; --mean, --std and --unit make fractions"));
+    }
     Ok(Pictures {
         values: samples.values,
         files: samples.files,

@@ -35,6 +35,16 @@ impl Plan {
     }
 }
 
+impl Graph {
+    /// The batch that the model is made for; none if any will do, or if nothing counts samples.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        match own_batch(&self.inputs) {
+            Batch::Fixed(batch) => Some(batch),
+            Batch::Free | Batch::None => None,
+        }
+    }
+}
+
 /// Read all nodes into layers, with shapes for `batch` pictures.
 fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Problem> {
     let stored = graph
@@ -335,7 +345,7 @@ fn input_shape(input: &GraphInput, batch: Option<usize>) -> Result<Vec<usize>, P
             (Dimension::Fixed(size), _) => *size,
             (Dimension::Free(name), _) => {
                 return Err(refuse(format!(
-                    "dimension {axis} (`{name}`) is free; only the batch may be, so export with fixed picture sizes"
+                    "dimension {axis} (`{name}`) is free; only the batch may be, so state its size with --bind {name}=SIZE, or export with fixed sizes"
                 )));
             }
         });

@@ -146,6 +146,41 @@ impl Node {
 }
 
 impl Graph {
+    /// Give every free dimension called `name`, but for the batch, a size; whether there is one.
+    pub fn bind(&mut self, name: &str, size: usize) -> bool {
+        let mut found = false;
+        let axes = self
+            .inputs
+            .iter_mut()
+            .flat_map(|input| input.shape.iter_mut().skip(1));
+        for dimension in axes {
+            if matches!(dimension, Dimension::Free(own) if own == name) {
+                *dimension = Dimension::Fixed(size);
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Give the free dimensions of input `index`, but for the batch, the sizes of samples of `shape`; dimensions of the
+    /// same name get the same size.
+    pub fn bind_samples(&mut self, index: usize, shape: &[usize]) {
+        for (axis, &size) in shape.iter().enumerate().skip(1) {
+            let dimension = self
+                .inputs
+                .get(index)
+                .and_then(|input| input.shape.get(axis));
+            let Some(Dimension::Free(name)) = dimension.cloned() else {
+                continue;
+            };
+            if name.is_empty() {
+                self.inputs[index].shape[axis] = Dimension::Fixed(size);
+            } else {
+                self.bind(&name, size);
+            }
+        }
+    }
+
     /// Compute the output `name` alone; what it does not need is left out when the graph is compiled.
     ///
     /// # Errors

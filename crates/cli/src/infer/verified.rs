@@ -96,7 +96,7 @@ fn compiled(
 pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
     let destination = arguments.destination()?;
     let verification = &arguments.verification;
-    let graph = model::load(&arguments.model)?;
+    let graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let mut mix_plan = MixPlan::load(plan)?.for_queries(pictures.len())?;
     let Some(public_path) = &verification.public else {

@@ -148,7 +148,6 @@ fn decode(
     shape: &[usize],
     raw: Option<&[u8]>,
 ) -> Result<Constant, String> {
-    let ints = |data: &[i32]| data.iter().map(|&v| i64::from(v)).collect();
     Ok(match kind {
         DataType::Float => Constant::Float(array(
             shape,
@@ -164,34 +163,20 @@ fn decode(
                 None => proto.double_data.clone(),
             },
         )?),
-        DataType::Float16 => Constant::Float(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| half(u16::from_le_bytes(b)))?,
-                None => proto.int32_data.iter().map(|&v| half(v as u16)).collect(),
-            },
-        )?),
-        DataType::Int64 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, i64::from_le_bytes)?,
-                None => proto.int64_data.clone(),
-            },
-        )?),
-        DataType::Int32 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(i32::from_le_bytes(b)))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        DataType::Bfloat16 => Constant::Float(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| brain(u16::from_le_bytes(b)))?,
-                None => proto.int32_data.iter().map(|&v| brain(v as u16)).collect(),
-            },
-        )?),
+        DataType::Float16 | DataType::Bfloat16 => {
+            let value = if kind == DataType::Float16 {
+                half
+            } else {
+                brain
+            };
+            Constant::Float(array(
+                shape,
+                match raw {
+                    Some(raw) => words(raw, |b| value(u16::from_le_bytes(b)))?,
+                    None => proto.int32_data.iter().map(|&v| value(v as u16)).collect(),
+                },
+            )?)
+        }
         DataType::Bool => Constant::Bool(array(
             shape,
             match raw {
@@ -199,65 +184,47 @@ fn decode(
                 None => proto.int32_data.iter().map(|&v| v != 0).collect(),
             },
         )?),
-        DataType::Uint16 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(u16::from_le_bytes(b)))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        DataType::Int16 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(i16::from_le_bytes(b)))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        DataType::Uint32 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(u32::from_le_bytes(b)))?,
-                None => whole(&proto.uint64_data)?,
-            },
-        )?),
-        DataType::Uint64 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => whole(&words(raw, u64::from_le_bytes)?)?,
-                None => whole(&proto.uint64_data)?,
-            },
-        )?),
-        DataType::Uint4 | DataType::Int4 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => halves(raw, kind, shape),
-                None => {
-                    let bytes: Vec<u8> = proto.int32_data.iter().map(|&v| v as u8).collect();
-                    halves(&bytes, kind, shape)
-                }
-            },
-        )?),
-        DataType::Uint8 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b: [u8; 1]| i64::from(b[0]))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        DataType::Int8 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(i8::from_le_bytes(b)))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        other => {
-            return Err(format!(
-                "element type {} is not supported",
-                other.as_str_name()
-            ));
-        }
+        _ => match raw {
+            Some(raw) => Constant::Int(array(shape, raw_integers(raw, kind, shape)?)?),
+            None => Constant::Int(array(shape, integers(proto, kind, shape)?)?),
+        },
     })
+}
+
+/// Integers as little-endian bytes.
+fn raw_integers(raw: &[u8], kind: DataType, shape: &[usize]) -> Result<Vec<i64>, String> {
+    match kind {
+        DataType::Int64 => words(raw, i64::from_le_bytes),
+        DataType::Int32 => words(raw, |b| i64::from(i32::from_le_bytes(b))),
+        DataType::Int16 => words(raw, |b| i64::from(i16::from_le_bytes(b))),
+        DataType::Int8 => words(raw, |b| i64::from(i8::from_le_bytes(b))),
+        DataType::Uint64 => whole(&words(raw, u64::from_le_bytes)?),
+        DataType::Uint32 => words(raw, |b| i64::from(u32::from_le_bytes(b))),
+        DataType::Uint16 => words(raw, |b| i64::from(u16::from_le_bytes(b))),
+        DataType::Uint8 => words(raw, |b: [u8; 1]| i64::from(b[0])),
+        DataType::Uint4 | DataType::Int4 => Ok(halves(raw, kind, shape)),
+        other => Err(unsupported(other)),
+    }
+}
+
+/// Integers in a field of their own.
+fn integers(proto: &TensorProto, kind: DataType, shape: &[usize]) -> Result<Vec<i64>, String> {
+    match kind {
+        DataType::Int64 => Ok(proto.int64_data.clone()),
+        DataType::Uint64 | DataType::Uint32 => whole(&proto.uint64_data),
+        DataType::Int32 | DataType::Int16 | DataType::Int8 | DataType::Uint16 | DataType::Uint8 => {
+            Ok(proto.int32_data.iter().map(|&v| i64::from(v)).collect())
+        }
+        DataType::Uint4 | DataType::Int4 => {
+            let bytes: Vec<u8> = proto.int32_data.iter().map(|&v| v as u8).collect();
+            Ok(halves(&bytes, kind, shape))
+        }
+        other => Err(unsupported(other)),
+    }
+}
+
+fn unsupported(kind: DataType) -> String {
+    format!("element type {} is not supported", kind.as_str_name())
 }
 
 /// Unsigned integers that fit signed ones.

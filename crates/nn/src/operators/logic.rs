@@ -74,9 +74,10 @@ pub(super) fn takes(kinds: &[Kind], expected: &[Kind], gives: Kind) -> Result<Ki
     if kinds == expected {
         return Ok(gives);
     }
-    Err(match kinds.len() == expected.len() {
-        true => format!("it takes values of kinds {expected:?}, not {kinds:?}"),
-        false => format!("it takes {} operands, not {}", expected.len(), kinds.len()),
+    Err(if kinds.len() == expected.len() {
+        format!("it takes values of kinds {expected:?}, not {kinds:?}")
+    } else {
+        format!("it takes {} operands, not {}", expected.len(), kinds.len())
     })
 }
 

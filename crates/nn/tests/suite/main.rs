@@ -13,6 +13,7 @@ mod cases;
 mod conformance;
 mod data;
 mod field;
+mod formats;
 mod hostile;
 mod models;
 mod operators;
