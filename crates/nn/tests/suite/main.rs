@@ -21,3 +21,4 @@ mod passes;
 mod plans;
 mod ranges;
 mod secure;
+mod trees;
