@@ -95,10 +95,9 @@ impl Evaluation {
     }
 }
 
-/// The balanced accuracy of an attacker who calls a record a member if its label is right:
-/// ½ + (a - b) / 2, from the accuracies `a` on members and `b` on non-members (Yeom et al. 2018,
-/// the gap attack). Every defence that keeps labels leaves at least that; labels of noisy
-/// neighbours, or compared with reference models, give more.
+/// The balanced accuracy that every defence which keeps the labels leaves to an attacker, who
+/// calls a record a member if its label is right: ½ + (a - b) / 2, from the accuracies `a` on
+/// members and `b` on non-members (Yeom et al. 2018, the gap attack).
 pub fn label_only_floor(accuracy: Sides<f64>) -> f64 {
     0.5 + (accuracy.members - accuracy.nonmembers) / 2.0
 }
