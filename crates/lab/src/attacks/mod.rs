@@ -36,7 +36,7 @@ pub mod top;
 
 pub use battery::{Attacker, Battery, Evidence, Skipped, run_all};
 pub use nn::{Membership, Trainer};
-pub use outputs::{Outputs, Verdict};
+pub use outputs::{Outputs, Verdict, softmax};
 pub use references::References;
 pub use threshold::Thresholds;
 
