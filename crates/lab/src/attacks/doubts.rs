@@ -154,9 +154,13 @@ mod tests {
 
     /// Records of three classes, sure of class `record % 3`, with labels by `label`.
     fn outputs(label: impl Fn(usize) -> usize) -> Outputs {
-        let confidences = Array2::from_shape_fn((60, 3), |(record, class)| {
-            if record % 3 == class { 0.9 } else { 0.05 }
-        });
+        let confidences =
+            Array2::from_shape_fn(
+                (60, 3),
+                |(record, class)| {
+                    if record % 3 == class { 0.9 } else { 0.05 }
+                },
+            );
         Outputs::new("o", confidences, (0..60).map(label).collect()).unwrap()
     }
 
@@ -178,7 +182,10 @@ mod tests {
         );
         let found = doubts(&Sides::new(ones.unwrap(), good()), None).join("\n");
         assert!(found.contains("counted from 1"), "{found}");
-        let others = doubts(&Sides::new(good(), outputs(|record| (record / 3) % 3)), None);
+        let others = doubts(
+            &Sides::new(good(), outputs(|record| (record / 3) % 3)),
+            None,
+        );
         let others = others.join("\n");
         assert!(others.contains("labels of other records"), "{others}");
     }
@@ -186,8 +193,17 @@ mod tests {
     #[test]
     fn sides_that_are_swapped_are_told() {
         let good = outputs(|record| record % 3);
-        let worse = outputs(|record| if record < 20 { (record + 1) % 3 } else { record % 3 });
-        assert_eq!(doubts(&Sides::new(good.clone(), worse.clone()), None).len(), 0);
+        let worse = outputs(|record| {
+            if record < 20 {
+                (record + 1) % 3
+            } else {
+                record % 3
+            }
+        });
+        assert_eq!(
+            doubts(&Sides::new(good.clone(), worse.clone()), None).len(),
+            0
+        );
         let text = only(Sides::new(worse, good));
         assert!(text.contains("look swapped"), "{text}");
     }

@@ -64,15 +64,12 @@ impl Labels {
                 .iter()
                 .enumerate()
                 .map(|(record, name)| {
-                    order
-                        .iter()
-                        .position(|class| class == name)
-                        .ok_or_else(|| {
-                            format!(
-                                "the label `{name}` of record {record} is none of the classes {}",
-                                shown(order)
-                            )
-                        })
+                    order.iter().position(|class| class == name).ok_or_else(|| {
+                        format!(
+                            "the label `{name}` of record {record} is none of the classes {}",
+                            shown(order)
+                        )
+                    })
                 })
                 .collect(),
         }
@@ -235,7 +232,9 @@ fn records(header: &str) -> Result<usize, String> {
         }
         let length: usize = length.parse().map_err(|_| unclear())?;
         if axis > 0 && length != 1 {
-            return Err(format!("labels of shape ({inside}); one text for each record is needed"));
+            return Err(format!(
+                "labels of shape ({inside}); one text for each record is needed"
+            ));
         }
         count = count.saturating_mul(length);
     }
@@ -255,8 +254,7 @@ mod tests {
     use super::*;
 
     fn numpy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-        let header =
-            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend((header.len() as u16).to_le_bytes());
         bytes.extend(header.as_bytes());

@@ -52,9 +52,14 @@ impl ShadowModels {
             let (outputs, logits) =
                 confidences.or_else(|_| one(&["confidences", "logits"]).map(|p| (p, false)))?;
             let labels = one(&LABELS)?;
-            return Self::new(path, outputs, logits, one(&["keep"])?, &labels, vec![
-                path.to_owned(),
-            ]);
+            return Self::new(
+                path,
+                outputs,
+                logits,
+                one(&["keep"])?,
+                &labels,
+                vec![path.to_owned()],
+            );
         }
         let experiments = experiments(path)?;
         let mut files = Vec::new();
