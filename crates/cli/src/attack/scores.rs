@@ -5,6 +5,9 @@ use std::fmt::Write;
 use trefoil_lab::Sides;
 use trefoil_lab::attacks::{Outputs, Verdict};
 
+/// Scores of one side, and decisions if there are some.
+type Of = fn(&Verdict) -> (&[f64], Option<&[bool]>);
+
 /// A table, a line for each record and attack: where the record stands in its file, its side, its label and the predicted
 /// one, the attack, its score, and its verdict if it decides.
 pub(super) fn table(loaded: &Loaded, verdicts: &[Verdict]) -> String {
@@ -14,13 +17,13 @@ pub(super) fn table(loaded: &Loaded, verdicts: &[Verdict]) -> String {
             "member",
             &loaded.records.members,
             &loaded.target.members,
-            members as fn(&Verdict) -> _,
+            members as Of,
         ),
         (
             "non-member",
             &loaded.records.nonmembers,
             &loaded.target.nonmembers,
-            nonmembers as fn(&Verdict) -> _,
+            nonmembers as Of,
         ),
     ];
     for (side, records, outputs, of) in sides {
