@@ -3,7 +3,7 @@
 use crate::client::report;
 use crate::wire::{PartyReport, Reply, Request};
 use crate::{BenchJob, Seen, task};
-use trefoil_guard::Settings;
+use trefoil_guard::GuardSettings;
 use trefoil_nn::Plan;
 
 /// Read what a client asks for, as far as a party does before it answers.
