@@ -94,7 +94,8 @@ impl TableSettings {
 
 /// Logits stay within ± this in a ring of so many bits with so many of them fraction: farther ones would be compared wrongly.
 pub(crate) fn logit_limit(ring_bits: u32, fraction_bits: u32) -> f64 {
-    power_of_two(ring_bits as i32 + 2 - 2 * fraction_bits as i32)
+    // Two of them differ by less than what is compared.
+    power_of_two(ring_bits as i32 + 1 - 2 * fraction_bits as i32)
 }
 
 /// The sum of the smallest falling whole numbers, `0 + 1 + … + n - 1`.

@@ -14,10 +14,8 @@ use trefoil_testkit::{
 
 /// Non-members' confidence vectors, of sum 1, with leads of all sizes.
 fn confidences(random: &mut Random, records: usize, classes: usize) -> Array2<f64> {
-    let mut rows = logits(random, records, classes, 9.0)
-        .into_dimensionality()
-        .unwrap();
-    for mut row in Array2::rows_mut(&mut rows) {
+    let mut rows = rows(&logits(random, records, classes, 9.0));
+    for mut row in rows.rows_mut() {
         row.mapv_inplace(f64::exp);
         let sum = row.sum();
         row /= sum;
