@@ -71,7 +71,9 @@ fn spread(reader: &Reader<'_>, index: usize, shape: &[usize]) -> Result<ArrayD<f
     if block == 0 && *given == [shape[axis]] {
         let mut wide = vec![1; shape.len()];
         wide[axis] = shape[axis];
-        let spread = known.to_shape(IxDyn(&wide)).map(|view| view.into_owned());
+        let spread = known
+            .to_shape(IxDyn(&wide))
+            .map(ndarray::ArrayBase::into_owned);
         return spread.map_err(|error| error.to_string());
     }
     let mut blocks = shape.to_vec();
