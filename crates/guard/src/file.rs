@@ -256,10 +256,13 @@ impl Guard {
     }
 }
 
+/// Reads a tensor of a shape by its name.
+type Read<'a> = dyn Fn(&str, &[usize]) -> Result<Vec<f64>, GuardError> + 'a;
+
 /// `SIGuard` from the tensors of a file.
 fn siguard(
     settings: Settings,
-    read: &dyn Fn(&str, &[usize]) -> Result<Vec<f64>, GuardError>,
+    read: &Read<'_>,
     wrong: &dyn Fn(String) -> GuardError,
 ) -> Result<GuardFile, GuardError> {
     settings.check()?;

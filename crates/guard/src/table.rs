@@ -3,6 +3,9 @@
 //! The order is the model's; the values are those of an average non-member with the same label. So an answer tells what the
 //! order of its classes tells, and nothing of how sure the model was.
 
+// A view is a handle: it is passed as ndarray passes it.
+#![allow(clippy::needless_pass_by_value)]
+
 use crate::GuardError;
 use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};

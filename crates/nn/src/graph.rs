@@ -52,7 +52,7 @@ impl Element {
         match self {
             Self::Float => true,
             Self::Integer => value.fract() == 0.0,
-            Self::Boolean => value == 0.0 || value == 1.0,
+            Self::Boolean => [0.0, 1.0].contains(&value),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Nodes<'f> {
     functions: HashMap<[&'f str; 3], &'f FunctionProto>,
     external: tensor::External<'f>,
     /// Nodes that may still be read.
-    nodes: usize,
+    room: usize,
     /// Bytes of names that calls of functions may still make.
     bytes: usize,
     /// Elements of tensors that calls of functions may still repeat.
@@ -78,7 +78,7 @@ impl<'f> Nodes<'f> {
         Ok(Self {
             functions: known,
             external: tensor::External::new(folder),
-            nodes: MAX_NODES,
+            room: MAX_NODES,
             bytes: MAX_STRUCTURE_BYTES,
             elements: FOLDED_ELEMENTS,
             calls: 0,
@@ -128,16 +128,15 @@ impl<'f> Nodes<'f> {
         for (index, proto) in protos.iter().enumerate() {
             let key = [&*proto.domain, &*proto.op_type, &*proto.overload];
             let node = self.node(index, proto, around)?;
-            match self.functions.get(&key) {
-                Some(&function) => self.call(function, node, around, nodes)?,
-                None => {
-                    self.nodes = self
-                        .nodes
-                        .checked_sub(1)
-                        .ok_or_else(|| Problem::NotOnnx(format!("more than {MAX_NODES} nodes")))?;
-                    nodes.push(node);
-                }
+            if let Some(&function) = self.functions.get(&key) {
+                self.call(function, &node, around, nodes)?;
+                continue;
             }
+            self.room = self
+                .room
+                .checked_sub(1)
+                .ok_or_else(|| Problem::NotOnnx(format!("more than {MAX_NODES} nodes")))?;
+            nodes.push(node);
         }
         Ok(())
     }
@@ -146,7 +145,7 @@ impl<'f> Nodes<'f> {
     fn call(
         &mut self,
         function: &'f FunctionProto,
-        node: Node,
+        node: &Node,
         around: &Around<'_>,
         nodes: &mut Vec<Node>,
     ) -> Result<(), Problem> {

@@ -35,19 +35,17 @@ impl Kind {
     fn part(self, field: u32) -> Option<(Self, usize)> {
         let text = (Self::Leaf, size_of::<String>());
         Some(match (self, field) {
-            (Self::Model, 7) => (Self::Graph, size_of::<GraphProto>()),
+            (Self::Model, 7) | (Self::Attribute, 6) => (Self::Graph, size_of::<GraphProto>()),
             (Self::Model, 25) => (Self::Function, size_of::<FunctionProto>()),
-            (Self::Function, 4 | 5) => text,
-            (Self::Function, 7) => (Self::Node, size_of::<NodeProto>()),
-            (Self::Function, 11) => (Self::Attribute, size_of::<AttributeProto>()),
-            (Self::Attribute, 6) => (Self::Graph, size_of::<GraphProto>()),
+            (Self::Function, 4 | 5) | (Self::Node, 1 | 2) | (Self::Attribute, 9) => text,
+            (Self::Function, 7) | (Self::Graph, 1) => (Self::Node, size_of::<NodeProto>()),
+            (Self::Function, 11) | (Self::Node, 5) => {
+                (Self::Attribute, size_of::<AttributeProto>())
+            }
             (Self::Model | Self::Function, 8 | 9) => (Self::Leaf, size_of::<OperatorSetIdProto>()),
-            (Self::Graph, 1) => (Self::Node, size_of::<NodeProto>()),
             (Self::Graph, 5) => (Self::Tensor, size_of::<TensorProto>()),
             (Self::Graph, 11 | 12) => (Self::Value, size_of::<ValueInfoProto>()),
             (Self::Graph, 15) => (Self::Sparse, size_of::<SparseTensorProto>()),
-            (Self::Node, 1 | 2) | (Self::Attribute, 9) => text,
-            (Self::Node, 5) => (Self::Attribute, size_of::<AttributeProto>()),
             (Self::Attribute, 5) | (Self::Sparse, 1) => (Self::Tensor, 0),
             (Self::Tensor, 13) => (Self::Leaf, size_of::<StringStringEntryProto>()),
             (Self::Value, 2) => (Self::Type, 0),

@@ -48,16 +48,13 @@ fn masked(
     }
     let mut terms = Vec::with_capacity(2);
     for (id, mask) in [(x, mask.clone()), (y, mask.mapv(|v| 1.0 - v))] {
-        terms.push(match reader.constant(id) {
-            // What is stored is chosen now: it may be infinite where it is not wanted.
-            Some(stored) => {
-                let chosen = chosen_or_zero(&mask, &stored)?;
-                reader.add_computed(chosen, element)?
-            }
-            None => {
-                let mask = reader.add_constant(mask, element);
-                reader.layer(Mul {}, &[id, mask])?
-            }
+        // What is stored is chosen now: it may be infinite where it is not wanted.
+        terms.push(if let Some(stored) = reader.constant(id) {
+            let chosen = chosen_or_zero(&mask, &stored)?;
+            reader.add_computed(chosen, element)?
+        } else {
+            let mask = reader.add_constant(mask, element);
+            reader.layer(Mul {}, &[id, mask])?
         });
     }
     reader.layer(Add {}, &terms)

@@ -123,9 +123,8 @@ fn resized(
                     size / 2.0 * (1.0 - adjusted) + (at + 0.5) / scale - 0.5
                 }
                 "pytorch_half_pixel" if to > 1.0 => (at + 0.5) / scale - 0.5,
-                "pytorch_half_pixel" => 0.0,
                 "align_corners" if to > 1.0 => at * (size - 1.0) / (to - 1.0),
-                "align_corners" => 0.0,
+                "pytorch_half_pixel" | "align_corners" => 0.0,
                 "asymmetric" => at / scale,
                 other => return Err(format!("its coordinate_transformation_mode is `{other}`")),
             };
