@@ -34,6 +34,7 @@ mod spectrum;
 mod summary;
 mod verify;
 mod verify_attack;
+mod verify_doubts;
 mod verify_fingerprint;
 mod verify_measure;
 mod verify_plan;

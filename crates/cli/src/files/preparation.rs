@@ -39,6 +39,11 @@ pub(crate) enum Layout {
 }
 
 impl Preparation {
+    /// Whether anything is to be done.
+    pub(crate) fn given(&self) -> bool {
+        self.unit || !self.mean.is_empty() || !self.std.is_empty() || self.layout != Layout::Nchw
+    }
+
     /// Scale `values`, whose channels lie along axis `channels`.
     ///
     /// # Errors

@@ -4,15 +4,17 @@ use super::Infer;
 use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
+use crate::verify_doubts::Doubts;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
 use crate::{Failure, check, doubts, print};
 use clap::Args;
 use ndarray::{Axis, concatenate};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use trefoil_nn::Graph;
+use trefoil_nn::{Graph, Scores};
 use trefoil_verify::{
-    Comparison, Fingerprint, Mix, MixPlan, Samples, SpentSamples, Verdict, derive_tolerance,
+    Comparison, Fingerprint, Mix, MixPlan, PublicSet, Samples, SpentSamples, Verdict,
+    derive_tolerance,
 };
 
 /// Options of `trefoil infer` that verify the answers.
@@ -69,6 +71,7 @@ struct Told<'a> {
     accuracy: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     labels_doubt: Option<String>,
+    doubts: &'a Doubts,
 }
 
 /// The model, with its ranges checked, and the format that it has got.
@@ -94,6 +97,9 @@ fn compiled(
 
 /// Ask a mix; write the answers if they are accepted.
 pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
+    if arguments.guard.is_some() {
+        return Err(guarded());
+    }
     let destination = arguments.destination()?;
     let verification = &arguments.verification;
     let graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
@@ -114,6 +120,8 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         .map(|path| check::read_labels(path, pictures.len(), &model))
         .transpose()?;
     let one = single(&graph, format)?;
+    let scores = scores(&one)?;
+    check_classes(&public, labels_path, scores)?;
     mix_plan.check_model(&one.plan)?;
     if let Some(fingerprint) = &fingerprint {
         fingerprint.check_model(&one.plan)?;
@@ -145,6 +153,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         queries: &pictures.values,
         public: &drawn,
         fingerprint: fingerprint.as_ref(),
+        scores,
     };
     let mix = Mix::new(&mix_plan, samples)?;
     let checked = mix.ask(&mut servers, tolerance, at_once(&model), &mut |_| {})?;
@@ -154,11 +163,15 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     if let Some(answers) = checked.answers() {
         destination.write(answers)?;
     }
-    let answered = checked.answers().map(check::labels);
-    let classes = model.answer_shape().iter().product();
+    let answered = checked.answers().map(|answers| named(scores, answers));
+    let classes = scores
+        .classes()
+        .unwrap_or_else(|| model.answer_shape().iter().product());
     let compared = answered.as_ref().zip(labels.as_ref());
+    let failed = Doubts::about(&comparison.failed, comparison.public, &public, &one, scores)?;
     let told = Told {
         comparison,
+        doubts: &failed,
         output: checked
             .answers()
             .map(|_| arguments.output.display().to_string()),
@@ -222,6 +235,9 @@ impl Told<'_> {
             "public samples: {} of {} wrong, {} may be",
             numbers.wrong, numbers.public, numbers.tolerated
         ))?;
+        for line in self.doubts.lines() {
+            print::line(format!("  {line}"))?;
+        }
         if numbers.probes > 0 {
             print::line(format!(
                 "fingerprint: {} of {} probes differ",
@@ -238,14 +254,86 @@ impl Told<'_> {
             print::line(format!("warning: the labels: {doubt}"))?;
         }
         print::line(format!(
-            "verdict: {} (a cheating server passes at most once in 2^{:.1})",
+            "verdict: {} ({:.1} bits against servers that corrupt selected runs)",
             numbers.verdict, numbers.soundness_bits
         ))?;
+        print::line(systematic(numbers))?;
         match &self.output {
             Some(output) => print::line(format!("answers: {output}")),
             None => Ok(()),
         }
     }
+}
+
+/// What is known of servers that deviate alike in every run, of which the bits say nothing.
+fn systematic(numbers: &Comparison) -> String {
+    let probes = if numbers.probes > 0 {
+        format!(
+            "; {} probes of the model were answered as recorded",
+            numbers.probes - numbers.probes_differing
+        )
+    } else {
+        "; probes (--fingerprint) would narrow that".to_owned()
+    };
+    format!(
+        "a server that deviates alike in every run is bounded by the public samples alone: {} % wrong answers pass with \
+         95 %, {} % with 5 %{probes}",
+        percent(numbers.passes_often),
+        percent(numbers.passes_seldom)
+    )
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}", 100.0 * share)
+}
+
+fn guarded() -> Failure {
+    Failure::misuse(
+        "--verify and --guard do not go together: verification asks each query several times, and repeated answers to one \
+         query are what lets a user average the guard's noise away",
+    )
+    .help(
+        "leave --guard out to verify the model's plain answers, or leave --verify out to have guarded ones",
+    )
+}
+
+/// What the numbers of an answer are.
+fn scores(model: &Model) -> Result<Scores, Failure> {
+    model.plan.scores().ok_or_else(|| {
+        Failure::new(
+            "public samples are judged by their class, and this model's answers name none: they have several axes",
+        )
+        .help("verify a model that answers with one score for each class, a logit or a probability")
+    })
+}
+
+/// Refuse labels of classes that the model does not have, before anything is sent.
+fn check_classes(public: &PublicSet, path: &Path, scores: Scores) -> Result<(), Failure> {
+    let Some(classes) = scores.classes() else {
+        return Ok(());
+    };
+    let labels = public.labels();
+    let Some(place) = labels.iter().position(|&label| label >= classes) else {
+        return Ok(());
+    };
+    let from_1 = !labels.contains(&0) && labels.iter().all(|&label| label <= classes);
+    Err(Failure::new(format!(
+        "{}: public sample {place} has label {}, but the model has {classes} classes, 0 to {}",
+        path.display(),
+        labels[place],
+        classes - 1
+    ))
+    .help(if from_1 {
+        "labels seem to be counted from 1: subtract 1 from each"
+    } else {
+        "labels are the classes' numbers, counted from 0"
+    }))
+}
+
+/// The class that each answer names; a number beyond all classes where it names none.
+fn named(scores: Scores, answers: &ndarray::ArrayD<f64>) -> Vec<usize> {
+    let labels = scores.labels(answers).into_iter();
+    labels.map(|label| label.unwrap_or(usize::MAX)).collect()
 }
 
 /// The store's file, its folder made.
