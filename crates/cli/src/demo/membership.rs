@@ -165,7 +165,7 @@ impl Found {
         print::line("balanced accuracy in %; 50 is guessing")?;
         if let Some(floor) = self.floor() {
             print::line(format!(
-                "floor {floor:.1}: what right and wrong labels alone give away, whatever is done to confidences"
+                "labels alone: {floor:.1}, from right and wrong ones; a guard of confidences changes nothing of that, and other attackers may reach more"
             ))?;
         }
         print::line("")?;

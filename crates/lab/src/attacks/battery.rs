@@ -248,12 +248,10 @@ fn likelihood_ratios(evidence: &Evidence<'_>, battery: &mut Battery) -> Result<(
             battery.skip(name, "needs two or more reference models for a deviation");
             continue;
         }
-        let score = |(outputs, references)| lira::scores(outputs, references, variant);
-        let scores = evidence.target.as_ref().zip(references.as_ref());
-        let scores = scores.try_map(score)?;
+        let scores = lira::scores(evidence.target.as_ref(), references.as_ref(), variant)?;
         let shadow_scores = match (evidence.shadow, evidence.shadow_references) {
             (Some(shadow), Some(references)) if usable(references, variant) => {
-                Some(shadow.as_ref().zip(references.as_ref()).try_map(score)?)
+                Some(lira::scores(shadow.as_ref(), references.as_ref(), variant)?)
             }
             _ => None,
         };

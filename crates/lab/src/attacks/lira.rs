@@ -1,7 +1,7 @@
 //! `LiRA`, the likelihood-ratio attack (Carlini et al. 2022).
 
 use super::{LIKELIHOOD_FLOOR, Outputs, References};
-use crate::LabError;
+use crate::{LabError, Sides};
 use ndarray::ArrayView1;
 
 /// Smallest standard deviation that a likelihood is computed with.
@@ -17,7 +17,7 @@ pub enum Variant {
     OfflineFixedVariance,
     /// The log likelihood ratio between models trained on the record and models that were not.
     Online,
-    /// The same with one deviation for all records on each side.
+    /// The same with one deviation for all records of the models with, and one of those without.
     OnlineFixedVariance,
 }
 
@@ -60,27 +60,26 @@ pub fn phi(confidences: ArrayView1<'_, f64>, label: usize) -> f64 {
 /// kept. `μ` is the median and `σ` the standard deviation (not corrected for the sample's size)
 /// over the models; fixed deviations pool the squared distances from each record's mean.
 ///
+/// A fixed deviation is pooled over members and non-members at once: one for each side would tell the
+/// side by itself, which is what the attacker wants to know.
+///
 /// # Errors
 /// If there are not the same records and classes in both, or too few models for the variant:
 /// two on each side that it uses, or one with a fixed deviation.
 pub fn scores(
-    target: &Outputs,
-    references: &References,
+    target: Sides<&Outputs>,
+    references: Sides<&References>,
     variant: Variant,
-) -> Result<Vec<f64>, LabError> {
-    let rows = Rows::new(target, references)?;
-    rows.check(variant)?;
-    let fixed = |side: fn(&Row) -> &[f64]| {
-        variant
-            .fixed()
-            .then(|| pooled_deviation(rows.rows.iter().map(side)))
-    };
-    let outside = fixed(|row| &row.without);
-    let inside = if variant.online() {
-        fixed(|row| &row.with)
-    } else {
-        None
-    };
+) -> Result<Sides<Vec<f64>>, LabError> {
+    let pairs = target.zip(references);
+    let sides = pairs.try_map(|(target, references)| Rows::new(target, references))?;
+    sides.as_ref().try_map(|rows| rows.check(variant))?;
+    let all = || sides.members.rows.iter().chain(&sides.nonmembers.rows);
+    let outside = variant
+        .fixed()
+        .then(|| pooled_deviation(all().map(|row| &row.without[..])));
+    let inside = (variant.fixed() && variant.online())
+        .then(|| pooled_deviation(all().map(|row| &row.with[..])));
     let score = |row: &Row| {
         let out = Normal::of(&row.without, outside);
         if variant.online() {
@@ -89,7 +88,9 @@ pub fn scores(
             out.standardised(row.target)
         }
     };
-    Ok(rows.rows.iter().map(score).collect())
+    Ok(sides
+        .as_ref()
+        .map(|rows| rows.rows.iter().map(score).collect()))
 }
 
 /// `Φ(score)`: the probability that a model not trained on the record is less sure of its label
@@ -228,6 +229,22 @@ mod tests {
         Outputs::new("target", confidences, vec![0; phis.len()]).unwrap()
     }
 
+    /// Scores of records all of which are on one side; the other side holds the same again, which changes no mean
+    /// and no pooled deviation.
+    fn scores(
+        target: &Outputs,
+        references: &References,
+        variant: Variant,
+    ) -> Result<Vec<f64>, LabError> {
+        let both = super::scores(
+            Sides::new(target, target),
+            Sides::new(references, references),
+            variant,
+        )?;
+        assert_eq!(both.members, both.nonmembers);
+        Ok(both.members)
+    }
+
     fn near(actual: &[f64], expected: &[f64]) {
         assert_eq!(actual.len(), expected.len());
         for (a, e) in actual.iter().zip(expected) {
@@ -284,5 +301,43 @@ mod tests {
         assert!(error.to_string().contains("needs 2 or more"), "{error}");
         assert!(scores(&target, &references, Variant::OfflineFixedVariance).is_ok());
         assert!(scores(&target, &references, Variant::OnlineFixedVariance).is_err());
+    }
+
+    #[test]
+    fn a_fixed_deviation_does_not_tell_the_side() {
+        // The target is one above the mean of every record's models on both sides: nothing to find. But the models
+        // disagree three times as much about non-members, and a deviation for each side would show it.
+        let side = |spread: f64, seed: u64| {
+            let mut stream = crate::random::Stream::new(seed, "models about records");
+            let (models, records) = (8, 500);
+            let mut phis = Array2::zeros((models, records));
+            let mut own = Vec::new();
+            for mut models in phis.columns_mut() {
+                models.mapv_inplace(|_: f64| spread * stream.normal());
+                own.push(1.0 + median(models.to_vec().as_slice()) + 0.1 * stream.normal());
+            }
+            let trained = Array2::from_elem((models, records), false);
+            (target(&own), references(&phis, trained))
+        };
+        let (members, about_members) = side(1.0, 1);
+        let (others, about_others) = side(3.0, 2);
+        let scores = super::scores(
+            Sides::new(&members, &others),
+            Sides::new(&about_members, &about_others),
+            Variant::OfflineFixedVariance,
+        )
+        .unwrap();
+        let auc = crate::metrics::Roc::new(&scores).unwrap().auc();
+        assert!((auc - 0.5).abs() < 0.06, "{auc}");
+        // The case is one that a deviation for each side gives away.
+        let alone = |target: &Outputs, references: &References| {
+            self::scores(target, references, Variant::OfflineFixedVariance).unwrap()
+        };
+        let apart = Sides::new(
+            alone(&members, &about_members),
+            alone(&others, &about_others),
+        );
+        let auc = crate::metrics::Roc::new(&apart).unwrap().auc();
+        assert!(auc > 0.99, "{auc}");
     }
 }

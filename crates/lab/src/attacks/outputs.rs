@@ -130,7 +130,8 @@ impl Outputs {
 }
 
 impl Sides<Outputs> {
-    /// What every defence that keeps the labels leaves to an attacker; `None` without labels.
+    /// What right and wrong labels alone give an attacker, and every defence that keeps labels leaves at least; `None`
+    /// without labels.
     pub fn floor(&self) -> Option<f64> {
         let known = self.members.labelled() && self.nonmembers.labelled();
         known.then(|| label_only_floor(self.as_ref().map(Outputs::accuracy)))
