@@ -57,7 +57,12 @@ pub(crate) enum Reply {
         bytes: u64,
     },
     /// The session has failed at this party.
-    Failed(String),
+    Failed {
+        /// Why.
+        reason: String,
+        /// The parties that the reason speaks of as its cause.
+        blames: Vec<Role>,
+    },
 }
 
 /// What one party measured.
@@ -126,10 +131,6 @@ pub(crate) fn receive_elements<R: Ring>(
     while missing > 0 {
         let due = missing.min(BULK);
         let body = from.receive(due as u64, deadline)?;
-        // The sender has proved that it has as much, so that memory is asked for once.
-        if elements.is_empty() {
-            elements.reserve_exact(len);
-        }
         if body.len() != due {
             let problem = format!("sent {} bytes of data where {due} are due", body.len());
             return Err(ServeError::Conversation {
@@ -138,6 +139,10 @@ pub(crate) fn receive_elements<R: Ring>(
             });
         }
         let at = elements.len();
+        // Room for as much again as has come, never for all that is announced.
+        if elements.capacity() - at < due / R::BYTES {
+            elements.reserve_exact((at + due / R::BYTES).min(len - at));
+        }
         elements.resize(at + due / R::BYTES, R::zero());
         bytemuck::cast_slice_mut(&mut elements[at..]).copy_from_slice(&body);
         missing -= due;
