@@ -71,8 +71,10 @@ fn listening(given: &[String], addresses: &[String; 3]) -> Result<[String; 3], F
         [all] => Ok([(); 3].map(|()| all.clone())),
         _ => <[String; 3]>::try_from(given.to_vec()).map_err(|_| {
             let number = given.len();
-            Failure::misuse(format!("--listen is given {number} times, one or three are needed"))
-                .help("name where party 0, party 1 and party 2 listen, in this order")
+            Failure::misuse(format!(
+                "--listen is given {number} times, one or three are needed"
+            ))
+            .help("name where party 0, party 1 and party 2 listen, in this order")
         }),
     }
 }

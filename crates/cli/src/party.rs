@@ -67,7 +67,11 @@ fn heed_signals(stopper: Stopper) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
     let heed = move || {
         for signal in signals.forever() {
-            let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+            let name = if signal == SIGTERM {
+                "SIGTERM"
+            } else {
+                "SIGINT"
+            };
             stopper.stop(&format!("{name}: this party is being shut down"));
             // Whatever hangs is not waited for.
             std::thread::spawn(|| {

@@ -180,6 +180,12 @@ impl Party {
             if let Err(abort) = session.flush() {
                 session.fail(abort);
             }
+            // A program that waits for nobody, as party 0's, would not see it.
+            if state.is_pending()
+                && let Some(abort) = &*session.failure.borrow()
+            {
+                return Err(abort.clone());
+            }
             match state {
                 Poll::Ready(done) => {
                     // What comes next may take long: no peer shall wait for a message meanwhile.
@@ -187,11 +193,9 @@ impl Party {
                     let drained = session.transport.borrow_mut().drain(deadline);
                     return drained.map_err(|source| link("sending", source)).and(done);
                 }
-                Poll::Pending if session.yielded.take() || session.failure.borrow().is_some() => {}
+                Poll::Pending if session.yielded.take() => {}
                 Poll::Pending => {
-                    if let Err(abort) = session.receive_frame() {
-                        session.fail(abort);
-                    }
+                    session.receive_frame()?;
                 }
             }
         }

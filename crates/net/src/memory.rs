@@ -240,7 +240,10 @@ impl MemoryTransport {
         loop {
             let now = Instant::now();
             let waiting = peers_of(self.role).map(|peer| (peer, self.backlog(peer, now)));
-            let stalled: Vec<_> = waiting.into_iter().filter(|&(_, left)| left > most).collect();
+            let stalled: Vec<_> = waiting
+                .into_iter()
+                .filter(|&(_, left)| left > most)
+                .collect();
             if stalled.is_empty() {
                 return Ok(());
             }
@@ -265,7 +268,10 @@ impl MemoryTransport {
     /// Who has ended while this party sends takes nothing more.
     fn look_for_the_end(&mut self, peer: Role) -> Result<(), NetError> {
         let ends = self.arrived[peer.index()].iter();
-        match ends.filter_map(|parcel| parcel.content.as_ref().err()).next() {
+        match ends
+            .filter_map(|parcel| parcel.content.as_ref().err())
+            .next()
+        {
             Some(End::Dropped) => Err(NetError::LinkDown {
                 peer,
                 reason: End::Dropped.reason().into(),

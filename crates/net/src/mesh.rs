@@ -3,8 +3,8 @@
 use crate::connect::GLANCE;
 use crate::listener::{Accepted, Listener};
 use crate::{
-    Channel, Hello, LinkOptions, Mismatch, Peer, Role, Security, SessionError, SocketTransport, Stop,
-    Terms, connect_unless,
+    Channel, Hello, LinkOptions, Mismatch, Peer, Role, Security, SessionError, SocketTransport,
+    Stop, Terms, connect_unless,
 };
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;

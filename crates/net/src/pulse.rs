@@ -219,7 +219,9 @@ impl Common {
         let reason = match silent {
             _ if failed || hung_up(&line) => "the client is gone".to_owned(),
             Some(silent) => {
-                format!("the client has given no sign of life for {silent:.1?}: stalled or unreachable")
+                format!(
+                    "the client has given no sign of life for {silent:.1?}: stalled or unreachable"
+                )
             }
             None => return,
         };

@@ -228,10 +228,7 @@ fn closed(error: &io::Error) -> Failure {
 const FRAMES_AT_ONCE: usize = 16;
 
 /// `true` when everything is handed over.
-pub(crate) fn write_plain(
-    mut socket: &TcpStream,
-    outgoing: &mut Queue,
-) -> io::Result<bool> {
+pub(crate) fn write_plain(mut socket: &TcpStream, outgoing: &mut Queue) -> io::Result<bool> {
     while !outgoing.is_empty() {
         let mut slices = [IoSlice::new(&[]); 2 * FRAMES_AT_ONCE];
         let parts = outgoing.frames.iter().flat_map(Outgoing::rest);

@@ -91,7 +91,10 @@ mod tests {
             ("host/path:7700", "slashes"),
         ] {
             let error = check(wrong).unwrap_err();
-            assert!(error.contains(told) && error.contains("HOST:PORT"), "{error}");
+            assert!(
+                error.contains(told) && error.contains("HOST:PORT"),
+                "{error}"
+            );
         }
         let same = ["a:1", "b:1", "a:1"].map(str::to_owned);
         let error = check_all(&same).unwrap_err();

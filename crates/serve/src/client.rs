@@ -5,7 +5,7 @@ use crate::ends::{Conversations, while_they_run};
 use crate::local::Processes;
 use crate::session::{Peers, Session};
 use crate::task;
-use crate::wire::{PartyReport, Reply, Request, receive_elements, say, share_tensors};
+use crate::wire::{PartyReport, Reply, Request, are_times, receive_elements, say, share_tensors};
 use crate::{
     BenchJob, BenchResult, Limits, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen,
     ServeError,
@@ -177,7 +177,7 @@ impl Client {
             let done = self.batch::<R>(&mut parties, plan, batch, inputs, &mut state, progress);
             parties.or_failures(done)?;
         }
-        let reports = self.reports(&mut parties);
+        let reports = Self::reports(&mut parties, plan);
         let reports = parties.or_failures(reports)?;
         let wall = start.elapsed().saturating_sub(shared);
         parties.join();
@@ -283,9 +283,12 @@ impl Client {
         Ok(())
     }
 
-    fn reports(&self, parties: &mut Conversations) -> Result<Vec<PartyReport>, ServeError> {
+    fn reports(parties: &mut Conversations, plan: &Plan) -> Result<Vec<PartyReport>, ServeError> {
         let report = |role: Role| match parties.reply(role)? {
-            Reply::Done(report) => Ok(report),
+            Reply::Done(report) => {
+                report.check(role, plan.steps.len())?;
+                Ok(report)
+            }
             other => Err(unexpected(role, &other)),
         };
         Role::ALL.into_iter().map(report).collect()
@@ -310,6 +313,13 @@ impl Client {
                     rounds,
                     bytes,
                 } => {
+                    let expected = seconds.len() == job.repeats as usize && rounds[0] <= rounds[1];
+                    if !expected || !are_times(seconds.iter().copied()) {
+                        return Err(ServeError::Conversation {
+                            peer: role.to_string(),
+                            problem: "reports a measurement that makes no sense".into(),
+                        });
+                    }
                     result.bytes_sent_per_party[role.index()] = bytes;
                     // A repeat is over when the slower evaluator has its result; rounds are theirs.
                     if role != Role::P0 {

@@ -291,9 +291,7 @@ pub fn write_keys_listening(
         address::check(listen).map_err(ServeError::Address)?;
     }
     let limits = Limits::default();
-    write_all(
-        directory, Link::Tls, addresses, listen, TIMEOUT, limits,
-    )
+    write_all(directory, Link::Tls, addresses, listen, TIMEOUT, limits)
 }
 
 /// Longest silence where nothing else is set. Signs of life come four times a second.

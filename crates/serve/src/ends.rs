@@ -122,7 +122,8 @@ impl Conversations {
             }
             return Err(error);
         }
-        if silence >= self.patience && self.ends[role.index()].silence(self.start) >= self.patience {
+        if silence >= self.patience && self.ends[role.index()].silence(self.start) >= self.patience
+        {
             self.note(role, Word::Silent(silence));
             return Err(ServeError::Parties {
                 failures: vec![(role, silent(silence))],
@@ -132,7 +133,10 @@ impl Conversations {
     }
 
     /// If `result` is a failure of parties, who is at fault and why; the others are not named.
-    pub(crate) fn or_failures<T>(&mut self, result: Result<T, ServeError>) -> Result<T, ServeError> {
+    pub(crate) fn or_failures<T>(
+        &mut self,
+        result: Result<T, ServeError>,
+    ) -> Result<T, ServeError> {
         let Err(first) = result else { return result };
         if !matches!(
             first,

@@ -110,7 +110,10 @@ impl Processes {
             Ok(Some(status)) => Some((role, format!("its process has ended: {status}"))),
             _ => None,
         };
-        Role::ALL.into_iter().zip(children.iter_mut()).find_map(ended)
+        Role::ALL
+            .into_iter()
+            .zip(children.iter_mut())
+            .find_map(ended)
     }
 
     /// Why a party is gone: what it printed last.

@@ -1,11 +1,11 @@
 //! One session at one party: from the client's request to the last answer.
 
-use crate::{Limits, ServeError};
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
 use crate::task;
 use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
+use crate::{Limits, ServeError};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};

@@ -60,6 +60,28 @@ fn a_run_of_several_batches_outlasts_the_time_out() {
     assert!(start.elapsed() > 2 * timeout, "{:?}", start.elapsed());
 }
 
+/// Twenty rounds of half a second without a word to the client, as a guarded answer over slow links is.
+#[test]
+fn a_step_may_last_longer_than_the_time_out() {
+    let network = "600,1000".parse().expect("a network");
+    let timeout = Duration::from_secs(2);
+    let mut client = Client::in_process(Some(network), timeout).expect("a client");
+    let job = BenchJob {
+        protocol: "softmax10_one".into(),
+        size: 1,
+        ring_bits: 64,
+        repeats: 1,
+    };
+    let start = Instant::now();
+    client.bench(&job).expect("a measurement");
+    // Else the test shows nothing: a client once waited for so long.
+    assert!(
+        start.elapsed() > 2 * timeout + Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
 /// Three services as threads, and what they tell.
 struct Services {
     folder: tempfile::TempDir,
@@ -140,13 +162,20 @@ fn an_operator_limits_what_a_client_may_ask_for() {
             2,
             "elements are asked for",
         ),
-        ("bytes", model(trefoil_digits::LENET5, 2), 2, "bytes are asked for"),
+        (
+            "bytes",
+            model(trefoil_digits::LENET5, 2),
+            2,
+            "bytes are asked for",
+        ),
         ("batches", model(trefoil_digits::MODEL, 1), 6, "6 batches"),
     ] {
         // The smallest that lets other requests through.
         let allowed = if limit == "batches" { 5 } else { 30_000 };
         let services = Services::start(|role, text| {
-            let line = text.lines().find(|line| line.starts_with(&format!("{limit} = ")));
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(&format!("{limit} = ")));
             let line = line.expect("the limit in the file").to_owned();
             if role == 1 {
                 text.replace(&line, &format!("{limit} = {allowed}"))
@@ -156,10 +185,16 @@ fn an_operator_limits_what_a_client_may_ask_for() {
         });
         let error = infer(&mut services.client(), &model, &pictures(count)).expect_err("too much");
         let error = error.to_string();
-        assert!(error.contains(words) && error.contains("party 1"), "{error}");
+        assert!(
+            error.contains(words) && error.contains("party 1"),
+            "{error}"
+        );
         assert!(error.contains(&format!("allows {allowed}")), "{error}");
         // The others have done nothing that is worth telling.
-        assert!(!error.contains("party 0") && !error.contains("party 2"), "{error}");
+        assert!(
+            !error.contains("party 0") && !error.contains("party 2"),
+            "{error}"
+        );
     }
 }
 
@@ -200,7 +235,9 @@ fn a_busy_party_says_so_and_a_stopped_one_too() {
     }
     let mut second = services.client();
     let (model, pictures) = (model(trefoil_digits::MODEL, 2), pictures(2));
-    let error = infer(&mut second, &model, &pictures).expect_err("busy").to_string();
+    let error = infer(&mut second, &model, &pictures)
+        .expect_err("busy")
+        .to_string();
     assert!(
         error.contains("party 0") && error.contains("busy with another session"),
         "{error}"

@@ -123,9 +123,7 @@ fn peers_tell_whether_they_work_or_wait() {
     ours.links(&mut p0);
     theirs.links(&mut p1);
     let wait = |p0: &mut SocketTransport, time| {
-        let error = p0
-            .receive(&[Role::P1], Instant::now() + time)
-            .unwrap_err();
+        let error = p0.receive(&[Role::P1], Instant::now() + time).unwrap_err();
         assert!(matches!(error, NetError::Timeout { .. }), "{error}");
         p0.heard(Role::P1).unwrap()
     };
