@@ -25,8 +25,12 @@ use trefoil_ring::{Prg, Ring, Seed};
 const FULL_FRAME: usize = 256 << 10;
 /// Party 0 never waits, so its messages leave at the latest after this time.
 const LINGER: Duration = Duration::from_micros(20);
-/// Most bytes kept unread from one peer.
+/// Most bytes kept unread from one peer where nothing else is set.
 const FAR_AHEAD: u64 = 8 << 30;
+/// What an unread message takes beside its payload: its header, and its place in the table.
+const MESSAGE: u64 = 128;
+/// Longest wait before a party looks whether its peers still live.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// What a party needs to enter a session.
 pub struct PartyConfig {
@@ -36,7 +40,8 @@ pub struct PartyConfig {
     pub session: [u8; 16],
     /// The PRG seeds shared with each peer, by the peer's index; the own index is not read.
     pub seeds: [Option<Seed>; 3],
-    /// Longest wait for any one message.
+    /// Longest silence: how long a peer may give no sign of life, or all of them no sign of work, while this
+    /// party waits. Where links carry no signs of life, the longest wait for any one frame.
     pub timeout: Duration,
 }
 
@@ -70,6 +75,7 @@ struct Session {
     last_flush: Cell<Instant>,
     arrived: RefCell<HashMap<Key, Message>>,
     unread: [Cell<u64>; 3],
+    far_ahead: Cell<u64>,
     awaited: RefCell<Vec<(Role, Step)>>,
     yielded: Cell<bool>,
     failure: RefCell<Option<Abort>>,
@@ -121,6 +127,7 @@ impl Party {
             last_flush: Cell::new(Instant::now()),
             arrived: RefCell::default(),
             unread: Default::default(),
+            far_ahead: Cell::new(FAR_AHEAD),
             awaited: RefCell::default(),
             yielded: Cell::new(false),
             failure: RefCell::default(),
@@ -173,6 +180,12 @@ impl Party {
             if let Err(abort) = session.flush() {
                 session.fail(abort);
             }
+            // A program that waits for nobody, as party 0's, would not see it.
+            if state.is_pending()
+                && let Some(abort) = &*session.failure.borrow()
+            {
+                return Err(abort.clone());
+            }
             match state {
                 Poll::Ready(done) => {
                     // What comes next may take long: no peer shall wait for a message meanwhile.
@@ -180,11 +193,9 @@ impl Party {
                     let drained = session.transport.borrow_mut().drain(deadline);
                     return drained.map_err(|source| link("sending", source)).and(done);
                 }
-                Poll::Pending if session.yielded.take() || session.failure.borrow().is_some() => {}
+                Poll::Pending if session.yielded.take() => {}
                 Poll::Pending => {
-                    if let Err(abort) = session.receive_frame() {
-                        session.fail(abort);
-                    }
+                    session.receive_frame()?;
                 }
             }
         }
@@ -196,6 +207,50 @@ impl Party {
     /// If `peer` is this party.
     pub fn link_stats(&self, peer: Role) -> LinkStats {
         self.session.transport.borrow().stats(peer)
+    }
+
+    /// From now on keep at most `bytes` unread from each peer; 8 GiB if nothing is said.
+    pub fn keep_unread(&self, bytes: u64) {
+        self.session.far_ahead.set(bytes);
+    }
+
+    /// The evaluators tell party 0 that a batch is over; party 0 does nothing. [`Party::await_batch_end`] is the
+    /// other half.
+    ///
+    /// # Cost
+    /// No round and no payload: party 0, which waits for nobody in a batch, so learns how far ahead it is.
+    ///
+    /// # Errors
+    /// [`Abort::Link`].
+    pub fn end_batch(&self) -> Result<(), Abort> {
+        if self.role() != Role::P0 {
+            self.post(Role::P0, Step::BatchEnd, Vec::new());
+            self.session.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Party 0 waits until both evaluators have ended the next batch that it has not waited for yet; they do nothing.
+    ///
+    /// # Errors
+    /// [`Abort::Link`], [`Abort::Unexpected`].
+    pub fn await_batch_end(&self) -> Result<(), Abort> {
+        if self.role() != Role::P0 {
+            return Ok(());
+        }
+        self.run(async |party| {
+            for evaluator in [Role::P1, Role::P2] {
+                party.take(evaluator, Step::BatchEnd, 0).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// After [`Party::finish`]: wait until the peers have said goodbye too, at most the time-out. Whoever closes its
+    /// links before that may destroy what is under way to them.
+    pub fn linger(&self) {
+        let deadline = Instant::now() + self.session.timeout;
+        self.session.transport.borrow_mut().linger(deadline);
     }
 
     /// Push out what is still queued and say goodbye to the peers.
@@ -331,7 +386,8 @@ impl Party {
         })
         .await?;
         let unread = &session.unread[from.index()];
-        unread.set(unread.get().saturating_sub(message.payload.len() as u64));
+        let kept = MESSAGE + message.payload.len() as u64;
+        unread.set(unread.get().saturating_sub(kept));
         if message.tag != step.tag() || message.payload.len() != bytes {
             return Err(Abort::Unexpected {
                 peer: from,
@@ -341,8 +397,9 @@ impl Party {
                 found_bytes: message.payload.len(),
             });
         }
-        // Party 0's messages depend on no input: they are preprocessing and deepen nothing.
-        if from != Role::P0 {
+        // Party 0's messages depend on no input: they are preprocessing and deepen nothing. Nor does the word that a
+        // batch is over.
+        if from != Role::P0 && step != Step::BatchEnd {
             self.depth.set(self.depth.get().max(message.depth + 1));
         }
         Ok(message.payload)
@@ -433,6 +490,42 @@ impl Session {
         Ok(())
     }
 
+    /// The next frame, however long it takes, as long as both peers live and somebody works.
+    fn receive_while_they_live(&self, awaited: &[Role]) -> Result<(Role, Vec<u8>), NetError> {
+        let start = Instant::now();
+        let mut transport = self.transport.borrow_mut();
+        let glance = (self.timeout / 8).min(GLANCE);
+        loop {
+            let received = transport.receive(awaited, Instant::now() + glance);
+            let Err(NetError::Timeout { .. }) = received else {
+                return received;
+            };
+            let now = Instant::now();
+            let since = |sign: Instant| now.saturating_duration_since(sign.max(start));
+            let (mut silent, mut stuck) = (Vec::new(), now - start);
+            for peer in [self.role.next(), self.role.prev()] {
+                let Some(heard) = transport.heard(peer) else {
+                    continue;
+                };
+                stuck = stuck.min(since(heard.work));
+                if since(heard.any) >= self.timeout {
+                    silent.push((peer, since(heard.any)));
+                }
+            }
+            // Who gives no sign of life is named, whether it is waited for or one of the others waits for it.
+            let waited = silent.iter().map(|&(_, silence)| silence).max();
+            if let Some(waited) = waited {
+                let peers = silent.into_iter().map(|(peer, _)| peer).collect();
+                return Err(NetError::Timeout { peers, waited });
+            }
+            // All live and nobody works: the message was lost, and will not come.
+            if stuck >= self.timeout {
+                let (peers, waited) = (awaited.to_vec(), now - start);
+                return Err(NetError::Timeout { peers, waited });
+            }
+        }
+    }
+
     fn receive_frame(&self) -> Result<(), Abort> {
         let mut peers: Vec<Role> = self
             .awaited
@@ -442,8 +535,7 @@ impl Session {
             .collect();
         peers.sort_unstable();
         peers.dedup();
-        let deadline = Instant::now() + self.timeout;
-        let received = self.transport.borrow_mut().receive(&peers, deadline);
+        let received = self.receive_while_they_live(&peers);
         let (peer, body) = received.map_err(|source| link(&self.step(), source))?;
         let malformed = || {
             link(
@@ -458,12 +550,13 @@ impl Session {
         let mut arrived = self.arrived.borrow_mut();
         for message in messages {
             let unread = &self.unread[peer.index()];
-            unread.set(unread.get() + message.payload.len() as u64);
-            if unread.get() > FAR_AHEAD {
+            unread.set(unread.get() + MESSAGE + message.payload.len() as u64);
+            let limit = self.far_ahead.get();
+            if unread.get() > limit {
                 return Err(Abort::TooFarAhead {
                     peer,
                     bytes: unread.get(),
-                    limit: FAR_AHEAD,
+                    limit,
                 });
             }
             match arrived.entry((peer, message.branch, message.number)) {

@@ -24,6 +24,8 @@ pub enum Step {
     Wrap = 7,
     /// Party 0's share of a truncated mask.
     TruncatedMask = 8,
+    /// An evaluator's word to party 0 that a batch is over.
+    BatchEnd = 32,
 }
 
 impl Step {
@@ -43,6 +45,7 @@ impl Step {
             Self::ReshareBits,
             Self::Wrap,
             Self::TruncatedMask,
+            Self::BatchEnd,
         ];
         known
             .iter()
@@ -61,6 +64,7 @@ impl fmt::Display for Step {
             Self::Reshare => "reshare",
             Self::ReshareBits => "reshare bits",
             Self::Wrap => "truncation wrap",
+            Self::BatchEnd => "batch end",
             Self::TruncatedMask => "truncated mask",
         })
     }

@@ -1,9 +1,10 @@
 //! Three parties find each other.
 
+use crate::connect::GLANCE;
 use crate::listener::{Accepted, Listener};
 use crate::{
-    Channel, Hello, LinkOptions, Mismatch, Peer, Role, SessionError, SocketTransport, Terms,
-    connect,
+    Channel, Hello, LinkOptions, Mismatch, Peer, Role, Security, SessionError, SocketTransport,
+    Stop, Terms, connect_unless,
 };
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -24,6 +25,28 @@ pub struct Session {
     pub addresses: [String; 3],
 }
 
+/// Where connections come in: a [`Listener`], or what stands before one.
+pub trait Entrance {
+    /// How connections are protected.
+    fn security(&self) -> &Security;
+
+    /// The next connection whose handshake is over, well or not.
+    ///
+    /// # Errors
+    /// [`SessionError::Timeout`] if none is over by the `deadline`.
+    fn accept(&mut self, terms: &Terms, deadline: Instant) -> Result<Accepted, SessionError>;
+}
+
+impl Entrance for Listener {
+    fn security(&self) -> &Security {
+        Self::security(self)
+    }
+
+    fn accept(&mut self, terms: &Terms, deadline: Instant) -> Result<Accepted, SessionError> {
+        Self::accept(self, terms, deadline)
+    }
+}
+
 /// Connects this party to its two peers, and agrees on a seed with each (indexed by role).
 ///
 /// A party dials those with a lower index and accepts those with a higher one; strays are turned
@@ -40,10 +63,24 @@ pub struct Session {
 /// connect, and what was turned away meanwhile; [`SessionError::Mismatch`] at once for a party of
 /// this session that has another plan.
 pub fn establish(
-    listener: &mut Listener,
+    listener: &mut dyn Entrance,
     session: &Session,
     options: LinkOptions,
     deadline: Instant,
+) -> Result<(SocketTransport, [Option<Seed>; 3]), SessionError> {
+    establish_unless(listener, session, options, deadline, &Stop::default())
+}
+
+/// As [`establish`], given up as soon as `stop` says so.
+///
+/// # Errors
+/// As for [`establish`], and [`SessionError::Stopped`].
+pub fn establish_unless(
+    listener: &mut dyn Entrance,
+    session: &Session,
+    options: LinkOptions,
+    deadline: Instant,
+    stop: &Stop,
 ) -> Result<(SocketTransport, [Option<Seed>; 3]), SessionError> {
     let role = session.role;
     let mut channels: [Option<Channel>; 3] = [None, None, None];
@@ -51,9 +88,15 @@ pub fn establish(
         let (from, to) = (Peer::Party(role), Peer::Party(peer));
         let hello = Hello::new(from, to, session.id, session.plan_hash);
         let address = &session.addresses[peer.index()];
-        channels[peer.index()] = Some(connect(address, listener.security(), &hello, deadline)?);
+        channels[peer.index()] = Some(connect_unless(
+            address,
+            listener.security(),
+            &hello,
+            deadline,
+            stop,
+        )?);
     }
-    accept_higher(listener, session, &mut channels, deadline)?;
+    accept_higher(listener, session, &mut channels, deadline, stop)?;
     let mut seeds = [None, None, None];
     for (channel, seed) in channels.iter_mut().zip(&mut seeds) {
         if let Some(channel) = channel {
@@ -78,10 +121,11 @@ pub fn establish(
 const KEPT_REJECTIONS: usize = 4;
 
 fn accept_higher(
-    listener: &mut Listener,
+    listener: &mut dyn Entrance,
     session: &Session,
     channels: &mut [Option<Channel>; 3],
     deadline: Instant,
+    stop: &Stop,
 ) -> Result<(), SessionError> {
     let start = Instant::now();
     let mut rejected = Vec::new();
@@ -99,7 +143,8 @@ fn accept_higher(
             session: Some(session.id),
             plan_hash: Some(session.plan_hash),
         };
-        match listener.accept(&terms, deadline) {
+        stop.check()?;
+        match listener.accept(&terms, deadline.min(Instant::now() + GLANCE)) {
             Ok(Accepted::Peer(incoming)) => {
                 if let Peer::Party(peer) = incoming.who {
                     channels[peer.index()] = Some(incoming.channel);
@@ -120,6 +165,7 @@ fn accept_higher(
                 }
                 rejected.push((from, reason.to_string()));
             }
+            Err(SessionError::Timeout { .. }) if Instant::now() < deadline => {}
             Err(SessionError::Timeout { .. }) => {
                 let waited = start.elapsed();
                 return Err(SessionError::Missing {

@@ -1,17 +1,17 @@
 //! One session at one party: from the client's request to the last answer.
 
-use crate::ServeError;
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
 use crate::task;
 use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
+use crate::{Limits, ServeError};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_guard::{GuardRing, Network, Settings, protect};
-use trefoil_mpc::{Party, PartyConfig, Share};
-use trefoil_net::{Role, Transport};
+use trefoil_mpc::{Abort, Party, PartyConfig, Share};
+use trefoil_net::{Role, Stop, Transport};
 use trefoil_nn::{Plan, Port, Secure};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
 
@@ -53,9 +53,16 @@ pub(crate) struct Session<'a> {
     pub(crate) id: [u8; 16],
     /// What the client's hello named; `None` inside one process.
     pub(crate) plan_hash: Option<[u8; 32]>,
+    /// Longest silence of a peer or the client.
     pub(crate) timeout: Duration,
+    pub(crate) limits: Limits,
+    /// What ends the session from outside.
+    pub(crate) stop: Stop,
     pub(crate) client: &'a mut dyn Conversation,
 }
+
+/// Party 0 begins a batch when all but this many before it are over at both evaluators: it works one batch ahead.
+const LEAD: usize = 2;
 
 impl Session<'_> {
     /// Hear the request, connect to the peers by `connect`, and do it. A failure is also told to the client.
@@ -63,13 +70,21 @@ impl Session<'_> {
         mut self,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
-        let done = self.answer(connect);
+        let done = self.answer(connect).map_err(|error| {
+            // What broke when the session was stopped tells nobody why.
+            let reason = self.stop.reason();
+            reason.map_or(error, |reason| ServeError::Stopped { reason })
+        });
         if let Err(error) = &done {
+            let failed = Reply::Failed {
+                reason: error.to_string(),
+                blames: error.blames(),
+            };
             // The client may be gone: then nobody is left to tell.
             let _ = say(
                 self.client,
-                &Reply::Failed(error.to_string()),
-                Instant::now() + Duration::from_secs(5),
+                &failed,
+                Instant::now() + Duration::from_secs(1),
             );
         }
         done
@@ -81,11 +96,15 @@ impl Session<'_> {
     ) -> Result<(), ServeError> {
         match hear(self.client, "the client", after(self.timeout))? {
             Request::Bench(job) => {
+                job.check()?;
+                self.limits.check_bench(&job)?;
                 let party = self.party(connect(after(self.timeout))?);
                 say(self.client, &Reply::Ready, after(self.timeout))?;
                 let measured = run_benchmark(&party, &job)?;
                 party.finish()?;
-                say(self.client, &measured, after(self.timeout))
+                say(self.client, &measured, after(self.timeout))?;
+                party.linger();
+                Ok(())
             }
             Request::Infer {
                 plan,
@@ -104,6 +123,7 @@ impl Session<'_> {
                     });
                 }
                 let task = Task { plan, guard };
+                self.limits.check(&task.plan, &task.secrets(), batches)?;
                 match task.plan.ring_bits {
                     32 => self.infer::<Z32>(&task, batches, observe, connect),
                     _ => self.infer::<Z64>(&task, batches, observe, connect),
@@ -135,16 +155,23 @@ impl Session<'_> {
             steps: vec![Default::default(); plan.steps.len() + 1],
             ..PartyReport::default()
         };
-        for _ in 0..batches {
+        for batch in 0..batches {
+            if batch >= LEAD {
+                party.await_batch_end()?;
+            }
             let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs))?;
             let outputs = self.batch(task, &party, &weights, inputs, &mut report)?;
+            party.end_batch()?;
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
                 send_elements(self.client, output.mine(), after(self.timeout))?;
                 send_elements(self.client, output.next(), after(self.timeout))?;
             }
         }
-        party.finish()?;
+        let evaluates = self.role != Role::P0;
+        if evaluates {
+            party.finish()?;
+        }
         report.rounds = party.traffic().rounds;
         report.bytes = party.traffic().bytes_sent();
         for peer in [self.role.next(), self.role.prev()] {
@@ -153,7 +180,20 @@ impl Session<'_> {
             report.frames += stats.frames_sent;
         }
         report.seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        say(self.client, &Reply::Done(report), after(self.timeout))
+        say(self.client, &Reply::Done(report), after(self.timeout))?;
+        // The client has its answers; what follows lets the peers end in peace. Party 0, which is ahead of them, stays
+        // until they have taken all that it sent.
+        let farewell = || {
+            if !evaluates {
+                (0..batches.min(LEAD)).try_for_each(|_| party.await_batch_end())?;
+                party.finish()?;
+            }
+            party.linger();
+            Ok::<(), Abort>(())
+        };
+        // The client may close everything before that.
+        let _ = farewell();
+        Ok(())
     }
 
     /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
@@ -217,7 +257,9 @@ impl Session<'_> {
             seeds,
             timeout: self.timeout,
         };
-        Party::new(config, transport)
+        let party = Party::new(config, transport);
+        party.keep_unread(self.limits.bytes);
+        party
     }
 }
 
