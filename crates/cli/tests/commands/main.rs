@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod attack;
+mod attack_files;
 mod audit;
 mod demo;
 mod files;
