@@ -395,6 +395,8 @@ impl Client {
                     role,
                     id,
                     plan_hash: None,
+                    client_pin: None,
+                    own_program: true,
                     timeout,
                     client: &mut there,
                 };
@@ -574,3 +576,6 @@ fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
         ..Report::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
