@@ -26,6 +26,8 @@ pub enum Step {
     TruncatedMask = 8,
     /// An evaluator's word to party 0 that a batch is over.
     BatchEnd = 32,
+    /// Digests of what a client sent, to be compared.
+    Compare = 9,
 }
 
 impl Step {
@@ -46,6 +48,7 @@ impl Step {
             Self::Wrap,
             Self::TruncatedMask,
             Self::BatchEnd,
+            Self::Compare,
         ];
         known
             .iter()
@@ -66,6 +69,7 @@ impl fmt::Display for Step {
             Self::Wrap => "truncation wrap",
             Self::BatchEnd => "batch end",
             Self::TruncatedMask => "truncated mask",
+            Self::Compare => "comparison of what the client sent",
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::line::Line;
 use crate::patience::{GLANCE, Patience};
 use crate::stream::{Failure, FrameStream, MAX_BODY, Read};
-use crate::{Activity, LinkStats, Peer, SessionError};
+use crate::{Activity, LinkStats, Peer, Pin, SessionError};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,6 +56,11 @@ impl Channel {
     /// The other end.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Under TLS, the pin of the certificate that the other end proved to be its own.
+    pub fn pin(&self) -> Option<Pin> {
+        self.line.lock().peer_certificate().map(Pin::of)
     }
 
     /// The address of the other end.

@@ -409,6 +409,8 @@ impl Client {
                     role,
                     id,
                     plan_hash: None,
+                    client_pin: None,
+                    own_program: true,
                     timeout,
                     limits: Limits::LOCAL,
                     stop: Stop::default(),
@@ -554,3 +556,6 @@ pub(crate) fn report(
         ..Report::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,8 @@ struct Rules {
     addresses: [String; 3],
     timeout: Duration,
     limits: Limits,
+    /// Started by a client on the same machine, for itself.
+    spawned: bool,
 }
 
 /// Ends a service from another thread: a running session is stopped, and told so.
@@ -138,6 +140,7 @@ impl Service {
                 addresses: config.addresses()?,
                 timeout: config.timeout(),
                 limits: config.limits,
+                spawned: false,
             },
             notes,
             stopper,
@@ -153,6 +156,7 @@ impl Service {
     pub fn spawned() -> Result<Self, ServeError> {
         let config = PartyFile::load_local(Path::new(line()?.trim_end()))?;
         let mut service = Self::new(&config)?;
+        service.rules.spawned = true;
         let address = service.address()?;
         let told = writeln!(io::stdout(), "{address}").and_then(|()| io::stdout().flush());
         told.map_err(|error| parent(&error.to_string()))?;
@@ -257,6 +261,7 @@ impl Rules {
             hello, mut channel, ..
         } = incoming;
         let (role, id, timeout) = (self.role, hello.session, self.timeout);
+        let client_pin = channel.pin();
         let pulse = Pulse::start()?;
         let limit = self.limits.session();
         let reason = format!(
@@ -274,6 +279,8 @@ impl Rules {
             role,
             id,
             plan_hash: Some(hello.plan_hash),
+            client_pin,
+            own_program: self.spawned,
             timeout,
             limits: self.limits,
             stop: stop.clone(),
