@@ -4,7 +4,7 @@ use ndarray::{Array, Array1, Array2, Array4, ShapeBuilder};
 use ndarray_npy::{NpzWriter, WriteNpyExt};
 use std::io::Cursor;
 use std::sync::OnceLock;
-use trefoil_guard::{Classifier, Dense, GuardFile, Settings};
+use trefoil_guard::{Classifier, Dense, Guard, GuardFile, Settings, Table, TableSettings};
 use trefoil_net::{Branch, Message, Tag, encode_frame};
 use trefoil_nn::{Graph, Options, Plan};
 
@@ -25,8 +25,21 @@ pub fn small_plan() -> &'static Plan {
     })
 }
 
-/// A guard of ten classes.
-fn guard() -> Option<GuardFile> {
+/// Guards of ten classes, one of each method.
+fn guards() -> Vec<Guard> {
+    siguard().into_iter().chain(table()).collect()
+}
+
+fn table() -> Option<Guard> {
+    let settings = TableSettings {
+        classes: 10,
+        fraction_bits: small_plan().fraction_bits,
+    };
+    let means = Array2::from_shape_fn((10, 10), |(_, rank)| f64::from(10 - rank as u32) / 55.0);
+    Table::new(settings, means).ok().map(Guard::Table)
+}
+
+fn siguard() -> Option<Guard> {
     let weight = |i: usize, j: usize| ((i * 7 + j * 3) % 11) as f64 / 11.0 - 0.5;
     let layer = |inputs: usize, outputs: usize| Dense {
         weights: Array2::from_shape_fn((inputs, outputs), |(i, j)| weight(i, j)),
@@ -35,7 +48,8 @@ fn guard() -> Option<GuardFile> {
     let classifier = Classifier::new(vec![layer(10, 4), layer(4, 1)]).ok()?;
     let mut settings = Settings::new(classifier.shape());
     classifier.fit(&mut settings);
-    GuardFile::new(settings, classifier).ok()
+    let guard = GuardFile::new(settings, classifier).ok()?;
+    Some(Guard::Siguard(guard))
 }
 
 /// Of [`crate::targets::hello`].
@@ -59,9 +73,8 @@ pub fn frame() -> Vec<Vec<u8>> {
 
 /// Of [`crate::targets::request`].
 pub fn request() -> Vec<Vec<u8>> {
-    guard().map_or_else(Vec::new, |guard| {
-        trefoil_serve::fuzzing::requests(small_plan(), &guard.settings)
-    })
+    let requests = |guard: Guard| trefoil_serve::fuzzing::requests(small_plan(), &guard.settings());
+    guards().into_iter().flat_map(requests).collect()
 }
 
 /// Of [`crate::targets::report`].
@@ -71,8 +84,8 @@ pub fn report() -> Vec<Vec<u8>> {
 
 /// Of [`crate::targets::guard_settings`].
 pub fn guard_settings() -> Vec<Vec<u8>> {
-    let settings = guard().map(|guard| trefoil_serve::fuzzing::settings(&guard.settings));
-    settings.into_iter().collect()
+    let settings = |guard: Guard| trefoil_serve::fuzzing::settings(&guard.settings());
+    guards().into_iter().map(settings).collect()
 }
 
 /// Of [`crate::targets::plan`].
@@ -82,8 +95,8 @@ pub fn plan() -> Vec<Vec<u8>> {
 
 /// Of [`crate::targets::safetensors`].
 pub fn safetensors() -> Vec<Vec<u8>> {
-    let bytes = guard().and_then(|guard| guard.to_bytes().ok());
-    bytes.into_iter().collect()
+    let bytes = |guard: Guard| guard.to_bytes().ok();
+    guards().into_iter().filter_map(bytes).collect()
 }
 
 /// Of [`crate::targets::npy`].

@@ -5,7 +5,7 @@ use crate::seeds::small_plan;
 use crate::{archive, arrays, formats};
 use std::io::Cursor;
 use std::path::Path;
-use trefoil_guard::GuardFile;
+use trefoil_guard::Guard;
 use trefoil_lab::data::{DataSet, Source, arrays::from_npz};
 use trefoil_net::{decode_frame, encode_frame};
 use trefoil_nn::{Graph, Options, Plan};
@@ -58,7 +58,7 @@ pub fn plan(bytes: &[u8]) {
 
 /// A file of a guard.
 pub fn safetensors(bytes: &[u8]) {
-    drop(GuardFile::parse(Path::new("fuzz.safetensors"), bytes));
+    drop(Guard::parse(Path::new("fuzz.safetensors"), bytes));
 }
 
 /// An array.

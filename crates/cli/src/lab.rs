@@ -10,6 +10,7 @@ use serde_json::json;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use trefoil_guard::Guard;
 use trefoil_lab::pipeline::{
     Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment,
 };
@@ -215,10 +216,11 @@ impl Parties for ThreeParties {
         let bar = Bar::new("starting three parties");
         let client = self.link.client(None, TIMEOUT);
         let mut client = client.map_err(|failure| failure.to_string())?;
+        let guard = Guard::Siguard(sample.guard.clone());
         let job = Inference {
             plan: &sample.deployed.plan,
             weights: &sample.deployed.weights,
-            guard: Some(sample.guard),
+            guard: Some(&guard),
             inputs: std::slice::from_ref(&sample.queries),
             observe: false,
         };

@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::{ArrayD, Axis};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use trefoil_guard::GuardFile;
+use trefoil_guard::Guard;
 use trefoil_nn::graph::Element;
 use trefoil_nn::{Graph, ModelError, Options, Plan, Problem, Weights};
 
@@ -40,7 +40,7 @@ pub(crate) struct Model {
     /// With which weights.
     pub(crate) weights: Weights,
     /// The guard over its answers.
-    pub(crate) guard: Option<GuardFile>,
+    pub(crate) guard: Option<Guard>,
 }
 
 /// Pictures that fit a model.

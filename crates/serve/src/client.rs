@@ -13,7 +13,7 @@ use crate::{
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use trefoil_guard::GuardFile;
+use trefoil_guard::Guard;
 use trefoil_mpc::{Share, combine};
 use trefoil_net::{
     Hello, LinkOptions, Network, Peer, Pulse, Role, Security, Stop, Transport, connect_unless,
@@ -48,7 +48,7 @@ pub struct Inference<'a> {
     /// Its weights.
     pub weights: &'a Weights,
     /// A guard over its only output, which then is confidences in the place of logits.
-    pub guard: Option<&'a GuardFile>,
+    pub guard: Option<&'a Guard>,
     /// One array per input of the plan, as many queries along the first axis as one likes: they are split
     /// into batches of the plan's size, the last one filled up with copies of its first query.
     pub inputs: &'a [ArrayD<f64>],
@@ -139,7 +139,8 @@ impl Client {
             inputs,
             observe,
         } = *job;
-        let settings = guard.map(|guard| &guard.settings);
+        let settings = guard.map(Guard::settings);
+        let settings = settings.as_ref();
         settings
             .map(|settings| task::check(settings, plan))
             .transpose()?;
@@ -161,10 +162,8 @@ impl Client {
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
-        let classifier = guard
-            .map(|guard| guard.classifier.tensors())
-            .unwrap_or_default();
-        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&classifier).collect();
+        let of_guard = guard.map(Guard::tensors).unwrap_or_default();
+        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&of_guard).collect();
         let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();

@@ -3,7 +3,7 @@
 use crate::client::report;
 use crate::wire::{PartyReport, Reply, Request};
 use crate::{BenchJob, Seen, task};
-use trefoil_guard::Settings;
+use trefoil_guard::GuardSettings;
 use trefoil_nn::Plan;
 
 /// Read what a client asks for, as far as a party does before it answers.
@@ -24,7 +24,7 @@ pub fn request(bytes: &[u8]) {
 }
 
 /// Requests to begin with: for a plan, with and without a guard, and for a benchmark.
-pub fn requests(plan: &Plan, guard: &Settings) -> Vec<Vec<u8>> {
+pub fn requests(plan: &Plan, guard: &GuardSettings) -> Vec<Vec<u8>> {
     let infer = |guard: Option<Vec<u8>>| Request::Infer {
         plan: plan.to_bytes(),
         guard,
@@ -49,7 +49,7 @@ pub fn guard_settings(bytes: &[u8], plan: &Plan) {
 }
 
 /// A public half of a guard to begin with.
-pub fn settings(guard: &Settings) -> Vec<u8> {
+pub fn settings(guard: &GuardSettings) -> Vec<u8> {
     task::encode(guard)
 }
 

@@ -10,7 +10,7 @@ use crate::{Limits, ServeError};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
-use trefoil_guard::{GuardRing, Network, Settings, protect};
+use trefoil_guard::{GuardRing, GuardSettings, Held};
 use trefoil_mpc::{Abort, Party, PartyConfig, Share};
 use trefoil_net::{Pin, Role, Stop, Transport};
 use trefoil_nn::{Plan, Port, Secure};
@@ -25,18 +25,14 @@ pub(crate) struct Peers {
 /// What a session computes.
 struct Task {
     plan: Plan,
-    guard: Option<Settings>,
+    guard: Option<GuardSettings>,
 }
 
 impl Task {
     /// The shapes of the owner's tensors: the plan's weights, then the guard's.
     fn secrets(&self) -> Vec<Vec<usize>> {
         let mut secrets = shapes(&self.plan, &self.plan.weights);
-        secrets.extend(
-            self.guard
-                .iter()
-                .flat_map(|settings| settings.shape.tensors()),
-        );
+        secrets.extend(self.guard.iter().flat_map(GuardSettings::tensors));
         secrets
     }
 }
@@ -225,7 +221,7 @@ impl Session<'_> {
         report: &mut PartyReport,
     ) -> Result<(Vec<Share<R>>, u64), ServeError> {
         let (tells, timeout, plan) = (self.role == Role::P1, self.timeout, &task.plan);
-        let (weights, classifier) = weights.split_at(plan.weights.len());
+        let (weights, secrets) = weights.split_at(plan.weights.len());
         let client = &mut *self.client;
         let mut lost = None;
         let mut compared = 0;
@@ -251,8 +247,8 @@ impl Session<'_> {
                 let mut outputs = run.await?;
                 if let (Some(settings), Some(logits)) = (&task.guard, outputs.first_mut()) {
                     let start = Instant::now();
-                    let network = Network::new(&backend, settings, classifier).await?;
-                    *logits = protect(&backend, settings, &network, logits).await?;
+                    let guard = Held::new(&backend, settings, secrets).await?;
+                    *logits = guard.answer(&backend, logits).await?;
                     observer(plan.steps.len(), "guard", start.elapsed());
                 }
                 Ok(outputs)

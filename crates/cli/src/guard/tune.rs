@@ -11,7 +11,7 @@ use ndarray::{Array2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
-use trefoil_guard::{GuardFile, Network, Settings, Steps, protect};
+use trefoil_guard::{Guard, GuardFile, LOGIT_LIMIT, Network, Settings, Steps, protect};
 use trefoil_lab::report::{Figure, HeatMap, write_whole};
 use trefoil_lab::train::{MembershipClassifier, MembershipOptions};
 use trefoil_nn::{Fixed, ready};
@@ -104,7 +104,18 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
         .with("--non-members", [&arguments.non_members]);
     Destination::new("--output", &arguments.output, &others)?;
     let mut evidence = OutputFolder::new("--evidence", &arguments.evidence)?;
-    let guard = load(&arguments.guard)?;
+    let guard = match load(&arguments.guard)? {
+        Guard::Siguard(guard) => guard,
+        Guard::Table(_) => {
+            return Err(Failure::new(format!(
+                "{} is a table guard: it has no steps to tune",
+                arguments.guard.display()
+            ))
+            .help(
+                "a table is ready when it is trained; tuning is for guards of --method siguard",
+            ));
+        }
+    };
     let halves = halves(arguments, &guard)?;
     let attacker = attacker(arguments, &halves.learn.each_ref().map(softmax_rows))?;
     let pairs: Vec<(u32, f64)> = arguments
@@ -168,7 +179,7 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
 fn halves(arguments: &Tune, guard: &GuardFile) -> Result<Halves, Failure> {
     let mut halves = [Vec::new(), Vec::new()];
     for path in [&arguments.members, &arguments.non_members] {
-        let rows = logits(path)?;
+        let rows = logits(path, LOGIT_LIMIT)?;
         if rows.nrows() < 4 {
             return Err(Failure::new(format!(
                 "{} has {} rows; tuning needs at least 4 members and 4 non-members",

@@ -117,6 +117,14 @@ pub trait Ranged: Backend {
     /// A bit at the first of the maxima along the last axis of `x`, whose elements differ by less than `bound`. Lean:
     /// bytes grow linearly in the axis' length, rounds with its logarithm.
     async fn argmax_bits(&self, x: &Self::Tensor, bound: f64) -> Result<Self::Bits, Self::Error>;
+    /// For each row of `x` (rows × n) the row of `table` (n × n) that belongs to its first maximum, its values placed by rank:
+    /// the largest element gets the first, the next largest the second; of equal ones the first counts as larger. Exact, for
+    /// numbers that [`Backend::max`] compares.
+    async fn by_rank(
+        &self,
+        x: &Self::Tensor,
+        table: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
     /// `e^(factor x)`, for `factor x` in `range`.
     async fn exp_scaled(
         &self,

@@ -109,7 +109,12 @@ fn plans_with_wrong_kinds_are_refused() {
     assert!(changed(&|p| p.outputs[0].value = bit).contains("holds bits"));
     assert!(changed(&|p| p.steps[1].inputs.swap(0, 1)).contains("kinds"));
     assert!(changed(&|p| p.steps[1].inputs[1] = bit).contains("kinds"));
-    assert!(changed(&|p| { p.kinds.pop(); }).contains("kinds of"));
+    assert!(
+        changed(&|p| {
+            p.kinds.pop();
+        })
+        .contains("kinds of")
+    );
 }
 
 #[test]

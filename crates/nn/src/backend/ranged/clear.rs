@@ -3,6 +3,7 @@
 use super::{Ranged, Term};
 use crate::backend::{Backend, Clear};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn, Zip};
+use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 
@@ -30,6 +31,27 @@ pub(super) fn bits_for(bits: &ArrayD<bool>, shape: &[usize]) -> ArrayD<bool> {
     let repeated = repeat_bits(bits, n);
     assert_eq!(repeated.shape(), shape, "bits of a term");
     repeated
+}
+
+/// [`Ranged::by_rank`] where `larger` orders elements, the larger one first.
+pub(super) fn by_rank<T: Copy, V: Copy>(
+    x: &ArrayD<T>,
+    table: &ArrayD<V>,
+    larger: impl Fn(T, T) -> Ordering,
+) -> ArrayD<V> {
+    let (rows, n) = (x.shape()[0], x.shape()[1]);
+    assert_eq!(table.shape(), [n, n], "a table of rows by rank");
+    // For each element its row of the table and its rank.
+    let mut places = ArrayD::from_elem(vec![rows, n], (0, 0));
+    for row in 0..rows {
+        let mut order: Vec<usize> = (0..n).collect();
+        // Stable: equal elements stay in order.
+        order.sort_by(|&i, &j| larger(x[[row, i]], x[[row, j]]));
+        for (rank, &i) in order.iter().enumerate() {
+            places[[row, i]] = (order[0], rank);
+        }
+    }
+    places.mapv(|(label, rank)| table[[label, rank]])
 }
 
 /// The power of two by which each total is divided, so that it lies in `[1/2, 1)`.
@@ -133,6 +155,14 @@ impl Ranged for Clear {
     async fn argmax_bits(&self, x: &ArrayD<f64>, _: f64) -> Result<ArrayD<bool>, Infallible> {
         let hot = self.argmax_one_hot(x, last_axis(x).index()).await?;
         Ok(hot.mapv(|v| v != 0.0))
+    }
+    async fn by_rank(
+        &self,
+        x: &ArrayD<f64>,
+        table: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        // Zeros of both signs are equal.
+        Ok(by_rank(x, table, |a, b| (b + 0.0).total_cmp(&(a + 0.0))))
     }
     async fn exp_scaled(
         &self,

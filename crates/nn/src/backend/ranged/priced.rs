@@ -3,11 +3,12 @@
 use super::secure::{divisors, exponents, largest_norm, late_width, width};
 use super::{Ranged, Term};
 use crate::backend::Priced;
+use crate::secure::compared_bits;
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
-    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
+    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
+    by_rank_cost, divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
     multiply_factors_cost, multiply_runs_cost, multiply_wide_cost, scale_rows_cost, sum_of_cost,
     truncate_cost, unit_rows_cost, wide_cost,
 };
@@ -157,6 +158,13 @@ impl<R: Ring> Ranged for Priced<R> {
         let (others, n) = rows(x);
         let width = width::<R>(self.format(), bound);
         self.add_cost(argmax_one_hot_lean_cost::<R>(n, elements(&others), width));
+        Ok(x.clone())
+    }
+    async fn by_rank(&self, x: &Vec<usize>, table: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        let (rows, n) = (x[0], x[1]);
+        assert_eq!(*table, [n, n], "a table of rows by rank");
+        let bits = compared_bits::<R>(self.format());
+        self.add_cost(by_rank_cost::<R>(rows, n, bits));
         Ok(x.clone())
     }
     async fn exp_scaled(

@@ -2,12 +2,12 @@
 
 use super::{Ranged, Term};
 use crate::backend::Backend;
-use crate::secure::{Secure, SharedBits};
+use crate::secure::{Secure, SharedBits, compared_bits};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Wide,
-    argmax_one_hot_lean, bit_factors, bit_to_arithmetic, divide_rows, divide_scaled, dot,
+    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Wide, and,
+    argmax_one_hot_lean, bit_factors, bit_to_arithmetic, by_rank, divide_rows, divide_scaled, dot,
     exp_scaled, matmul_wide, msb, msb_wide, mul, multiply_bit, multiply_factors, multiply_wide,
     scale_rows, sum_of, truncate, unit_rows,
 };
@@ -224,6 +224,10 @@ impl<R: Ring> Ranged for Secure<R> {
             shape: [&others[..], &[n]].concat(),
             ..hot
         })
+    }
+    async fn by_rank(&self, x: &Share<R>, table: &Share<R>) -> Result<Share<R>, Abort> {
+        let bits = compared_bits::<R>(self.format());
+        by_rank(self.party(), x, table, bits).await
     }
     async fn exp_scaled(
         &self,
