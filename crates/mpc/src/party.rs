@@ -245,10 +245,12 @@ impl Party {
 
     /// A branch of its own, for work beside other branches; end it with [`Party::merge`]. [`Party::join`] does
     /// both.
+    ///
+    /// # Panics
+    /// After 2^32 - 1 sub-protocols of one branch: a number that came again would bring the same masks again.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let child = self.children.get() + 1;
-        self.children.set(child);
+        let child = count(&self.children, "sub-protocols") + 1;
         Self::at(
             Rc::clone(&self.session),
             branch_id(&self.branch.0, child),
@@ -286,8 +288,7 @@ impl Party {
     /// The payload is sent as it is: whoever writes a protocol masks it with a draw that `to` does not know.
     pub fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
         let session = &*self.session;
-        let number = self.sent[to.index()].get();
-        self.sent[to.index()].set(number + 1);
+        let number = count(&self.sent[to.index()], "messages to one peer");
         let count = &session.sent[to.index()];
         count.set(count.get() + payload.len() as u64);
         session.messages[to.index()].set(session.messages[to.index()].get() + 1);
@@ -315,8 +316,7 @@ impl Party {
     /// # Errors
     /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
     pub async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
-        let number = self.received[from.index()].get();
-        self.received[from.index()].set(number + 1);
+        let number = count(&self.received[from.index()], "messages of one peer");
         let key = (from, self.branch, number);
         let session = &*self.session;
         let message = poll_fn(|_| {
@@ -343,7 +343,10 @@ impl Party {
         }
         // Party 0's messages depend on no input: they are preprocessing and deepen nothing.
         if from != Role::P0 {
-            self.depth.set(self.depth.get().max(message.depth + 1));
+            let malformed = || NetError::Malformed { peer: from, bytes };
+            let depth = message.depth.checked_add(1);
+            let depth = depth.ok_or_else(|| link(&step.to_string(), malformed()))?;
+            self.depth.set(self.depth.get().max(depth));
         }
         Ok(message.payload)
     }
@@ -487,6 +490,14 @@ fn link(step: &str, source: NetError) -> Abort {
     }
 }
 
+/// The next number of a counter, which never comes back to a number that was used.
+fn count(counter: &Cell<u32>, what: &str) -> u32 {
+    let number = counter.get();
+    assert!(number < u32::MAX, "2^32 {what} in one branch");
+    counter.set(number + 1);
+    number
+}
+
 /// The id of a branch: a hash of the path to it, the same at all parties whatever the scheduling.
 /// 96 bits: two of a million branches collide with probability below 2^-56.
 fn branch_id(parent: &[u8], child: u32) -> Branch {
@@ -497,4 +508,56 @@ fn branch_id(parent: &[u8], child: u32) -> Branch {
     let mut id = [0; 12];
     hasher.finalize_xof().fill(&mut id);
     Branch(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Party 1 alone, and its peers' ends of the links.
+    fn alone() -> (Party, Vec<trefoil_net::MemoryTransport>) {
+        let [p0, p1, p2] = trefoil_net::memory_mesh();
+        let config = PartyConfig {
+            role: Role::P1,
+            session: [1; 16],
+            seeds: [Some(Seed([1; 16])), None, Some(Seed([2; 16]))],
+            timeout: Duration::from_mins(1),
+        };
+        (Party::new(config, Box::new(p1)), vec![p0, p2])
+    }
+
+    #[test]
+    #[should_panic(expected = "2^32 sub-protocols in one branch")]
+    fn forks_never_come_round_to_a_branch_that_was_used() {
+        let (party, _peers) = alone();
+        party.children.set(u32::MAX - 1);
+        let last = party.fork();
+        assert_ne!(last.branch, party.branch);
+        drop(party.fork());
+    }
+
+    #[test]
+    #[should_panic(expected = "2^32 messages to one peer in one branch")]
+    fn message_numbers_never_come_round() {
+        let (party, _peers) = alone();
+        party.sent[2].set(u32::MAX);
+        party.post(Role::P2, Step::Deal, Vec::new());
+    }
+
+    #[test]
+    fn a_peer_that_claims_the_last_depth_is_named() {
+        let (party, mut peers) = alone();
+        let message = Message {
+            branch: party.branch,
+            number: 0,
+            depth: u32::MAX,
+            tag: Step::Reshare.tag(),
+            payload: vec![0; 8],
+        };
+        let frame = encode_frame(&[message]);
+        peers[1].send(Role::P1, frame).expect("an open link");
+        let taken = party.run(async |party| party.take(Role::P2, Step::Reshare, 8).await);
+        let error = taken.expect_err("no depth is left").to_string();
+        assert!(error.contains("party 2 sent a malformed frame"), "{error}");
+    }
 }

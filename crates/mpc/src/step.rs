@@ -24,6 +24,8 @@ pub enum Step {
     Wrap = 7,
     /// Party 0's share of a truncated mask.
     TruncatedMask = 8,
+    /// Digests of what a client sent, to be compared.
+    Compare = 9,
 }
 
 impl Step {
@@ -43,6 +45,7 @@ impl Step {
             Self::ReshareBits,
             Self::Wrap,
             Self::TruncatedMask,
+            Self::Compare,
         ];
         known
             .iter()
@@ -62,6 +65,7 @@ impl fmt::Display for Step {
             Self::ReshareBits => "reshare bits",
             Self::Wrap => "truncation wrap",
             Self::TruncatedMask => "truncated mask",
+            Self::Compare => "comparison of what the client sent",
         })
     }
 }

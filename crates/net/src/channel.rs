@@ -1,7 +1,7 @@
 //! A connection used in turns: between a client and a party, and before a run begins.
 
 use crate::stream::{Failure, FrameStream, MAX_BODY, Read, poll};
-use crate::{LinkStats, Peer, SessionError};
+use crate::{LinkStats, Peer, Pin, SessionError};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -32,6 +32,11 @@ impl Channel {
     /// The other end.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Under TLS, the pin of the certificate that the other end proved to be its own.
+    pub fn pin(&self) -> Option<Pin> {
+        self.stream.peer_certificate().map(Pin::of)
     }
 
     /// The address of the other end.

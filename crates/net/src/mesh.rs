@@ -1,15 +1,12 @@
 //! Three parties find each other.
 
 use crate::listener::{Accepted, Listener};
+use crate::seeds::{Agreement, Seed};
 use crate::{
     Channel, Hello, LinkOptions, Mismatch, Peer, Role, SessionError, SocketTransport, Terms,
     connect,
 };
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
-
-/// A secret that two parties share, to be expanded by a keyed generator. Wiped when dropped.
-pub type Seed = Zeroizing<[u8; 16]>;
 
 /// What the three parties agree on before they connect, as one of them sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +25,7 @@ pub struct Session {
 ///
 /// A party dials those with a lower index and accepts those with a higher one; strays are turned
 /// away. For a listener that serves clients too, put the pieces together by hand:
-/// [`connect`], [`Listener::accept`], [`agree_seed`], [`SocketTransport::new`].
+/// [`connect`], [`Listener::accept`], [`agree_seed`](crate::agree_seed), [`SocketTransport::new`].
 ///
 /// # Security
 /// Under [`Security::Tls`](crate::Security::Tls), both ends of each link are proved by their pins,
@@ -55,10 +52,15 @@ pub fn establish(
     }
     accept_higher(listener, session, &mut channels, deadline)?;
     let mut seeds = [None, None, None];
-    for (channel, seed) in channels.iter_mut().zip(&mut seeds) {
-        if let Some(channel) = channel {
-            *seed = Some(agree_seed(channel, role, deadline)?);
-        }
+    // Both contributions are under way before either answer is waited for.
+    let mut begun = Vec::new();
+    for channel in channels.iter_mut().flatten() {
+        begun.push(Agreement::begin(channel, deadline)?);
+    }
+    let connected = channels.iter_mut().zip(&mut seeds);
+    let connected = connected.filter_map(|(channel, seed)| channel.as_mut().zip(Some(seed)));
+    for ((channel, seed), begun) in connected.zip(begun) {
+        *seed = Some(begun.end(channel, role, &session.id, deadline)?);
     }
     let (next, previous) = (role.next().index(), role.prev().index());
     match (channels[next].take(), channels[previous].take()) {
@@ -131,47 +133,4 @@ fn accept_higher(
             Err(other) => return Err(other),
         }
     }
-}
-
-/// Agrees with the party at the other end on a seed: the one with the lower index draws it from
-/// the operating system and sends it.
-///
-/// # Errors
-/// As for [`Channel::send`] and [`Channel::recv`]; [`SessionError::Malformed`] for something else
-/// than a seed; [`SessionError::Random`].
-///
-/// # Panics
-/// If the other end is not another party.
-pub fn agree_seed(
-    channel: &mut Channel,
-    role: Role,
-    deadline: Instant,
-) -> Result<Seed, SessionError> {
-    let peer = channel.peer();
-    assert!(
-        matches!(peer, Peer::Party(other) if other != role),
-        "{role} and {peer} share no seed"
-    );
-    let mut seed = Seed::default();
-    if peer > Peer::Party(role) {
-        getrandom::fill(seed.as_mut()).map_err(|error| SessionError::Random {
-            reason: error.to_string(),
-        })?;
-        channel.send(seed.as_ref(), deadline)?;
-    } else {
-        let received = Zeroizing::new(channel.recv(seed.len() as u64, deadline)?);
-        if received.len() != seed.len() {
-            let reason = format!(
-                "a seed of {} bytes instead of {}",
-                received.len(),
-                seed.len()
-            );
-            return Err(SessionError::Malformed {
-                peer: channel.label(),
-                reason,
-            });
-        }
-        seed.copy_from_slice(&received);
-    }
-    Ok(seed)
 }

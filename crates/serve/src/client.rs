@@ -395,6 +395,8 @@ impl Client {
                     role,
                     id,
                     plan_hash: None,
+                    client_pin: None,
+                    own_program: true,
                     timeout,
                     client: &mut there,
                 };
@@ -590,3 +592,6 @@ pub(crate) fn report(
         ..Report::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

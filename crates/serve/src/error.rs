@@ -76,6 +76,14 @@ pub enum ServeError {
         /// What it takes.
         limits: String,
     },
+    /// A count of what a party received, asked of a service that its operator runs.
+    #[error(
+        "{role} is a service of its operator: what it receives is counted for nobody (`observe` is for parties that the client's own program started)"
+    )]
+    Observed {
+        /// The party.
+        role: Role,
+    },
     /// A session panicked; the panic has been printed.
     #[error("the session panicked: a bug in Trefoil")]
     Bug,

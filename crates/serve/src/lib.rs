@@ -19,6 +19,7 @@ mod report;
 mod service;
 mod session;
 mod task;
+mod told;
 mod wire;
 
 pub use bench::{BENCHMARKS, BenchJob, BenchResult};

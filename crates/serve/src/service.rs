@@ -18,6 +18,8 @@ pub struct Service {
     listener: Listener,
     addresses: [String; 3],
     timeout: Duration,
+    /// Started by a client on the same machine, for itself.
+    spawned: bool,
 }
 
 /// What happens at a service, for its operator.
@@ -73,6 +75,7 @@ impl Service {
             listener,
             addresses: config.addresses()?,
             timeout: config.timeout(),
+            spawned: false,
         })
     }
 
@@ -85,6 +88,7 @@ impl Service {
     pub fn spawned() -> Result<Self, ServeError> {
         let config = PartyFile::load(Path::new(line()?.trim_end()))?;
         let mut service = Self::new(&config)?;
+        service.spawned = true;
         let address = service.address()?;
         let told = writeln!(io::stdout(), "{address}").and_then(|()| io::stdout().flush());
         told.map_err(|error| parent(&error.to_string()))?;
@@ -160,11 +164,14 @@ impl Service {
             hello, mut channel, ..
         } = incoming;
         let (role, id, timeout) = (self.role, hello.session, self.timeout);
+        let client_pin = channel.pin();
         let client: &mut dyn Conversation = &mut channel;
         let session = Session {
             role,
             id,
             plan_hash: Some(hello.plan_hash),
+            client_pin,
+            own_program: self.spawned,
             timeout,
             client,
         };

@@ -1,6 +1,7 @@
 //! What a client and a party say to each other.
 
 use crate::conversation::Conversation;
+use crate::told::Told;
 use crate::{BenchJob, Seen, ServeError};
 use ndarray::ArrayD;
 use serde::de::DeserializeOwned;
@@ -194,6 +195,7 @@ impl<R: Ring> SharedTensors<R> {
     pub(crate) fn begin(
         from: &mut dyn Conversation,
         role: Role,
+        told: &mut Told,
         deadline: Instant,
     ) -> Result<Self, ServeError> {
         let bytes = if role == Role::P0 { 32 } else { 16 };
@@ -207,7 +209,13 @@ impl<R: Ring> SharedTensors<R> {
         }
         let seeds = body.chunks_exact(16);
         let seeds = seeds.map(|chunk| Seed(std::array::from_fn(|i| chunk[i])));
-        let components = seeds.map(|seed| Component::new(&seed)).collect();
+        // Party 0 has those of both components, party 1 that of x_1, party 2 that of x_0.
+        let first = usize::from(role == Role::P1);
+        let take = |(index, seed)| {
+            told.seed(first + index, &seed);
+            Component::new(&seed)
+        };
+        let components = seeds.enumerate().map(take).collect();
         Ok(Self { role, components })
     }
 
@@ -216,6 +224,7 @@ impl<R: Ring> SharedTensors<R> {
         &mut self,
         from: &mut dyn Conversation,
         shape: &[usize],
+        told: &mut Told,
         deadline: Instant,
     ) -> Result<Share<R>, ServeError> {
         let len = shape.iter().product();
@@ -223,7 +232,11 @@ impl<R: Ring> SharedTensors<R> {
         let first = drawn.next().unwrap_or_default();
         let second = match drawn.next() {
             Some(second) => second,
-            None => receive_elements(from, CLIENT, len, deadline)?,
+            None => {
+                let masked = receive_elements(from, CLIENT, len, deadline)?;
+                told.masked(bytemuck::cast_slice::<R, u8>(&masked));
+                masked
+            }
         };
         Ok(match self.role {
             Role::P0 | Role::P1 => Share::new(shape, first, second),
