@@ -14,6 +14,7 @@ use trefoil_lab::data::arrays::labels;
 use trefoil_lab::report::{Figure, Histogram, Report, Results, percent};
 use trefoil_lab::train::{AttackNetwork, Epoch, MembershipOptions};
 use trefoil_lab::{LabError, Sides};
+use trefoil_nn::Scores;
 
 /// Confidences of secure inference are rarely further outside [0, 1] than this; logits are.
 const OUTSIDE: f64 = 0.05;
@@ -290,7 +291,8 @@ impl Reader {
             ))
             .help(why));
         }
-        let answered = check::labels(&confidences.clone().into_dyn());
+        let scores = Scores::Classes(classes);
+        let answered = check::labels(&confidences.clone().into_dyn(), scores);
         if let Some(doubt) = doubts::doubt(&answered, &labels, classes) {
             self.warnings.push(format!("{shown}: the labels: {doubt}"));
         }

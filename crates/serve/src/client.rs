@@ -170,7 +170,9 @@ impl Client {
         let classifier = guard
             .map(|guard| guard.classifier.tensors())
             .unwrap_or_default();
-        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&classifier).collect();
+        let held = weights.held();
+        let tensors = held.iter().map(AsRef::as_ref);
+        let secrets: Vec<&ArrayD<f64>> = tensors.chain(&classifier).collect();
         let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();

@@ -5,7 +5,7 @@ use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
-use crate::{Failure, check, doubts, print};
+use crate::{Failure, check, print};
 use clap::Args;
 use ndarray::{Axis, concatenate};
 use serde::Serialize;
@@ -154,8 +154,10 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     if let Some(answers) = checked.answers() {
         destination.write(answers)?;
     }
-    let answered = checked.answers().map(check::labels);
-    let classes = model.answer_shape().iter().product();
+    let answered = checked
+        .answers()
+        .zip(model.scores())
+        .map(|(answers, scores)| check::labels(answers, scores));
     let compared = answered.as_ref().zip(labels.as_ref());
     let told = Told {
         comparison,
@@ -169,7 +171,8 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         bytes_sent_per_party: report.bytes_sent_per_party,
         accuracy: compared.map(|(answered, labels)| check::share(answered, labels)),
         labels_doubt: compared
-            .and_then(|(answered, labels)| doubts::doubt(answered, labels, classes)),
+            .zip(model.scores())
+            .and_then(|((answered, labels), scores)| check::doubt(answered, labels, scores)),
     };
     if json {
         print::json(&told)?;

@@ -17,5 +17,6 @@ mod models;
 mod operators;
 mod passes;
 mod plans;
+mod precision;
 mod ranges;
 mod secure;
