@@ -31,6 +31,9 @@ pub(crate) struct Answers {
     pub(crate) fraction_bits: Option<u32>,
     /// Pictures answered.
     pub(crate) pictures: usize,
+    /// The files of a folder of pictures, in the order of the answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<String>,
     /// Pictures at once.
     pub(crate) batch: usize,
     /// Time, rounds and bytes.
@@ -48,6 +51,9 @@ pub(crate) struct Answers {
     /// Share of the pictures whose label is the true one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) accuracy: Option<f64>,
+    /// What looks wrong about the labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) labels_doubt: Option<String>,
 }
 
 impl Answers {
@@ -87,6 +93,14 @@ impl Answers {
         }
         if let Some(accuracy) = self.accuracy {
             print::line(format!("against the labels: {} right", percent(accuracy)))?;
+        }
+        if let Some(doubt) = &self.labels_doubt {
+            print::line(format!("warning: the labels: {doubt}"))?;
+        }
+        if let [first, .., last] = &self.files[..] {
+            print::line(format!(
+                "answers are in the natural order of the files' names, from {first} to {last}"
+            ))?;
         }
         print::line(format!("answers: {}", self.output))
     }

@@ -1,36 +1,32 @@
-//! Arrays in files: pictures and labels in, answers out.
+//! Arrays in files.
 
 use crate::Failure;
-use ndarray::{ArrayD, Dimension, IxDyn};
+use half::f16;
+use ndarray::{ArrayD, Dimension, IxDyn, ShapeBuilder};
 use ndarray_npy::npy::header::Header;
-use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement, WriteNpyExt};
-use std::fs::{self, Permissions};
-use std::io::{BufWriter, ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
+use std::path::Path;
 
-/// Read an .npy file of numbers, whatever their type; integers beyond 2^53 are rounded.
-///
-/// # Errors
-/// If the file is missing, is no .npy file, is damaged, or holds something else than numbers.
-pub(crate) fn read(path: &Path) -> Result<ArrayD<f64>, Failure> {
-    let shown = path.display();
-    let bytes = fs::read(path).map_err(|error| {
-        let failure = Failure::new(format!("cannot read {shown}: {error}"));
-        match error.kind() {
-            ErrorKind::NotFound => failure.help("check the path; it is relative to this folder"),
-            ErrorKind::IsADirectory => failure.help("name an .npy file, not a folder"),
-            _ => failure,
-        }
-    })?;
-    parse(&shown.to_string(), &bytes)
+/// The first bytes of an .npy file.
+pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// What an array is read for, which decides what else than numbers will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Samples of a model: numbers only.
+    Samples,
+    /// Class numbers; truth values are the classes 0 and 1.
+    Labels,
+    /// Numbers or truth values.
+    Numbers,
 }
 
-/// The array in the bytes of an .npy file; `shown` is its name in messages.
+/// The array in the bytes of an .npy file, whatever the type of its numbers; integers beyond 2^53 are rounded. `shown` is its
+/// name in messages.
 ///
 /// # Errors
-/// As [`read`].
-pub(crate) fn parse(shown: &str, bytes: &[u8]) -> Result<ArrayD<f64>, Failure> {
+/// If it is no .npy file, is damaged, or holds something else than what is wanted.
+pub(crate) fn parse(shown: &str, bytes: &[u8], wanted: Wanted) -> Result<ArrayD<f64>, Failure> {
     plausible(bytes).map_err(|problem| {
         Failure::new(format!(
             "{shown} is not an .npy file, or damaged: {problem}"
@@ -46,6 +42,7 @@ pub(crate) fn parse(shown: &str, bytes: &[u8]) -> Result<ArrayD<f64>, Failure> {
     let kind = header.type_descriptor.to_string();
     let kind = kind.trim_matches('\'');
     let read = match kind.trim_start_matches(['<', '>', '|', '=']) {
+        "f2" => halves(&header, data, kind.starts_with('>')),
         "f4" => numbers::<f32>(bytes, &header, data),
         "f8" => numbers::<f64>(bytes, &header, data),
         "i1" => numbers::<i8>(bytes, &header, data),
@@ -56,17 +53,58 @@ pub(crate) fn parse(shown: &str, bytes: &[u8]) -> Result<ArrayD<f64>, Failure> {
         "u4" => numbers::<u32>(bytes, &header, data),
         "i8" => numbers::<i64>(bytes, &header, data),
         "u8" => numbers::<u64>(bytes, &header, data),
-        _ => {
-            return Err(Failure::new(format!(
-                "{shown} holds elements of type `{kind}`, not numbers"
-            ))
-            .help("convert it: numpy.save(path, array.astype(\"float32\"))"));
+        "b1" if wanted != Wanted::Samples => truths(&header, data),
+        other => {
+            let (what, help) = named(other, wanted);
+            return Err(
+                Failure::new(format!("{shown} holds {what} (`{kind}`), not numbers")).help(help),
+            );
         }
     };
     read.map_err(|problem| {
         Failure::new(format!("{shown} is damaged: {problem}"))
             .help("write it again with numpy.save(path, array)")
     })
+}
+
+/// What elements of another type than numbers are, and what to do about them.
+fn named(kind: &str, wanted: Wanted) -> (&'static str, &'static str) {
+    let convert = "convert it as in training: numpy.save(path, array.astype(\"float32\"))";
+    let encode = match wanted {
+        Wanted::Labels => {
+            "labels are the classes' numbers, counted from 0 in the order in which the model has its classes: \
+             numpy.save(path, numpy.array([CLASSES.index(name) for name in labels])), CLASSES being the list of the classes' \
+             names in that order"
+        }
+        _ => "turn text into numbers as in training",
+    };
+    match kind.as_bytes() {
+        [b'b', ..] => ("truth values (bool)", convert),
+        [b'U' | b'S' | b'T', ..] => ("text", encode),
+        [b'O', ..] => (
+            "Python objects: text, or rows of different lengths",
+            match wanted {
+                Wanted::Labels => encode,
+                _ => {
+                    "make it an array of numbers first; array.dtype must be a number's, such as float32"
+                }
+            },
+        ),
+        [b'c', ..] => (
+            "complex numbers",
+            "take the part that the model was trained on, such as numpy.abs(array)",
+        ),
+        [b'M' | b'm', ..] => (
+            "dates or times",
+            "turn them into the numbers that the model was trained on",
+        ),
+        [b'f', ..] => ("floating-point numbers of a size that is not read", convert),
+        [b'[' | b'(', ..] => (
+            "records of several fields",
+            "save one array of numbers: numpy.lib.recfunctions.structured_to_unstructured(array)",
+        ),
+        _ => ("elements of a type that is not read", convert),
+    }
 }
 
 /// Most bytes of a header; numpy writes 128.
@@ -79,7 +117,7 @@ const HEADER_DEPTH: i32 = 8;
 fn plausible(bytes: &[u8]) -> Result<(), String> {
     let cut = || "its header is cut short".to_owned();
     let rest = bytes
-        .strip_prefix(b"\x93NUMPY")
+        .strip_prefix(MAGIC)
         .ok_or("it does not begin as one")?;
     let (&[major, _], rest) = rest.split_first_chunk().ok_or_else(cut)?;
     let (len, rest) = if major == 1 {
@@ -125,93 +163,66 @@ macro_rules! numbers {
 }
 numbers!(f32, f64, i8, u8, i16, u16, i32, u32, i64, u64);
 
-/// The whole file as an array of `T`, checked for its length before memory is asked for.
-fn numbers<T: Number>(file: &[u8], header: &Header, data: &[u8]) -> Result<ArrayD<f64>, String> {
+/// Check a file's shape against its data before memory is asked for.
+fn complete(header: &Header, data: &[u8], size: usize) -> Result<(), String> {
     let elements = header
         .shape
         .iter()
         .try_fold(1_usize, |product, &size| product.checked_mul(size));
-    let expected = elements.and_then(|elements| elements.checked_mul(size_of::<T>()));
-    if expected != Some(data.len()) {
-        let (shape, actual) = (&header.shape, data.len());
-        let size = size_of::<T>();
-        return Err(format!(
-            "shape {shape:?} with elements of {size} bytes, but {actual} bytes of data"
-        ));
+    let expected = elements.and_then(|elements| elements.checked_mul(size));
+    if expected == Some(data.len()) {
+        return Ok(());
     }
+    let (shape, actual) = (&header.shape, data.len());
+    Err(format!(
+        "shape {shape:?} with elements of {size} bytes, but {actual} bytes of data"
+    ))
+}
+
+/// The whole file as an array of `T`.
+fn numbers<T: Number>(file: &[u8], header: &Header, data: &[u8]) -> Result<ArrayD<f64>, String> {
+    complete(header, data, size_of::<T>())?;
     let array = ArrayD::<T>::read_npy(file).map_err(|error: ReadNpyError| error.to_string())?;
     let array = array.mapv(Number::to_f64);
     Ok(array.as_standard_layout().into_owned())
 }
 
-/// Where the answers go: a file that appears whole, or not at all.
-pub(crate) struct Destination {
-    path: PathBuf,
-    folder: PathBuf,
+/// Floating-point numbers of 16 bits.
+fn halves(header: &Header, data: &[u8], big_endian: bool) -> Result<ArrayD<f64>, String> {
+    complete(header, data, 2)?;
+    let number = |word: &[u8; 2]| {
+        if big_endian {
+            f16::from_be_bytes(*word)
+        } else {
+            f16::from_le_bytes(*word)
+        }
+    };
+    let (words, _) = data.as_chunks::<2>();
+    ordered(
+        header,
+        words.iter().map(|word| number(word).to_f64()).collect(),
+    )
 }
 
-impl Destination {
-    /// Check that a file can be written at `path` before anything is computed for it.
-    ///
-    /// # Errors
-    /// If the folder is missing or not writable, or `path` is no regular file.
-    pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
-        let shown = path.display();
-        // A rename would replace a device such as /dev/null.
-        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(
-                Failure::new(format!("cannot write {shown}: it is not a regular file"))
-                    .help("name a file after --output, such as answers.npy"),
-            );
-        }
-        let folder = match path.parent() {
-            Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-            Some(folder) => folder,
-            None => {
-                return Err(Failure::new(format!(
-                    "cannot write {shown}: it names no file"
-                )));
-            }
-        };
-        let destination = Self {
-            path: path.to_owned(),
-            folder: folder.to_owned(),
-        };
-        // Without a name in the folder, so that nothing stays of it whatever happens.
-        match tempfile::tempfile_in(folder) {
-            Ok(_) => Ok(destination),
-            Err(error) => Err(destination.refuse(&error)),
-        }
+/// Truth values, as 0 and 1.
+fn truths(header: &Header, data: &[u8]) -> Result<ArrayD<f64>, String> {
+    complete(header, data, 1)?;
+    if let Some(byte) = data.iter().find(|&&byte| byte > 1) {
+        return Err(format!("a truth value of {byte}"));
     }
+    ordered(header, data.iter().map(|&byte| f64::from(byte)).collect())
+}
 
-    /// Write `array` as 32-bit floats.
-    ///
-    /// # Errors
-    /// If it cannot be written; nothing of it stays then.
-    pub(crate) fn write(&self, array: &ArrayD<f64>) -> Result<(), Failure> {
-        let save = || -> Result<(), Box<dyn std::error::Error>> {
-            // As the user's umask says, like any other program's files.
-            let mut file = tempfile::Builder::new()
-                .prefix(".trefoil-")
-                .suffix(".tmp")
-                .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(&self.folder)?;
-            let mut buffer = BufWriter::new(file.as_file_mut());
-            array.mapv(|value| value as f32).write_npy(&mut buffer)?;
-            buffer.flush()?;
-            drop(buffer);
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        save().map_err(|error| self.refuse(error.as_ref()))
-    }
-
-    fn refuse(&self, error: &dyn std::error::Error) -> Failure {
-        let (path, folder) = (self.path.display(), self.folder.display());
-        Failure::new(format!("cannot write {path}: {error}")).help(format!(
-            "check that the folder {folder} exists, that you may write to it, and the free space"
-        ))
-    }
+/// Values in the file's order as an array.
+fn ordered(header: &Header, values: Vec<f64>) -> Result<ArrayD<f64>, String> {
+    let shape = IxDyn(&header.shape);
+    let array = if header.layout.is_fortran() {
+        ArrayD::from_shape_vec(shape.f(), values)
+    } else {
+        ArrayD::from_shape_vec(shape, values)
+    };
+    let array = array.map_err(|_| format!("shape {:?} does not fit its data", header.shape))?;
+    Ok(array.as_standard_layout().into_owned())
 }
 
 /// The first element that is not a finite number, as a complaint with its place in the file.
@@ -224,7 +235,7 @@ pub(crate) fn all_finite(path: &Path, array: &ArrayD<f64>) -> Result<(), Failure
         Err(Failure::new(format!(
             "{path} at {index:?} is {value}, not a finite number"
         ))
-        .help("remove or replace such values before asking; numpy.nan_to_num does"))
+        .help("put what the model was trained with in the place of such values, or leave those samples out"))
     })
 }
 
@@ -242,81 +253,104 @@ pub(crate) fn first(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array3, ShapeBuilder, array};
-    use ndarray_npy::write_npy;
+    use ndarray::{Array3, array};
+    use ndarray_npy::WriteNpyExt;
+
+    fn file(array: &impl WriteNpyExt) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// A file of elements that the library does not write.
+    fn raw(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        let text = format!("{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((text.len() as u16).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> ArrayD<f64> {
+        parse("x.npy", bytes, Wanted::Samples).unwrap()
+    }
+
+    fn refused(bytes: &[u8], wanted: Wanted) -> String {
+        let failure = parse("x.npy", bytes, wanted).unwrap_err();
+        format!("{failure:?}")
+    }
 
     #[test]
     fn numbers_of_every_type_and_order_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.npy");
-        write_npy(&path, &array![[1_u8, 2], [255, 0]]).unwrap();
         let expected = array![[1.0, 2.0], [255.0, 0.0]].into_dyn();
-        assert_eq!(read(&path).unwrap(), expected);
-        write_npy(&path, &array![-5_i64, 7]).unwrap();
-        assert_eq!(read(&path).unwrap(), array![-5.0, 7.0].into_dyn());
-        write_npy(&path, &array![0.25_f64]).unwrap();
-        assert_eq!(read(&path).unwrap(), array![0.25].into_dyn());
+        assert_eq!(read(&file(&array![[1_u8, 2], [255, 0]])), expected);
+        assert_eq!(
+            read(&file(&array![-5_i64, 7])),
+            array![-5.0, 7.0].into_dyn()
+        );
+        assert_eq!(read(&file(&array![0.25_f64])), array![0.25].into_dyn());
         let mut turned = Array3::<f32>::zeros((2, 3, 4).f());
         turned[[1, 2, 3]] = 5.0;
-        write_npy(&path, &turned).unwrap();
-        let array = read(&path).unwrap();
+        let array = read(&file(&turned));
         assert!(array.is_standard_layout());
         assert_eq!(first(&array, |v| v > 0.0), Some((vec![1, 2, 3], 5.0)));
     }
 
     #[test]
+    fn halves_are_read_in_both_byte_orders() {
+        let numbers = [1.5_f32, -2.0, 65504.0, 0.0];
+        let halves = numbers.map(f16::from_f32);
+        let little: Vec<u8> = halves.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let big: Vec<u8> = halves.iter().flat_map(|v| v.to_be_bytes()).collect();
+        let expected = array![[1.5, -2.0], [65504.0, 0.0]].into_dyn();
+        assert_eq!(read(&raw("'<f2'", "(2, 2)", &little)), expected);
+        assert_eq!(read(&raw("'>f2'", "(2, 2)", &big)), expected);
+        assert!(
+            refused(&raw("'<f2'", "(2, 2)", &little[1..]), Wanted::Samples)
+                .contains("7 bytes of data")
+        );
+    }
+
+    #[test]
     fn a_header_cannot_ask_for_more_memory_than_the_file_has_data() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.npy");
         for shape in ["(4000000000, 1000)", "(18446744073709551615, 8)"] {
-            let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
-            let mut file = b"\x93NUMPY\x01\x00".to_vec();
-            file.extend((text.len() as u16).to_le_bytes());
-            file.extend(text.as_bytes());
-            file.extend([0; 16]);
-            fs::write(&path, file).unwrap();
-            let error = read(&path).unwrap_err().to_string();
-            assert!(error.contains("16 bytes of data"), "{error}");
+            for kind in ["'<f4'", "'<f2'"] {
+                let error = refused(&raw(kind, shape, &[0; 16]), Wanted::Samples);
+                assert!(error.contains("16 bytes of data"), "{error}");
+            }
         }
     }
 
     #[test]
     fn what_is_no_array_of_numbers_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.npy");
-        let error = read(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("cannot read") && error.contains("x.npy"),
-            "{error}"
-        );
-        fs::write(&path, "label,picture\n").unwrap();
-        let error = read(&path).unwrap_err().to_string();
+        let error = refused(b"label,picture\n", Wanted::Samples);
         assert!(error.contains("is not an .npy file"), "{error}");
-        write_npy(&path, &array![true, false]).unwrap();
-        let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("`|b1`"), "{error}");
-        write_npy(&path, &array![1.0_f32, 2.0]).unwrap();
-        let whole = fs::read(&path).unwrap();
-        fs::write(&path, &whole[..whole.len() - 3]).unwrap();
-        let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("5 bytes of data"), "{error}");
-    }
-
-    #[test]
-    fn a_file_appears_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.npy");
-        let destination = Destination::new(&path).unwrap();
-        assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
-        destination.write(&array![1.5, -2.0].into_dyn()).unwrap();
-        assert_eq!(read(&path).unwrap(), array![1.5, -2.0].into_dyn());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        for wrong in [
-            folder.path(),
-            &folder.path().join("missing/out.npy"),
-            Path::new("/"),
+        let truths = file(&array![true, false]);
+        let error = refused(&truths, Wanted::Samples);
+        assert!(error.contains("truth values (bool)"), "{error}");
+        let labels = parse("y.npy", &truths, Wanted::Labels).unwrap();
+        assert_eq!(labels, array![1.0, 0.0].into_dyn());
+        for (kind, data, word) in [
+            ("'<U1'", &[0_u8; 8][..], "text"),
+            ("'|S4'", &[0; 8], "text"),
+            ("'|O'", b"\x80\x04\x95", "Python objects"),
+            ("'<c8'", &[0; 16], "complex"),
+            ("'<M8[ns]'", &[0; 16], "dates"),
+            ("[('a', '<f4')]", &[0; 8], "records"),
         ] {
-            assert!(Destination::new(wrong).is_err(), "{}", wrong.display());
+            for wanted in [Wanted::Samples, Wanted::Labels] {
+                let error = refused(&raw(kind, "(2,)", data), wanted);
+                assert!(error.contains(word), "{kind}: {error}");
+            }
         }
+        let text = refused(&raw("'<U1'", "(2,)", &[0; 8]), Wanted::Labels);
+        assert!(
+            text.contains("CLASSES.index") && !text.contains("astype"),
+            "{text}"
+        );
+        let whole = file(&array![1.0_f32, 2.0]);
+        let error = refused(&whole[..whole.len() - 3], Wanted::Samples);
+        assert!(error.contains("5 bytes of data"), "{error}");
     }
 }

@@ -1,54 +1,91 @@
 //! `trefoil attack`: how much a model's outputs say about its training data.
 
-use crate::progress::Bar;
-use crate::{Failure, arrays, files, print};
-use clap::Args;
-use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, Ix3};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use trefoil_lab::attacks::rmia::Population;
-use trefoil_lab::attacks::{Attacker, Evidence, Outputs, References, run_all};
-use trefoil_lab::data::arrays::labels;
-use trefoil_lab::report::{Figure, Histogram, Report, Results, percent, write_whole};
-use trefoil_lab::train::{AttackNetwork, Epoch, MembershipOptions};
-use trefoil_lab::{LabError, Sides};
+mod read;
+mod scores;
 
-/// Confidences of secure inference are rarely further outside [0, 1] than this; logits are.
-const OUTSIDE: f64 = 0.05;
+use self::read::Loaded;
+use crate::inputs::Inputs;
+use crate::outputs::{Destination, OutputFolder};
+use crate::progress::Bar;
+use crate::{Failure, print};
+use clap::{ArgGroup, Args};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use trefoil_lab::Sides;
+use trefoil_lab::attacks::{Attacker, Outputs, doubts_of_verdicts, run_all};
+use trefoil_lab::report::{Figure, Histogram, Report, Results, percent};
+use trefoil_lab::train::{AttackNetwork, Epoch, MembershipOptions};
 
 /// Options of `trefoil attack`.
 #[derive(Debug, Args)]
+#[command(
+    group(ArgGroup::new("target").args(["members", "outputs", "lira"]).required(true)),
+    group(ArgGroup::new("shadow").args(["shadow_members", "shadow_outputs", "lira"]))
+)]
 pub(crate) struct Attack {
-    /// The model's confidences for records that it was trained on, .npy or .npz (records, classes)
-    #[arg(long, value_name = "NPY")]
-    members: PathBuf,
+    /// The model's confidences for records that it was trained on: .npy or .npz (records, classes; FILE.npz:NAME picks an
+    /// array), or a CSV table with a header
+    #[arg(long, value_name = "FILE", requires = "nonmembers", conflicts_with_all = ["outputs", "lira"])]
+    members: Option<PathBuf>,
     /// The model's confidences for records that it was not trained on
-    #[arg(long, value_name = "NPY")]
-    nonmembers: PathBuf,
-    /// True labels of the members and of the non-members: integers from 0, or one-hot rows
-    #[arg(long, num_args = 2, value_names = ["MEMBERS", "NONMEMBERS"])]
+    #[arg(long, value_name = "FILE", requires = "members")]
+    nonmembers: Option<PathBuf>,
+    /// In the place of --members and --nonmembers: the confidences for all records in one file. A column `member` and a
+    /// column `label` of a table are used
+    #[arg(long, value_name = "FILE", conflicts_with = "lira")]
+    outputs: Option<PathBuf>,
+    /// Which records of --outputs were trained on: one 0 or 1 for each
+    #[arg(long, value_name = "FILE", requires = "outputs")]
+    membership: Option<PathBuf>,
+    /// In the place of all these: many models as `LiRA`'s authors store them, a folder or .npz archive with `keep`, `logits`
+    /// and `y_train` or with folders `experiment-N`. One model is attacked, the others are compared with
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["labels", "shadow_members", "shadow_outputs", "references", "shadow_references", "population", "logits", "classes"]
+    )]
+    lira: Option<PathBuf>,
+    /// Which model of --lira is attacked, counted from 0 [default: the last]
+    #[arg(long, value_name = "N", requires = "lira")]
+    lira_target: Option<usize>,
+    /// True labels of the members and of the non-members, or of --outputs: class numbers from 0, one-hot rows, or names
+    #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"])]
     labels: Vec<PathBuf>,
+    /// The names of the classes in the model's order, where labels are names
+    #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',')]
+    classes: Option<Vec<String>>,
     /// A shadow model's confidences for records that it was trained on: thresholds are chosen here
-    #[arg(long, value_name = "NPY", requires = "shadow_nonmembers")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "shadow_nonmembers",
+        conflicts_with = "shadow_outputs"
+    )]
     shadow_members: Option<PathBuf>,
     /// The shadow model's confidences for records that it was not trained on
-    #[arg(long, value_name = "NPY", requires = "shadow_members")]
+    #[arg(long, value_name = "FILE", requires = "shadow_members")]
     shadow_nonmembers: Option<PathBuf>,
-    /// True labels of the shadow members and non-members
-    #[arg(long, num_args = 2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "shadow_members")]
+    /// The shadow model's confidences for all its records, as for --outputs
+    #[arg(long, value_name = "FILE")]
+    shadow_outputs: Option<PathBuf>,
+    /// Which records of --shadow-outputs the shadow model was trained on
+    #[arg(long, value_name = "FILE", requires = "shadow_outputs")]
+    shadow_membership: Option<PathBuf>,
+    /// True labels of the shadow members and non-members, or of --shadow-outputs
+    #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "shadow")]
     shadow_labels: Vec<PathBuf>,
     /// Confidences of several reference models for the members and the non-members, .npy (models,
     /// records, classes)
-    #[arg(long, num_args = 2, value_names = ["MEMBERS", "NONMEMBERS"])]
+    #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"])]
     references: Vec<PathBuf>,
     /// Which reference model was trained on which record, 0 or 1 (models, records); without, none
-    #[arg(long, num_args = 2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "references")]
+    #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "references")]
     references_trained: Vec<PathBuf>,
     /// Confidences of reference models for the shadow members and non-members
-    #[arg(long, num_args = 2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "shadow_members")]
+    #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "shadow")]
     shadow_references: Vec<PathBuf>,
     /// Which reference model was trained on which shadow record, 0 or 1 (models, records)
-    #[arg(long, num_args = 2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "shadow_references")]
+    #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"], requires = "shadow_references")]
     shadow_references_trained: Vec<PathBuf>,
     /// Further records outside the training data: the model's confidences, the reference models'
     /// and the labels
@@ -58,7 +95,7 @@ pub(crate) struct Attack {
     #[arg(long)]
     logits: bool,
     /// The shadow outputs went through the same defence as the model's: the attacker is adaptive
-    #[arg(long, requires = "shadow_members")]
+    #[arg(long, requires = "shadow")]
     adaptive: bool,
     /// What to call the model in tables and pictures
     #[arg(long, default_value = "the model")]
@@ -69,6 +106,9 @@ pub(crate) struct Attack {
     /// Draws the bootstrap samples behind the intervals, and the network's training
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write what each attack says about each record: a CSV table of record, score and verdict
+    #[arg(long, value_name = "FILE.csv")]
+    scores: Option<PathBuf>,
     /// Write a page with tables and pictures
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -79,7 +119,8 @@ pub(crate) struct Attack {
 
 /// Read, attack, and print.
 pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
-    let loaded = Loaded::read(arguments)?;
+    let places = arguments.places()?;
+    let mut loaded = Loaded::read(arguments)?;
     let bar = Bar::new("attacking");
     let epochs = arguments.network_epochs;
     let heard = |epoch: &Epoch| {
@@ -101,6 +142,7 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
         evidence.trainer = Some(&network);
     }
     let battery = run_all(&evidence)?;
+    loaded.warnings.extend(doubts_of_verdicts(&battery));
     bar.say("drawing the bootstrap samples".to_owned());
     let attacker = if arguments.adaptive {
         Attacker::Adaptive
@@ -109,14 +151,17 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     };
     let (name, seed) = (&arguments.name, arguments.seed);
     let results = Results::new(name, &loaded.target, &battery, attacker, seed)?;
-    let report = report(arguments, &loaded, &results);
-    if let Some(path) = &arguments.html {
-        bar.say("drawing the page".to_owned());
-        write_whole(path, report.html()?.as_bytes())?;
+    if let Some(file) = &places.scores {
+        file.write_bytes(scores::table(&loaded, &battery.verdicts).as_bytes())?;
     }
-    if let Some(folder) = &arguments.report {
+    let report = report(arguments, &loaded, &results);
+    if let Some(page) = &places.page {
+        bar.say("drawing the page".to_owned());
+        page.write_bytes(report.html()?.as_bytes())?;
+    }
+    if let Some(mut folder) = places.folder {
         bar.say("drawing the report".to_owned());
-        report.write(folder)?;
+        report.write(folder.make()?)?;
     }
     drop(bar);
     if json {
@@ -126,226 +171,53 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     }
 }
 
-impl From<LabError> for Failure {
-    fn from(error: LabError) -> Self {
-        Self::new(error)
-    }
+/// Where results go.
+struct Places {
+    scores: Option<Destination>,
+    page: Option<Destination>,
+    folder: Option<OutputFolder>,
 }
 
-/// What the files hold.
-struct Loaded {
-    target: Sides<Outputs>,
-    shadow: Option<Sides<Outputs>>,
-    references: Option<Sides<References>>,
-    shadow_references: Option<Sides<References>>,
-    population: Option<(Outputs, References)>,
-    warnings: Vec<String>,
-    /// Every file with its hash.
-    files: Vec<(String, String)>,
-}
-
-impl Loaded {
-    fn read(arguments: &Attack) -> Result<Self, Failure> {
-        let mut reader = Reader {
-            logits: arguments.logits,
-            warnings: Vec::new(),
-            files: Vec::new(),
+impl Attack {
+    /// What is asked for: not in the place of a file that is read, nor of each other.
+    fn places(&self) -> Result<Places, Failure> {
+        let mut inputs = Inputs::default()
+            .with("--members", &self.members)
+            .with("--nonmembers", &self.nonmembers)
+            .with("--outputs", &self.outputs)
+            .with("--membership", &self.membership)
+            .with("--labels", &self.labels)
+            .with("--shadow-members", &self.shadow_members)
+            .with("--shadow-nonmembers", &self.shadow_nonmembers)
+            .with("--shadow-outputs", &self.shadow_outputs)
+            .with("--shadow-membership", &self.shadow_membership)
+            .with("--shadow-labels", &self.shadow_labels)
+            .with("--references", &self.references)
+            .with("--references-trained", &self.references_trained)
+            .with("--shadow-references", &self.shadow_references)
+            .with(
+                "--shadow-references-trained",
+                &self.shadow_references_trained,
+            )
+            .with("--population", &self.population);
+        inputs.check()?;
+        inputs = inputs.with("--lira", &self.lira);
+        let file = |flag, path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| Destination::new(flag, path, &inputs))
+                .transpose()
         };
-        let files = Sides::new(&arguments.members, &arguments.nonmembers);
-        let target = reader.outputs(files, &arguments.labels)?;
-        let shadow = match (&arguments.shadow_members, &arguments.shadow_nonmembers) {
-            (Some(members), Some(nonmembers)) => {
-                let files = Sides::new(members, nonmembers);
-                Some(reader.outputs(files, &arguments.shadow_labels)?)
-            }
-            _ => None,
-        };
-        let references = reader.references(&arguments.references, &arguments.references_trained)?;
-        let shadow_references = reader.references(
-            &arguments.shadow_references,
-            &arguments.shadow_references_trained,
-        )?;
-        let population = match &arguments.population[..] {
-            [confidences, references, labels] => {
-                let outputs = reader.side(confidences, Some(labels))?;
-                Some((outputs, reader.models(references, None)?))
-            }
-            _ => None,
-        };
-        Ok(Self {
-            target,
-            shadow,
-            references,
-            shadow_references,
-            population,
-            warnings: reader.warnings,
-            files: reader.files,
+        if self.scores.is_some() && self.scores == self.html {
+            return Err(Failure::misuse("--scores and --html name the same file"));
+        }
+        let folder = self.report.as_deref();
+        let folder = folder.map(|path| OutputFolder::new("--report", path));
+        Ok(Places {
+            scores: file("--scores", &self.scores)?,
+            page: file("--html", &self.html)?,
+            folder: folder.transpose()?,
         })
     }
-
-    fn evidence(&self, seed: u64) -> Evidence<'_> {
-        let population = self.population.as_ref();
-        Evidence {
-            shadow: self.shadow.as_ref(),
-            references: self.references.as_ref(),
-            shadow_references: self.shadow_references.as_ref(),
-            population: population.map(|(target, references)| Population { target, references }),
-            seed,
-            ..Evidence::new(&self.target)
-        }
-    }
-
-    fn headline(&self) -> String {
-        let records = |sides: &Sides<Outputs>| {
-            let records = sides.as_ref().map(Outputs::records);
-            let members = print::count(records.members, "member");
-            format!(
-                "{members}, {}",
-                print::count(records.nonmembers, "non-member")
-            )
-        };
-        let classes = self.target.members.classes();
-        let mut text = format!("{} of {classes} classes", records(&self.target));
-        if let Some(shadow) = &self.shadow {
-            text.push_str("; of the shadow model ");
-            text.push_str(&records(shadow));
-        }
-        text
-    }
-}
-
-/// Reads files and keeps what has to be said about them.
-struct Reader {
-    logits: bool,
-    warnings: Vec<String>,
-    files: Vec<(String, String)>,
-}
-
-impl Reader {
-    /// Members' and non-members' outputs; labels are two files or none.
-    fn outputs(
-        &mut self,
-        files: Sides<&PathBuf>,
-        labels: &[PathBuf],
-    ) -> Result<Sides<Outputs>, Failure> {
-        let members = self.side(files.members, labels.first())?;
-        let nonmembers = self.side(files.nonmembers, labels.get(1))?;
-        Ok(Sides::new(members, nonmembers))
-    }
-
-    fn side(&mut self, path: &Path, labels_path: Option<&PathBuf>) -> Result<Outputs, Failure> {
-        let what = path.display().to_string();
-        let array = self.array(path)?;
-        let confidences = array.into_dimensionality::<Ix2>().map_err(|error| {
-            Failure::new(format!("{what} has no confidence vectors: {error}"))
-                .help("save an array (records, classes)")
-        })?;
-        let confidences = self.confidences(path, confidences)?;
-        let Some(labels_path) = labels_path else {
-            return Ok(Outputs::unlabelled(&what, confidences)?);
-        };
-        let read = self.array(labels_path)?;
-        let shown = labels_path.display();
-        let labels = labels(&read)
-            .map_err(|problem| Failure::new(format!("{shown}: {problem}")).help(LABELS))?;
-        let failed = |error: LabError| {
-            Failure::new(error).help(format!("the labels are those in {shown}; {LABELS}"))
-        };
-        Outputs::new(&what, confidences, labels).map_err(failed)
-    }
-
-    /// Reference models' outputs for members and non-members; two files or none.
-    fn references(
-        &mut self,
-        files: &[PathBuf],
-        trained: &[PathBuf],
-    ) -> Result<Option<Sides<References>>, Failure> {
-        let [members, nonmembers] = files else {
-            return Ok(None);
-        };
-        let members = self.models(members, trained.first())?;
-        let nonmembers = self.models(nonmembers, trained.get(1))?;
-        Ok(Some(Sides::new(members, nonmembers)))
-    }
-
-    fn models(&mut self, path: &Path, trained: Option<&PathBuf>) -> Result<References, Failure> {
-        let what = path.display().to_string();
-        let array = self.array(path)?;
-        let array = array.into_dimensionality::<Ix3>().map_err(|error| {
-            Failure::new(format!("{what} has no outputs of models: {error}"))
-                .help("save an array (models, records, classes)")
-        })?;
-        let (models, records, classes) = array.dim();
-        let rows = array
-            .into_shape_with_order((models * records, classes))
-            .map_err(|error| Failure::new(format!("{what}: {error}")))?;
-        let rows = self.confidences(path, rows)?;
-        let array: Array3<f64> = rows
-            .into_shape_with_order((models, records, classes))
-            .map_err(|error| Failure::new(format!("{what}: {error}")))?;
-        let Some(trained) = trained else {
-            return Ok(References::offline(&what, array)?);
-        };
-        let shown = trained.display();
-        let flags = self.array(trained)?;
-        if let Some((index, value)) = arrays::first(&flags, |v| ![0.0, 1.0].contains(&v)) {
-            return Err(
-                Failure::new(format!("{shown} at {index:?} is {value}, not 0 or 1"))
-                    .help("save 1 where the model was trained on the record, else 0"),
-            );
-        }
-        let flags = flags.into_dimensionality::<Ix2>().map_err(|error| {
-            Failure::new(format!("{shown}: {error}")).help("save an array (models, records)")
-        })?;
-        Ok(References::new(&what, array, flags.mapv(|v| v > 0.5))?)
-    }
-
-    fn array(&mut self, path: &Path) -> Result<ArrayD<f64>, Failure> {
-        let array =
-            files::named_array(path, &["confidences", "probabilities", "logits", "labels"])?;
-        arrays::all_finite(path, &array)?;
-        let hash = trefoil_lab::data::file_hash(path)?;
-        self.files.push((path.display().to_string(), hash));
-        Ok(array)
-    }
-
-    /// The rows as confidences, with doubts about them.
-    fn confidences(&mut self, path: &Path, rows: Array2<f64>) -> Result<Array2<f64>, Failure> {
-        let shown = path.display();
-        if self.logits {
-            return Ok(softmax(rows));
-        }
-        let outside = |v: f64| !(-OUTSIDE..=1.0 + OUTSIDE).contains(&v);
-        if let Some(((row, class), value)) = rows.indexed_iter().find(|(_, v)| outside(**v)) {
-            return Err(Failure::new(format!(
-                "{shown} at [{row}, {class}] is {value}, which is no confidence between 0 and 1"
-            ))
-            .help("if these are logits, add --logits"));
-        }
-        let sums = rows.sum_axis(Axis(1));
-        let odd = sums.iter().filter(|&&s| (s - 1.0).abs() > OUTSIDE).count();
-        if odd > 0 {
-            self.warnings.push(format!(
-                "{shown}: the confidences of {odd} of {} rows do not add up to 1",
-                sums.len()
-            ));
-        }
-        Ok(rows)
-    }
-}
-
-/// What labels look like.
-const LABELS: &str = "labels are class numbers from 0, one for each record, or one-hot rows";
-
-/// Softmax of each row.
-fn softmax(mut rows: Array2<f64>) -> Array2<f64> {
-    for mut row in rows.rows_mut() {
-        let largest = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        row.mapv_inplace(|v| (v - largest).exp());
-        let sum = row.sum();
-        row.mapv_inplace(|v| v / sum);
-    }
-    rows
 }
 
 fn report(arguments: &Attack, loaded: &Loaded, results: &Results) -> Report {
@@ -397,6 +269,7 @@ fn print_json(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result<
     value["sentences"] = json!(results.sentences());
     value["warnings"] = json!(loaded.warnings);
     value["files"] = json!(files);
+    value["scores"] = json!(arguments.scores);
     value["html"] = json!(arguments.html);
     value["report"] = json!(arguments.report);
     print::json(&value)
@@ -419,6 +292,9 @@ fn print_table(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result
     print::line(format!("\n{}\n", table.terminal()))?;
     for sentence in results.sentences() {
         print::line(sentence)?;
+    }
+    if let Some(path) = &arguments.scores {
+        print::line(format!("scores of each record: {}", path.display()))?;
     }
     if loaded.shadow.is_none() {
         print::line(

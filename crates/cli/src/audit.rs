@@ -1,13 +1,11 @@
 //! `trefoil audit`: does what a party receives depend on secrets?
 
+use crate::inputs::Inputs;
+use crate::outputs::{Destination, OutputFolder};
 use crate::progress::Bar;
 use crate::{Failure, print, summary};
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
-use std::fmt::Display;
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trefoil_audit::attack::{
@@ -71,13 +69,18 @@ pub(crate) fn run(arguments: &Audit, json: bool) -> Result<(), Failure> {
         seed,
         only: arguments.only.clone(),
     };
-    arguments.check_places()?;
+    let (page, mut pictures) = arguments.places()?;
     let subjects = arguments.subjects()?;
     let report = trefoil_audit::run(&options, &subjects, &mut |progress| {
         bar.count(progress.done, progress.all, progress.name);
     })?;
     drop(bar);
-    arguments.write(&report)?;
+    if let Some(page) = &page {
+        page.write_bytes(html(&report)?.as_bytes())?;
+    }
+    if let Some(folder) = &mut pictures {
+        write_pictures(&report, folder.make()?)?;
+    }
     if json {
         print::json(&report)?;
     } else {
@@ -107,55 +110,24 @@ impl Audit {
         }
     }
 
-    /// Refuse places where nothing can be written, before the work rather than after it.
-    fn check_places(&self) -> Result<(), Failure> {
-        let Some(path) = &self.html else {
-            return Ok(());
-        };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        match folder {
-            Some(folder) if !folder.is_dir() => {
-                let message = format!("{}: no such folder", folder.display());
-                Err(Failure::new(message).help("make it first, or give another file"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Write the files that were asked for.
-    fn write(&self, report: &Report) -> Result<(), Failure> {
-        if let Some(path) = &self.html {
-            write_whole(path, html(report)?.as_bytes())?;
-        }
-        if let Some(folder) = &self.png {
-            fs::create_dir_all(folder)
-                .map_err(|error| Failure::new(format!("{}: {error}", folder.display())))?;
-            for attack in &report.attacks {
-                let name = attack.name.to_lowercase().replace(' ', "-");
-                write_whole(&folder.join(name + ".png"), &attack.png()?)?;
-            }
-        }
-        Ok(())
+    /// The page and the folder of pictures, if they are asked for and can be written, before the work rather than after it.
+    fn places(&self) -> Result<(Option<Destination>, Option<OutputFolder>), Failure> {
+        let inputs = Inputs::default().with("--data", &self.data);
+        let page = self.html.as_deref();
+        let page = page.map(|path| Destination::new("--html", path, &inputs));
+        let folder = self.png.as_deref();
+        let folder = folder.map(|path| OutputFolder::new("--png", path));
+        Ok((page.transpose()?, folder.transpose()?))
     }
 }
 
-/// Write a file at once: an interrupted run leaves none, or the old one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error: &dyn Display| Failure::new(format!("{}: {error}", path.display()));
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    // As the user's umask says, like any other program's files.
-    let mut file = tempfile::Builder::new()
-        .prefix(".trefoil-")
-        .suffix(".tmp")
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .map_err(|error| failed(&error).help("see that the folder exists and may be written to"))?;
-    file.write_all(bytes).map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
+/// Write the pictures that were recovered to `folder`.
+fn write_pictures(report: &Report, folder: &Path) -> Result<(), Failure> {
+    for attack in &report.attacks {
+        let name = attack.name.to_lowercase().replace(' ', "-") + ".png";
+        let file = Destination::new("--png", &folder.join(name), &Inputs::default())?;
+        file.write_bytes(&attack.png()?)?;
+    }
     Ok(())
 }
 

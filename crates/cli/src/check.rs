@@ -1,7 +1,7 @@
 //! Comparing answers with those in the clear, and with what is true.
 
 use crate::model::Model;
-use crate::{Failure, arrays, files, print};
+use crate::{Failure, arrays, doubts, files, print};
 use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 use std::path::Path;
@@ -77,10 +77,13 @@ pub(crate) fn read_labels(
     let is_class = |value: f64| value.fract() == 0.0 && (0.0..classes as f64).contains(&value);
     if let Some((index, value)) = arrays::first(&labels, |value| !is_class(value)) {
         let last = classes.saturating_sub(1);
+        let help = doubts::counted_from_one(labels.iter().copied(), classes);
+        let help =
+            help.unwrap_or_else(|| "labels are the classes' numbers, counted from 0".to_owned());
         return Err(Failure::new(format!(
             "{shown} at {index:?} is {value}, not a class of the model (0 to {last})"
         ))
-        .help("labels are the classes' numbers, counted from 0"));
+        .help(help));
     }
     Ok(labels.iter().map(|&label| label as usize).collect())
 }

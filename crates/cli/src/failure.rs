@@ -5,6 +5,7 @@ use serde_json::json;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
+use trefoil_nn::InputError;
 use trefoil_serve::ServeError;
 
 /// What went wrong and where, and what to do about it.
@@ -93,7 +94,12 @@ impl From<ServeError> for Failure {
                  `trefoil keys` are theirs"
             }
             ServeError::Spawn { .. } => "--link memory runs the parties inside this process",
-            ServeError::Input(_) => "scale the values, or use fewer fraction bits or --ring 64",
+            ServeError::Input(InputError::OutOfRange { ring_bits: 32, .. }) => {
+                "scale the values, or use fewer --fraction-bits or --ring 64"
+            }
+            ServeError::Input(InputError::OutOfRange { .. }) => {
+                "scale the values, or use fewer --fraction-bits"
+            }
             _ => return Self::new(error),
         };
         Self::new(error).help(help)

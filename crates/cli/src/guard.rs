@@ -4,10 +4,10 @@ mod apply;
 mod train;
 mod tune;
 
-use crate::Failure;
+use crate::{Failure, inputs};
 use clap::{Args, Subcommand};
 use std::path::Path;
-use trefoil_guard::{GuardError, GuardFile};
+use trefoil_guard::{Guard as AnyGuard, GuardError};
 use trefoil_nn::Plan;
 
 /// Options of `trefoil guard`.
@@ -19,9 +19,9 @@ pub(crate) struct Guard {
 
 #[derive(Debug, Subcommand)]
 enum GuardCommand {
-    /// Train the membership classifier behind a guard
+    /// Train a guard: a membership classifier to deceive, or a table of average answers
     Train(train::Train),
-    /// Choose number and length of steps on a grid, in fixed point
+    /// Choose number and length of SIGuard's steps on a grid, in fixed point
     Tune(tune::Tune),
     /// Turn logits into guarded confidences: in the clear, in fixed point, or on three parties
     Apply(apply::Apply),
@@ -40,8 +40,9 @@ pub(crate) fn run(arguments: &Guard, json: bool) -> Result<(), Failure> {
 ///
 /// # Errors
 /// If it cannot be read, or is no guard.
-pub(crate) fn load(path: &Path) -> Result<GuardFile, Failure> {
-    GuardFile::load(path)
+pub(crate) fn load(path: &Path) -> Result<AnyGuard, Failure> {
+    inputs::regular(path)?;
+    AnyGuard::load(path)
         .map_err(|error| Failure::new(error).help("make a guard with: trefoil guard train"))
 }
 
@@ -49,8 +50,8 @@ pub(crate) fn load(path: &Path) -> Result<GuardFile, Failure> {
 ///
 /// # Errors
 /// If it is for another number of classes, or does not fit the format.
-pub(crate) fn fitted(mut guard: GuardFile, plan: &Plan) -> Result<GuardFile, GuardError> {
-    guard.settings.fraction_bits = plan.fraction_bits;
-    trefoil_serve::check_guard(&guard.settings, plan)?;
-    GuardFile::new(guard.settings, guard.classifier)
+pub(crate) fn fitted(guard: AnyGuard, plan: &Plan) -> Result<AnyGuard, GuardError> {
+    let guard = guard.with_fraction_bits(plan.fraction_bits)?;
+    trefoil_serve::check_guard(&guard.settings(), plan)?;
+    Ok(guard)
 }

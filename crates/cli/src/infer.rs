@@ -3,15 +3,16 @@
 mod verified;
 
 use crate::answers::Answers;
-use crate::arrays::Destination;
 use crate::check::{self, Check};
-use crate::files::Preparation;
+use crate::files::{self, Preparation};
+use crate::inputs::Inputs;
 use crate::layers::{self, LayerCheck};
 use crate::model::{self, Model, NumberFormat, Pictures};
 use crate::options::{LinkKind, emulated_only_in_memory, seconds};
+use crate::outputs::Destination;
 use crate::progress::Bar;
 use crate::ranges::RangeOptions;
-use crate::{Failure, local, print};
+use crate::{Failure, doubts, local, print};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -26,8 +27,12 @@ pub(crate) struct Infer {
     /// The model: an ONNX file with one input, pictures along its first axis
     #[arg(long, value_name = "M.onnx")]
     model: PathBuf,
-    /// The pictures: an .npy or .npz array of numbers, N along the first axis; MNIST idx or CIFAR-10 binary (also
-    /// gzipped); a PNG or JPEG picture, or a folder of them
+    /// The output that is wanted, of a model with several
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+    /// The pictures: an .npy or .npz array of numbers, N along the first axis (`FILE.npz:NAME` for one of several); MNIST
+    /// idx or CIFAR-10 binary; all also gzipped. A PNG or JPEG picture, or a folder of them: in natural order of their names
+    /// (1, 2, 10), without hidden files and folders, turned as their EXIF data says
     #[arg(long, value_name = "X.npy")]
     input: PathBuf,
     #[command(flatten)]
@@ -93,9 +98,10 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     if let Some(plan) = &arguments.verification.verify {
         return verified::run(arguments, plan, json);
     }
-    let destination = Destination::new(&arguments.output)?;
-    let graph = model::load(&arguments.model)?;
+    let destination = arguments.destination()?;
+    let mut graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
+    graph.bind_samples(0, pictures.values.shape());
     let batch = arguments.batch.map(NonZeroUsize::get);
     let guard = |model: &mut Model| match &arguments.guard {
         Some(path) => model.guard(path),
@@ -137,7 +143,12 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     } else {
         None
     };
-    let accuracy = labels.map(|labels| check::share(&check::labels(&answers), &labels));
+    let answered = check::labels(&answers);
+    let classes = model.answer_shape().iter().product();
+    let labels_doubt = labels
+        .as_ref()
+        .and_then(|labels| doubts::doubt(&answered, labels, classes));
+    let accuracy = labels.map(|labels| check::share(&answered, &labels));
     destination.write(&answers)?;
 
     let in_ring = arguments.backend != BackendKind::Clear;
@@ -157,12 +168,14 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         ring: in_ring.then_some(model.plan.ring_bits),
         fraction_bits: in_ring.then_some(model.plan.fraction_bits),
         pictures: pictures.len(),
+        files: files::names(&pictures.files),
         batch: model.plan.batch,
         report: outcome.report,
         check,
         layers: compared,
         ranges: known.as_ref().map(|known| known.report(&model)),
         accuracy,
+        labels_doubt,
     };
     if json {
         print::json(&told)
@@ -175,6 +188,20 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
 }
 
 impl Infer {
+    /// Where the answers go: not in the place of a file that is read.
+    fn destination(&self) -> Result<Destination, Failure> {
+        let inputs = Inputs::default()
+            .with("--model", [&self.model])
+            .with("--input", [&self.input])
+            .with("--labels", &self.labels)
+            .with("--parties", &self.parties)
+            .with("--guard", &self.guard)
+            .with("--calibrate", self.ranges.file());
+        let inputs = self.verification.inputs(inputs);
+        inputs.check()?;
+        Destination::new("--output", &self.output, &inputs)
+    }
+
     /// What connects parties that this program starts; nothing where it starts none.
     fn link(&self) -> Result<Option<LinkKind>, Failure> {
         if self.backend == BackendKind::Secure {

@@ -1,14 +1,16 @@
 //! `trefoil lab`: whole experiments on membership inference.
 
 use crate::options::LinkKind;
+use crate::outputs::OutputFolder;
 use crate::progress::Bar;
-use crate::{Failure, print};
+use crate::{Failure, inputs, print};
 use clap::{Args, Subcommand, ValueEnum};
 use ndarray::{Array2, Ix2};
 use serde_json::json;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use trefoil_guard::Guard;
 use trefoil_lab::pipeline::{
     Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment,
 };
@@ -89,6 +91,7 @@ impl Run {
             ProcessorName::Cpu => Processor::Cpu,
             ProcessorName::Gpu => Processor::Gpu,
         })?;
+        inputs::regular(&self.config)?;
         let config = Config::load(&self.config, scale)?;
         let out = self.out.clone().unwrap_or_else(|| {
             let name = self
@@ -98,8 +101,9 @@ impl Run {
                 .to_string_lossy();
             PathBuf::from(format!("lab-{name}"))
         });
-        let cache = Cache::new(out.join("cache"))?;
-        let teller = Teller::new();
+        let mut kept = OutputFolder::new("--out", &out.join("cache"))?;
+        let cache = Cache::new(kept.make()?.to_owned())?;
+        let teller = Teller::new(json);
         let mut parties = ThreeParties::over(LinkKind::Memory);
         let parties: Option<&mut dyn Parties> = if self.no_parties {
             None
@@ -157,11 +161,11 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    /// Also where nobody watches.
-    fn new() -> Self {
+    /// Also where nobody watches, unless a program reads what is told.
+    fn new(json: bool) -> Self {
         Self {
             bar: Bar::new("starting"),
-            lines: !stderr().is_terminal(),
+            lines: !json && !stderr().is_terminal(),
         }
     }
 
@@ -212,10 +216,11 @@ impl Parties for ThreeParties {
         let bar = Bar::new("starting three parties");
         let client = self.link.client(None, TIMEOUT);
         let mut client = client.map_err(|failure| failure.to_string())?;
+        let guard = Guard::Siguard(sample.guard.clone());
         let job = Inference {
             plan: &sample.deployed.plan,
             weights: &sample.deployed.weights,
-            guard: Some(sample.guard),
+            guard: Some(&guard),
             inputs: std::slice::from_ref(&sample.queries),
             observe: false,
         };

@@ -1,7 +1,7 @@
 //! Where precision goes: the error of every layer, for `trefoil infer --check --layers`.
 
 use crate::local::{SEED, filled};
-use crate::model::{Model, Pictures};
+use crate::model::{Model, Pictures, wider};
 use crate::progress::Bar;
 use crate::{Failure, print, summary};
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub(crate) fn compare(model: &Model, pictures: &Pictures) -> Result<Vec<LayerChe
         let input = [filled(pictures, batch * plan.batch, plan.batch)];
         let more = layer_errors(plan, &model.weights, &input, SEED, &mut observer);
         let more = more
-            .map_err(|error| Failure::new(error).help("use fewer --fraction-bits, or --ring 64"))?;
+            .map_err(|error| Failure::new(error).help(format!("use {}", wider(plan.ring_bits))))?;
         for (error, more) in errors.iter_mut().zip(more) {
             *error = error.and(more);
         }

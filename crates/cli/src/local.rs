@@ -1,12 +1,12 @@
 //! Running a model in this process alone: in 64-bit floats, or in the ring without parties.
 
 use crate::Failure;
-use crate::model::{Model, Pictures};
+use crate::model::{Model, Pictures, wider};
 use crate::spectrum::{self, Counts};
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
 use std::time::Instant;
-use trefoil_guard::{Compiled as Guards, GuardRing, Network, protect};
+use trefoil_guard::{Compiled as Guards, Guard, GuardRing, Held};
 use trefoil_nn::{Clear, Compiled as Executes, Fixed, Port, Ranged, ready, run};
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_serve::{Outcome, Phase, Progress, Report};
@@ -55,7 +55,7 @@ fn in_ring<R: GuardRing>(
     let format = model.plan.format();
     let weights = model.weights.encode::<R>(&model.plan).map_err(|error| {
         Failure::new(format!("the model's weights: {error}"))
-            .help("use fewer --fraction-bits, or --ring 64")
+            .help(format!("use {}", wider(model.plan.ring_bits)))
     })?;
     let setup_s = start.elapsed().as_secs_f64();
     let codec = (
@@ -121,13 +121,17 @@ fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
         })
         .collect();
     let (steps, batches) = (phases.len(), pictures.len().div_ceil(plan.batch));
-    let guard = model.guard.as_ref().map(|guard| {
+    let settings = model.guard.as_ref().map(Guard::settings);
+    let guard = model.guard.as_ref().zip(settings.as_ref());
+    let guard = guard.map(|(guard, settings)| {
         phases.push(Phase {
             name: "guard".into(),
             ..Phase::default()
         });
-        let Ok(network) = ready(Network::public(backend, &guard.settings, &guard.classifier));
-        (&guard.settings, network)
+        let secrets = guard.tensors();
+        let secrets: Vec<_> = secrets.iter().map(|t| backend.public(t)).collect();
+        let Ok(held) = ready(Held::new(backend, settings, &secrets));
+        held
     });
     let mut answers = Vec::with_capacity(batches);
     for batch in 0..batches {
@@ -143,9 +147,9 @@ fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
             });
         };
         let Ok(mut outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
-        if let (Some((settings, network)), Some(logits)) = (&guard, outputs.first_mut()) {
+        if let (Some(guard), Some(logits)) = (&guard, outputs.first_mut()) {
             let start = Instant::now();
-            let Ok(guarded) = ready(protect(backend, settings, network, logits));
+            let Ok(guarded) = ready(guard.answer(backend, logits));
             *logits = guarded;
             observer(steps, "guard", start.elapsed());
         }

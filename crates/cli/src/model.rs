@@ -2,13 +2,13 @@
 
 use crate::files::{self, Preparation};
 use crate::memory::fitting_batch;
-use crate::{Failure, arrays, guard};
+use crate::{Failure, arrays, guard, inputs};
 use clap::Args;
 use ndarray::{ArrayD, Axis};
 use std::io::ErrorKind;
-use std::path::Path;
-use trefoil_guard::GuardFile;
-use trefoil_nn::graph::Dimension;
+use std::path::{Path, PathBuf};
+use trefoil_guard::Guard;
+use trefoil_nn::graph::Element;
 use trefoil_nn::{Graph, ModelError, Options, Plan, Problem, Weights};
 
 /// Pictures at once unless the user chooses: enough to fill messages, little enough for memory.
@@ -40,16 +40,24 @@ pub(crate) struct Model {
     /// With which weights.
     pub(crate) weights: Weights,
     /// The guard over its answers.
-    pub(crate) guard: Option<GuardFile>,
+    pub(crate) guard: Option<Guard>,
 }
 
 /// Pictures that fit a model.
 pub(crate) struct Pictures {
     /// `[N, …]`, with the shape of the model's input behind the first axis.
     pub(crate) values: ArrayD<f64>,
+    /// Files of a folder, one for each, in order; none for other sources.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Pictures {
+    /// Pictures that come from no folder.
+    pub(crate) fn of(values: ArrayD<f64>) -> Self {
+        let files = Vec::new();
+        Self { values, files }
+    }
+
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.values.len_of(Axis(0))
@@ -149,8 +157,20 @@ impl Model {
                  {ring} bits)",
                 path.display()
             ))
-            .help("scale the pictures as in training, or use fewer fraction bits or --ring 64")),
+            .help(format!(
+                "scale the pictures as in training, or use {}",
+                wider(ring)
+            ))),
         }
+    }
+}
+
+/// Options that let the ring hold larger numbers than it does.
+pub(crate) fn wider(ring_bits: u32) -> &'static str {
+    if ring_bits == 64 {
+        "fewer --fraction-bits"
+    } else {
+        "fewer --fraction-bits, or --ring 64"
     }
 }
 
@@ -159,11 +179,36 @@ impl Model {
 /// # Errors
 /// If it is missing, no ONNX model, or takes several inputs.
 pub(crate) fn load(path: &Path) -> Result<Graph, Failure> {
+    inputs::regular(path)?;
     let graph = Graph::load(path).map_err(|error| refuse(&error))?;
     match graph.inputs.as_slice() {
         [_] => Ok(graph),
         inputs => Err(several(&graph, "takes", inputs.len(), "inputs")),
     }
+}
+
+/// [`load`], with the one output that is wanted.
+///
+/// # Errors
+/// As [`load`], or if the model has no such output.
+pub(crate) fn load_output(path: &Path, output: Option<&str>) -> Result<Graph, Failure> {
+    let mut graph = load(path)?;
+    if let Some(name) = output {
+        graph.keep_output(name).map_err(|names| {
+            Failure::misuse(format!("{} has no output `{name}`", graph.file))
+                .help(format!("its outputs are `{names}`"))
+        })?;
+    }
+    if graph.outputs.len() > 1 {
+        let names = graph.outputs.join("`, `");
+        let number = graph.outputs.len();
+        return Err(Failure::new(format!(
+            "{}: the model returns {number} outputs, `{names}`",
+            graph.file
+        ))
+        .help("choose one with --output-name"));
+    }
+    Ok(graph)
 }
 
 /// Read pictures for the single input of `graph`; a single picture may lack the first axis.
@@ -175,75 +220,28 @@ pub(crate) fn pictures(
     preparation: &Preparation,
     graph: &Graph,
 ) -> Result<Pictures, Failure> {
-    let values = files::pictures(path, preparation)?;
     let axes = graph.inputs.first().map_or(&[][..], |input| &input.shape);
-    let fits = |shape: &[usize]| {
-        shape.len() == axes.len()
-            && shape
-                .iter()
-                .zip(axes)
-                .skip(1)
-                .all(|(size, axis)| match axis {
-                    Dimension::Fixed(expected) => size == expected,
-                    // The compiler refuses it, with its name.
-                    Dimension::Free(_) => true,
-                })
-    };
-    let values = if fits(&[&[1], values.shape()].concat()) {
-        values.insert_axis(Axis(0))
-    } else {
-        values
-    };
-    let values = flattened(values, axes);
-    let (shown, shape) = (path.display(), values.shape());
-    if axes.is_empty() || !fits(shape) {
-        let expected = expected(axes);
+    let samples = files::samples(path, preparation, axes, &graph.file)?;
+    arrays::all_finite(path, &samples.values)?;
+    if let Some(input) = graph.inputs.first()
+        && let Some((index, value)) = arrays::first(&samples.values, |v| !input.element.holds(v))
+    {
+        let what = if input.element == Element::Boolean {
+            "0 and 1"
+        } else {
+            "whole numbers"
+        };
         return Err(Failure::new(format!(
-            "{shown} has shape {shape:?}, the model {} takes {expected}",
+            "{} at {index:?} is {value}, but the model {} takes {what}",
+            path.display(),
             graph.file
         ))
-        .help(format!(
-            "reshape the array to {expected}, N being the number of pictures"
-        )));
+        .help("prepare the array as in training; --mean, --std and --unit make fractions"));
     }
-    if values.is_empty() {
-        return Err(Failure::new(format!(
-            "{shown} holds no pictures: shape {shape:?}"
-        )));
-    }
-    arrays::all_finite(path, &values)?;
-    Ok(Pictures { values })
-}
-
-/// Pictures (N, C, H, W) for a model that takes each as one row of numbers, or a column: in row-major order.
-fn flattened(values: ArrayD<f64>, axes: &[Dimension]) -> ArrayD<f64> {
-    let sizes: Vec<usize> = axes
-        .iter()
-        .skip(1)
-        .filter_map(|axis| match axis {
-            Dimension::Fixed(size) => Some(*size),
-            Dimension::Free(_) => None,
-        })
-        .collect();
-    let pixels = values.shape().iter().skip(1).product::<usize>();
-    let is_row =
-        sizes.len() + 1 == axes.len() && sizes.iter().filter(|&&size| size > 1).count() == 1;
-    if values.ndim() != 4 || axes.len() >= 4 || !is_row || sizes.iter().product::<usize>() != pixels
-    {
-        return values;
-    }
-    let shape = [&values.shape()[..1], &sizes].concat();
-    values.into_shape_with_order(shape).unwrap_or_default()
-}
-
-/// A shape with N for the first axis.
-fn expected(axes: &[Dimension]) -> String {
-    let rest = axes.iter().skip(1).map(|axis| match axis {
-        Dimension::Fixed(size) => size.to_string(),
-        Dimension::Free(name) => name.clone(),
-    });
-    let sizes: Vec<String> = ["N".to_owned()].into_iter().chain(rest).collect();
-    format!("[{}]", sizes.join(", "))
+    Ok(Pictures {
+        values: samples.values,
+        files: samples.files,
+    })
 }
 
 fn several(graph: &Graph, verb: &str, number: usize, noun: &str) -> Failure {

@@ -1,6 +1,6 @@
 //! `trefoil party`: one of the three services.
 
-use crate::{Failure, print};
+use crate::{Failure, inputs, print};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{Write, stderr};
@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &PartyArguments, json: bool) -> Result<(), Failure>
         // Whoever started this process reports for it.
         return Ok(Service::spawned()?.run(&mut |_| ())?);
     };
+    inputs::regular(config)?;
     let file = PartyFile::load(config)
         .map_err(|error| Failure::new(error).help("make configuration files with: trefoil keys"))?;
     let mut service = Service::new(&file).map_err(|error| {

@@ -16,11 +16,37 @@ pub(crate) struct Subject {
     /// The model: an ONNX file with one input, pictures along its first axis
     #[arg(value_name = "M.onnx")]
     model: PathBuf,
-    /// Pictures at once
-    #[arg(long, value_name = "N", default_value = "1")]
-    batch: NonZeroUsize,
+    /// Pictures at once [default: the batch that the model is made for, 1 if any will do]
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroUsize>,
+    /// The output that is wanted, of a model with several
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+    /// The size of a free dimension of the input, such as height=224
+    #[arg(long, value_name = "NAME=SIZE", value_parser = binding)]
+    bind: Vec<Binding>,
     #[command(flatten)]
     format: NumberFormat,
+}
+
+/// A free dimension and its size.
+#[derive(Clone, Debug)]
+struct Binding {
+    name: String,
+    size: usize,
+}
+
+/// A name and a size, as a user writes them.
+fn binding(text: &str) -> Result<Binding, String> {
+    let wrong = || "a name and a size are expected, such as height=224".to_owned();
+    let (name, size) = text.split_once('=').ok_or_else(wrong)?;
+    match size.parse() {
+        Ok(size) if size > 0 => Ok(Binding {
+            name: name.to_owned(),
+            size,
+        }),
+        _ => Err(wrong()),
+    }
 }
 
 /// A step of a plan with its price for one batch.
@@ -60,8 +86,10 @@ impl Subject {
     /// # Errors
     /// If the file is missing or no model that can run.
     pub(crate) fn price(&self) -> Result<PricedModel, Failure> {
-        let (graph, batch) = (self.load()?, self.batch.get());
-        let model = Model::compile(&graph, batch, Some(batch), self.format)?;
+        let graph = self.load()?;
+        let model = self.at_its_batch(&graph, |batch| {
+            Model::compile(&graph, batch, Some(batch), self.format)
+        })?;
         Ok(self.priced(model))
     }
 
@@ -74,12 +102,27 @@ impl Subject {
         ranges: &RangeOptions,
         preparation: &Preparation,
     ) -> Result<(PricedModel, Option<Known>), Failure> {
-        let (graph, batch) = (self.load()?, self.batch.get());
-        let (model, known) =
+        let graph = self.load()?;
+        let (model, known) = self.at_its_batch(&graph, |batch| {
             ranges.compile(&graph, batch, Some(batch), self.format, preparation, |_| {
                 Ok(())
-            })?;
+            })
+        })?;
         Ok((self.priced(model), known))
+    }
+
+    /// What `compile` gives for the wanted batch; by default that of the file, and for a file that takes any batch 1, or 2
+    /// where 1 does not work: some models drop an axis of one sample.
+    fn at_its_batch<T>(
+        &self,
+        graph: &Graph,
+        compile: impl Fn(usize) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match (self.batch, graph.fixed_batch()) {
+            (Some(batch), _) => compile(batch.get()),
+            (None, Some(batch)) => compile(batch),
+            (None, None) => compile(1).or_else(|failure| compile(2).map_err(|_| failure)),
+        }
     }
 
     fn load(&self) -> Result<Graph, Failure> {
@@ -88,7 +131,14 @@ impl Subject {
             return Err(Failure::new(format!("{file}: there is no such file"))
                 .help("check the path; it is relative to this folder"));
         }
-        model::load(&self.model)
+        let mut graph = model::load_output(&self.model, self.output_name.as_deref())?;
+        for Binding { name, size } in &self.bind {
+            if !graph.bind(name, *size) {
+                return Err(Failure::misuse(format!("{file} has no free dimension `{name}`"))
+                    .help("the free dimensions of the input have names; the first is the batch, see --batch"));
+            }
+        }
+        Ok(graph)
     }
 
     fn priced(&self, model: Model) -> PricedModel {

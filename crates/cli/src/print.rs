@@ -2,23 +2,28 @@
 
 use crate::Failure;
 use serde::Serialize;
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 
-/// Print `text` and end the line.
+/// Print `text` and end the line. Whoever reads it may stop, as `head` does: the rest is dropped, and the exit code still
+/// says how the run ended.
 ///
 /// # Errors
-/// If standard output is closed.
+/// If standard output cannot be written to for another reason, such as a full disk.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
     let mut out = stdout().lock();
-    writeln!(out, "{}", text.as_ref())
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::new(format!("cannot write to standard output: {error}")))
+    let written = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Print `value` as one line of JSON.
 ///
 /// # Errors
-/// If standard output is closed.
+/// As [`line`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::new(format!("the result cannot be written as JSON: {error}")))?;
@@ -68,10 +73,19 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// `1 picture`, `2 pictures`.
+/// `1 picture`, `2 pictures`, `2 classes`, `2 queries`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{ending}")
+    if number == 1 {
+        return format!("1 {noun}");
+    }
+    let vowel = |before: char| "aeiou".contains(before);
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(vowel) => format!("{number} {stem}ies"),
+        _ if ["s", "x", "ch", "sh"].iter().any(|end| noun.ends_with(end)) => {
+            format!("{number} {noun}es")
+        }
+        _ => format!("{number} {noun}s"),
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +115,8 @@ mod tests {
         }
         assert_eq!(count(1, "picture"), "1 picture");
         assert_eq!(count(0, "picture"), "0 pictures");
+        assert_eq!(count(10, "class"), "10 classes");
+        assert_eq!(count(2, "query"), "2 queries");
+        assert_eq!(count(2, "day"), "2 days");
     }
 }

@@ -78,6 +78,11 @@ pub(crate) struct StepReport {
 }
 
 impl RangeOptions {
+    /// The file that ranges are measured on.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        self.calibrate.as_ref()
+    }
+
     /// Compile `graph` for `pictures`, from `batch` at once, with what is known of its ranges. `adapt` makes of it what
     /// will run: a guard takes the place of the last softmax.
     ///

@@ -1,7 +1,9 @@
 //! `trefoil verify fingerprint`: probes of a model, and whether the deployed one still answers them.
 
 use crate::files::Preparation;
+use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
+use crate::outputs::Destination;
 use crate::progress::Bar;
 use crate::verify_servers::{Deployed, read_public, single, write_text};
 use crate::{Failure, print};
@@ -71,6 +73,11 @@ fn mode(text: &str) -> Result<Mode, String> {
 
 /// Search and write probes.
 pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failure> {
+    let inputs = Inputs::default()
+        .with("--model", [&arguments.model])
+        .with("--natural", [&arguments.natural]);
+    inputs.check()?;
+    Destination::new("--out", &arguments.out, &inputs)?;
     let graph = model::load(&arguments.model)?;
     let natural = model::pictures(&arguments.natural, &arguments.preparation, &graph)?;
     let model = single(&graph, arguments.format)?;
@@ -121,6 +128,11 @@ pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failur
 
 /// Ask and compare.
 pub(crate) fn check(arguments: &CheckFingerprint, json: bool) -> Result<(), Failure> {
+    let inputs = Inputs::default()
+        .with("--model", [&arguments.model])
+        .with("--fingerprint", [&arguments.fingerprint])
+        .with("--parties", &arguments.deployed.parties);
+    inputs.check()?;
     let fingerprint = Fingerprint::load(&arguments.fingerprint)?;
     let graph = model::load(&arguments.model)?;
     let model = Model::compile(&graph, fingerprint.len(), None, arguments.format)?;

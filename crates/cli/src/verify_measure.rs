@@ -1,10 +1,10 @@
 //! `trefoil verify fingerprint measure`: how often a model's probes notice that it was tampered with.
 
-use crate::files::{self, Preparation};
+use crate::files::Preparation;
 use crate::model::{self, Model, NumberFormat};
 use crate::progress::Bar;
 use crate::verify_servers::{read_public, single};
-use crate::{Failure, print, summary};
+use crate::{Failure, check, print, summary};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -54,15 +54,12 @@ pub(crate) struct MeasureFingerprint {
 pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Failure> {
     let graph = model::load(&arguments.model)?;
     let samples = model::pictures(&arguments.natural, &arguments.preparation, &graph)?;
-    let labels: Vec<usize> = files::labels(&arguments.labels)?
-        .iter()
-        .map(|&label| label as usize)
-        .collect();
     let natural = read_public::first(&samples.values, arguments.candidates);
     let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
     let high = natural.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let ascent = Ascent::within(low, high).steps(arguments.steps);
     let one = single(&graph, arguments.format)?;
+    let labels = check::read_labels(&arguments.labels, samples.len(), &one)?;
     let lesson = Model::compile(&graph, LESSON, Some(LESSON), arguments.format)?;
     let bar = Bar::new("searching probes");
     let detection = Detection::new(

@@ -1,17 +1,21 @@
 //! `trefoil verify plan`: how many copies and public samples a soundness takes.
 
 use crate::files::Preparation;
+use crate::inputs::Inputs;
 use crate::model::{self, NumberFormat};
+use crate::outputs::Destination;
 use crate::progress::Bar;
 use crate::verify_servers::{read_public, single, write_text};
 use crate::{Failure, print, summary};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use trefoil_verify::{AccuracyTest, Demand, MixPlan, derive_tolerance, pass_probability};
+use trefoil_verify::{
+    AccuracyTest, Demand, MixPlan, derive_tolerance, largest_wrong_share, pass_probability,
+};
 
 /// Accuracies for which the plan says how often a model passes.
-const ACCURACIES: [f64; 4] = [0.80, 0.85, 0.90, 0.95];
+const ACCURACIES: [f64; 6] = [0.80, 0.85, 0.90, 0.95, 0.99, 0.999];
 
 /// Options of `trefoil verify plan`.
 #[derive(Debug, Args)]
@@ -28,21 +32,22 @@ pub(crate) struct PlanMix {
     /// Copies of each query [default: as many as make it cheapest]
     #[arg(long, value_name = "B")]
     copies: Option<usize>,
-    /// Public samples that may be answered wrongly [default: none, or what the accuracy test allows]
+    /// Public samples that may be answered wrongly; 0 for samples that the model is known to answer rightly [default: what
+    /// the accuracy test allows]
     #[arg(long, value_name = "t")]
     tolerated: Option<usize>,
-    /// The model's accuracy, as its owner claims it: adds an accuracy test
+    /// The model's accuracy on the public samples, as its owner claims it [default: 0.95, where --tolerated is not given]
     #[arg(long, value_name = "P0", requires = "reject_below")]
     claimed_accuracy: Option<f64>,
-    /// An accuracy at which a model is to be rejected
+    /// An accuracy at which a model is to be rejected [default: 0.85, where --tolerated is not given]
     #[arg(long, value_name = "P1", requires = "claimed_accuracy")]
     reject_below: Option<f64>,
-    /// Most often that the claimed accuracy is rejected
-    #[arg(long, value_name = "A", default_value_t = 0.01)]
-    alpha: f64,
-    /// Most often that the accuracy to reject is accepted
-    #[arg(long, value_name = "B", default_value_t = 0.01)]
-    beta: f64,
+    /// Most often that the claimed accuracy is rejected [default: 0.01]
+    #[arg(long, value_name = "A")]
+    alpha: Option<f64>,
+    /// Most often that the accuracy to reject is accepted [default: 0.01]
+    #[arg(long, value_name = "B")]
+    beta: Option<f64>,
     /// Bind the plan to this model, and derive how far copies may differ by its arithmetic
     #[arg(long, value_name = "M.onnx", requires = "samples")]
     model: Option<PathBuf>,
@@ -60,15 +65,15 @@ pub(crate) struct PlanMix {
 
 /// Search, write and show the plan.
 pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
-    let accuracy = match (arguments.claimed_accuracy, arguments.reject_below) {
-        (Some(claimed), Some(reject_below)) => Some(AccuracyTest {
-            claimed,
-            reject_below,
-            alpha: arguments.alpha,
-            beta: arguments.beta,
-        }),
-        _ => None,
-    };
+    let inputs = Inputs::default()
+        .with("--model", &arguments.model)
+        .with("--samples", &arguments.samples);
+    inputs.check()?;
+    if let Some(out) = &arguments.out {
+        Destination::new("--out", out, &inputs)?;
+    }
+    arguments.without_unused()?;
+    let accuracy = arguments.accuracy();
     let demand = Demand {
         queries: arguments.queries,
         soundness: arguments.soundness,
@@ -98,6 +103,58 @@ pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
     }
 }
 
+impl PlanMix {
+    /// The accuracy test: what is stated, else the default, but for a stated number of errors.
+    fn accuracy(&self) -> Option<AccuracyTest> {
+        let default = AccuracyTest::DEFAULT;
+        if self.claimed_accuracy.is_none() && self.tolerated.is_some() {
+            return None;
+        }
+        Some(AccuracyTest {
+            claimed: self.claimed_accuracy.unwrap_or(default.claimed),
+            reject_below: self.reject_below.unwrap_or(default.reject_below),
+            alpha: self.alpha.unwrap_or(default.alpha),
+            beta: self.beta.unwrap_or(default.beta),
+        })
+    }
+
+    /// Refuse options that would change nothing.
+    fn without_unused(&self) -> Result<(), Failure> {
+        let tested = self.accuracy().is_some();
+        let modelled = self.model.is_some();
+        let unused = [
+            (
+                "--alpha",
+                self.alpha.is_some() && !tested,
+                "--claimed-accuracy",
+            ),
+            (
+                "--beta",
+                self.beta.is_some() && !tested,
+                "--claimed-accuracy",
+            ),
+            ("--ring", self.format.ring != 64 && !modelled, "--model"),
+            (
+                "--fraction-bits",
+                self.format.fraction_bits.is_some() && !modelled,
+                "--model",
+            ),
+            (
+                "--unit, --mean, --std or --layout",
+                self.preparation.given() && !modelled,
+                "--model",
+            ),
+        ];
+        match unused.iter().find(|(_, given, _)| *given) {
+            None => Ok(()),
+            Some((flag, _, needs)) => Err(Failure::misuse(format!(
+                "{flag} is given, but changes nothing without {needs}"
+            ))
+            .help(format!("leave {flag} out, or add {needs}"))),
+        }
+    }
+}
+
 fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
     let passes = ACCURACIES.map(|accuracy| {
         json!({
@@ -120,6 +177,10 @@ fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         "demanded_bits": plan.soundness,
         "tolerance": plan.tolerance,
         "model": plan.model,
+        "passes_often": largest_wrong_share(plan.public, plan.tolerated, 0.95),
+        "passes_seldom": largest_wrong_share(plan.public, plan.tolerated, 0.05),
+        "claimed_accuracy": plan.accuracy.map(|test| test.claimed),
+        "reject_below": plan.accuracy.map(|test| test.reject_below),
         "accuracy_test": rates,
         "accuracies": passes,
         "file": arguments.out.as_ref().map(|out| out.display().to_string()),
@@ -153,28 +214,39 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         format!("{passes:.3}")
     };
     let [names, shares] = [
-        ACCURACIES
-            .map(|accuracy| format!("{accuracy:.2}"))
-            .join(" / "),
+        ACCURACIES.map(|accuracy| accuracy.to_string()).join(" / "),
         ACCURACIES.map(percent).join(" / "),
     ];
     print::line(format!(
         "an honest model of accuracy {names} passes {shares} % of the time"
     ))?;
-    match plan.accuracy {
-        Some(test) => print::line(format!(
-            "accuracy {} is rejected {} % of the time, accuracy {} accepted {} %",
+    if let Some(test) = plan.accuracy {
+        let stated = if arguments.claimed_accuracy.is_some() {
+            ""
+        } else {
+            " (by default: state --claimed-accuracy and --reject-below for this model)"
+        };
+        print::line(format!(
+            "made for a model of accuracy {}, which is rejected {} % of the time; accuracy {} is accepted {} %{stated}",
             test.claimed,
             number(100.0 * (1.0 - pass_probability(test.claimed, plan.public, plan.tolerated))),
             test.reject_below,
             number(100.0 * pass_probability(test.reject_below, plan.public, plan.tolerated))
-        ))?,
-        None if plan.tolerated == 0 => print::line(
+        ))?;
+    } else if plan.tolerated == 0 {
+        print::line(
             "no public sample may be answered wrongly: use samples that the model is known to answer rightly, \
              or state --claimed-accuracy and --reject-below",
-        )?,
-        None => {}
+        )?;
     }
+    let share = |chance| 100.0 * largest_wrong_share(plan.public, plan.tolerated, chance);
+    print::line(format!(
+        "{:.2} bits bound servers that corrupt selected runs; one that deviates alike in every run is bounded by the public \
+         samples alone: {:.2} % wrong answers pass with 95 %, {:.2} % with 5 %",
+        plan.soundness_bits(),
+        share(0.95),
+        share(0.05)
+    ))?;
     if let Some(tolerance) = plan.tolerance {
         print::line(format!("copies may differ by {tolerance:.2e}"))?;
     }

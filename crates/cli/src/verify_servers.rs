@@ -98,7 +98,7 @@ impl Servers for Deployment<'_> {
         let outcome = match &mut self.client {
             None => {
                 let values = queries.clone();
-                let pictures = Pictures { values };
+                let pictures = Pictures::of(values);
                 if self.deployed.backend == BackendKind::Clear {
                     local::clear(self.model, &pictures, &mut progress)?
                 } else {
@@ -222,7 +222,8 @@ impl From<VerifyError> for Failure {
                 "make another plan with `trefoil verify plan`, or bring more public samples"
             }
             VerifyError::NoGradient { .. } => {
-                "write `tolerance = …` into the plan, measured from repeated answers to one query"
+                "fingerprints need a model of those layers. For `infer --verify`, write `tolerance = …` into the plan of the mix, \
+                 measured from repeated answers to one query"
             }
             _ => return Self::new(error),
         };

@@ -59,10 +59,10 @@ pub enum GuardError {
     },
     /// A guard for another number of classes.
     #[error(
-        "the guard's classifier takes {expected} confidences, but the model gives {actual}: train the guard on confidence vectors of this model"
+        "the guard is for {expected} classes, but the model gives {actual}: train the guard on confidence vectors of this model"
     )]
     Width {
-        /// Classes of the classifier.
+        /// Classes of the guard.
         expected: usize,
         /// Classes of the model.
         actual: usize,
@@ -80,6 +80,22 @@ pub enum GuardError {
         value: f64,
         /// The largest magnitude.
         limit: f64,
+    },
+    /// A row of a table that is no sorted confidence vector.
+    #[error("row {label} of the guard's table {problem}; rows are falling confidences of sum 1")]
+    Table {
+        /// The label.
+        label: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A record that is no confidence vector.
+    #[error("row {record} is no confidence vector: its sum is {sum}")]
+    Confidences {
+        /// Row, from 0.
+        record: usize,
+        /// Its sum.
+        sum: f64,
     },
     /// A file that cannot be read or written.
     #[error("{path}: {source}")]

@@ -8,15 +8,15 @@ use thiserror::Error;
 pub enum LabError {
     /// A data set's files are not where they were looked for.
     #[error(
-        "{data_set}: cannot find {file}; looked for {}; {obtain}",
-        looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        "{data_set}: cannot find {file}, packed or not; looked in{}\n{obtain}",
+        lines(looked)
     )]
     Missing {
         /// The data set.
         data_set: String,
         /// The file, as its publishers call it.
         file: String,
-        /// Every place where it was looked for.
+        /// Every folder where it was looked for.
         looked: Vec<PathBuf>,
         /// How to obtain it.
         obtain: String,
@@ -76,6 +76,12 @@ pub enum LabError {
         /// What the system says.
         problem: std::io::Error,
     },
+}
+
+/// Each path in a line of its own.
+fn lines(paths: &[PathBuf]) -> String {
+    let lines = paths.iter().map(|path| format!("\n  {}", path.display()));
+    lines.collect()
 }
 
 impl LabError {

@@ -27,6 +27,7 @@ mod packed;
 mod party;
 mod point;
 mod quotient;
+mod ranks;
 mod reciprocal;
 mod relu;
 mod reshare;
@@ -66,6 +67,7 @@ pub use quotient::{
     RowScale, divide_rows, divide_rows_cost, divide_scaled, divide_scaled_cost, scale_rows,
     scale_rows_cost, unit_rows, unit_rows_cost,
 };
+pub use ranks::{by_rank, by_rank_cost};
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
 pub use reshare::zero_share;

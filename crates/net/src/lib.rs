@@ -13,6 +13,8 @@ mod channel;
 mod connect;
 mod emulated;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hello;
 mod identity;
 mod listener;

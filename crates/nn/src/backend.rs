@@ -67,6 +67,15 @@ pub trait Backend: Sized {
     /// The elements under every window, [`Pool2d::windows`]; `Outside::Value(0.0)` is zero.
     fn windows(&self, x: &Self::Tensor, pool: &Pool2d, outside: Outside<f64>) -> Self::Tensor;
 
+    /// The shape of bits.
+    fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
+    /// The complement.
+    fn not(&self, bits: &Self::Bits) -> Self::Bits;
+    /// The exclusive or of bits of one shape.
+    fn xor(&self, x: &Self::Bits, y: &Self::Bits) -> Self::Bits;
+    /// The bits at `places`, counted through the elements of all `parts` one behind the other, row-major.
+    fn arrange_bits(&self, parts: &[&Self::Bits], places: &ArrayD<usize>) -> Self::Bits;
+
     /// `x * y`, broadcast, rounded to the format.
     async fn mul(&self, x: &Self::Tensor, y: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
     /// `x * y`, broadcast, rounded to the format, where everyone knows `y`.
@@ -91,6 +100,10 @@ pub trait Backend: Sized {
     async fn relu(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
     /// `x < 0`.
     async fn is_negative(&self, x: &Self::Tensor) -> Result<Self::Bits, Self::Error>;
+    /// The logical and of bits of one shape.
+    async fn and(&self, x: &Self::Bits, y: &Self::Bits) -> Result<Self::Bits, Self::Error>;
+    /// 1 where the bit is set, else 0.
+    async fn numbers(&self, bits: &Self::Bits) -> Result<Self::Tensor, Self::Error>;
     /// `x` where the bit is set, else `y`; all three of one shape.
     async fn select(
         &self,

@@ -4,6 +4,7 @@ use crate::InputError;
 use crate::backend::{Clear, Fixed};
 use crate::executor::{Observer, ready};
 use crate::plan::{Plan, Weights};
+use crate::value::Value;
 use crate::walk::Walk;
 use ndarray::ArrayD;
 use std::time::Instant;
@@ -36,6 +37,17 @@ impl LayerError {
             total: self.total + other.total,
             magnitude: self.magnitude.max(other.magnitude),
             elements: self.elements + other.elements,
+        }
+    }
+
+    /// Bits differ by 1 or not at all.
+    fn of_bits(exact: &ArrayD<bool>, rounded: &ArrayD<bool>) -> Self {
+        let differ = exact.iter().zip(rounded).filter(|(a, b)| a != b).count();
+        Self {
+            largest: f64::from(u8::from(differ > 0)),
+            total: differ as f64,
+            magnitude: f64::from(u8::from(exact.iter().any(|&bit| bit))),
+            elements: exact.len() as u64,
         }
     }
 
@@ -108,7 +120,12 @@ fn errors_in<R: Ring>(
         let (Some((index, one)), Some((_, other))) = (one, other) else {
             return Ok(errors);
         };
-        errors.push(LayerError::of(&one, &other, plan));
+        errors.push(match (&one, &other) {
+            (Value::Number(one), Value::Number(other)) => LayerError::of(one, other, plan),
+            (Value::Bit(one), Value::Bit(other)) => LayerError::of_bits(one, other),
+            // A step's output has one kind on all back ends.
+            _ => LayerError::default(),
+        });
         observer.step(index, &plan.steps[index].name, start.elapsed());
     }
 }

@@ -1,13 +1,14 @@
 //! From a graph to a plan and its weights.
 
-use crate::graph::{Dimension, Graph, GraphInput, Node};
+use crate::graph::{Attribute, Dimension, Element, Graph, GraphInput, Node};
 use crate::network::{Network, ValueId};
-use crate::operators::{Reader, find, reason, supported_operators};
+use crate::operators::{Bits, Numbers, Reader, constants, find, reason, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
 use crate::shape::elements;
+use crate::value::Kind;
 use crate::{ModelError, Problem, passes};
 use ndarray::ArrayD;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Plan {
@@ -34,6 +35,16 @@ impl Plan {
     }
 }
 
+impl Graph {
+    /// The batch that the model is made for; none if any will do, or if nothing counts samples.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        match own_batch(&self.inputs) {
+            Batch::Fixed(batch) => Some(batch),
+            Batch::Free | Batch::None => None,
+        }
+    }
+}
+
 /// Read all nodes into layers, with shapes for `batch` pictures.
 fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Problem> {
     let stored = graph
@@ -56,90 +67,245 @@ fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Prob
     };
     network.rebatched = made_for != batch;
 
-    let mut values: HashMap<&str, ValueId> = HashMap::new();
-    let mut not_computed: HashMap<&str, &Node> = HashMap::new();
+    let needed = needed(graph);
+    let mut values = Scope::default();
     for input in &graph.inputs {
         let batched = own != Batch::None;
         let shape = input_shape(input, batched.then_some(batch))?;
-        values.insert(&input.name, network.input(&input.name, shape, batched));
+        let id = network.input(&input.name, shape, batched);
+        let typed = typed(&mut network, input, id);
+        let id = typed.map_err(|problem| input_problem(input, problem))?;
+        values.known.insert(&input.name, id);
     }
     for (name, constant) in &graph.initializers {
-        let id = network.constant(name, constant.to_f64(), constant.is_integer());
-        values.insert(name, id);
+        if needed.names.contains(name.as_str()) {
+            let id = network.constant(name, constant.to_f64(), constant.element());
+            values.known.insert(name, id);
+        }
     }
-    for node in &graph.nodes {
-        let opset = graph.opset;
-        let (name, operator) = (node.name.clone(), node.operator.clone());
-        let Some(read) = find(&node.operator) else {
+    let mut reading = Reading {
+        network,
+        batches: (made_for, batch),
+    };
+    let nodes = graph.nodes.iter().zip(&needed.nodes);
+    let nodes = nodes.filter(|&(_, &needed)| needed).map(|(node, _)| node);
+    reading.nodes(nodes, &mut values)?;
+    for name in &graph.outputs {
+        let mut id = values.find(name)?.ok_or_else(|| Problem::Dangling {
+            user: "the graph's output".into(),
+            value: name.clone(),
+        })?;
+        elements(reading.network.shape(id)).map_err(|problem| Problem::Tensor {
+            name: name.clone(),
+            problem,
+        })?;
+        if reading.network.kind(id) == Kind::Bit {
+            // Truth values are given out as 0 and 1.
+            let numbers = reading.network.layer(name, Numbers {}.into(), &[id]);
+            id = numbers.map_err(|problem| Problem::Tensor {
+                name: name.clone(),
+                problem,
+            })?;
+        }
+        reading.network.outputs.push((name.clone(), id));
+    }
+    Ok((reading.network, batch))
+}
+
+/// What the outputs of a graph need.
+struct Needed<'g> {
+    /// Whether each node is.
+    nodes: Vec<bool>,
+    /// The names of all values that are.
+    names: HashSet<&'g str>,
+}
+
+fn needed(graph: &Graph) -> Needed<'_> {
+    let mut names: HashSet<&str> = graph.outputs.iter().map(String::as_str).collect();
+    let mut nodes = vec![false; graph.nodes.len()];
+    for (node, needed) in graph.nodes.iter().zip(&mut nodes).rev() {
+        if node.outputs.iter().any(|name| names.contains(&**name)) {
+            *needed = true;
+            names.extend(node.uses());
+        }
+    }
+    Needed { nodes, names }
+}
+
+/// An input as what its elements are in the model: users give numbers.
+fn typed(network: &mut Network, input: &GraphInput, id: ValueId) -> Result<ValueId, String> {
+    match input.element {
+        Element::Float => Ok(id),
+        Element::Integer => {
+            let typed = network.retyped(&input.name, id, Element::Integer)?;
+            network.values[typed].whole = true;
+            Ok(typed)
+        }
+        Element::Boolean => network.layer(&input.name, Bits {}.into(), &[id]),
+    }
+}
+
+fn input_problem(input: &GraphInput, problem: String) -> Problem {
+    Problem::Input {
+        name: input.name.clone(),
+        problem,
+    }
+}
+
+/// The values that nodes can name.
+#[derive(Default)]
+struct Scope<'g, 's> {
+    known: HashMap<&'g str, ValueId>,
+    /// Further outputs that are not computed, with their nodes.
+    not_computed: HashMap<&'g str, &'g Node>,
+    /// What is around a graph inside a node.
+    around: Option<&'s Scope<'g, 's>>,
+}
+
+impl Scope<'_, '_> {
+    /// The value that is called `name`.
+    ///
+    /// # Errors
+    /// If it is an output that its node does not compute.
+    fn find(&self, name: &str) -> Result<Option<ValueId>, Problem> {
+        let mut scope = self;
+        loop {
+            if let Some(&node) = scope.not_computed.get(name) {
+                return Err(second_output(node));
+            }
+            match (scope.known.get(name), scope.around) {
+                (Some(&id), _) => return Ok(Some(id)),
+                (None, Some(around)) => scope = around,
+                (None, None) => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Nodes becoming layers.
+struct Reading {
+    network: Network,
+    /// The batch that the model was made for, and the one that it is compiled for.
+    batches: (usize, usize),
+}
+
+impl Reading {
+    fn nodes<'g>(
+        &mut self,
+        nodes: impl Iterator<Item = &'g Node>,
+        scope: &mut Scope<'g, '_>,
+    ) -> Result<(), Problem> {
+        for node in nodes {
+            let mut inputs = Vec::with_capacity(node.inputs.len());
+            for name in &node.inputs {
+                inputs.push(if name.is_empty() {
+                    None
+                } else {
+                    scope.find(name)?
+                });
+            }
+            let outputs = if node.operator == "If" {
+                self.branch(node, &inputs, scope)?
+            } else {
+                self.node(node, inputs)?
+            };
+            let others = node.outputs.iter().skip(outputs.len());
+            let others = others.filter(|name| !name.is_empty());
+            scope
+                .not_computed
+                .extend(others.map(|name| (&**name, node)));
+            for (name, id) in node.outputs.iter().zip(outputs) {
+                scope.known.insert(name, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The outputs of a node.
+    fn node(&mut self, node: &Node, inputs: Vec<Option<ValueId>>) -> Result<Vec<ValueId>, Problem> {
+        let refuse = |problem| refusal(node, problem);
+        // Of constants alone, more operators are known than on shares.
+        let constant = |id: &ValueId| self.network.constant_of(*id).is_some();
+        let fold = inputs.iter().flatten().all(constant);
+        let fold = constants::find(&node.operator).filter(|_| fold);
+        let Some(read) = fold.or_else(|| find(&node.operator)) else {
             let supported = supported_operators().collect::<Vec<_>>().join(", ");
+            let reason = reason(&node.operator)
+                .or_else(|| constants::find(&node.operator).map(|_| constants::REASON));
             return Err(Problem::UnsupportedOperator {
-                reason: reason(&node.operator),
-                node: name,
-                operator,
-                opset,
+                reason,
+                node: node.name.clone(),
+                operator: node.operator.clone(),
+                opset: node.opset,
                 supported,
             });
         };
-        if let Some(used) = node
-            .inputs
-            .iter()
-            .find_map(|name| not_computed.get(&**name))
-        {
-            return Err(second_output(used, opset));
-        }
-        let inputs = node
-            .inputs
-            .iter()
-            .map(|name| values.get(name.as_str()).copied())
-            .collect();
-        let batches = (made_for, batch);
-        let mut reader = Reader::new(node, opset, batches, inputs, &mut network);
-        let refuse = |problem| Problem::Node {
-            node: name,
-            operator,
-            opset,
-            problem,
-        };
-        let outputs = read(&mut reader).map_err(refuse)?;
-        let others = node.outputs.iter().skip(outputs.len());
-        not_computed.extend(
-            others
-                .filter(|name| !name.is_empty())
-                .map(|name| (&**name, node)),
-        );
-        for (name, id) in node.outputs.iter().zip(outputs) {
-            values.insert(name, id);
-        }
+        let mut reader = Reader::new(node, self.batches, inputs, &mut self.network);
+        read(&mut reader).map_err(refuse)
     }
-    for name in &graph.outputs {
-        if let Some(node) = not_computed.get(&**name) {
-            return Err(second_output(node, graph.opset));
-        }
-        let Some(&id) = values.get(name.as_str()) else {
-            let (user, value) = ("the graph's output".into(), name.clone());
-            return Err(Problem::Dangling { user, value });
+
+    /// The outputs of an `If`, whose condition must be constant: those of the branch that is taken.
+    fn branch<'g>(
+        &mut self,
+        node: &'g Node,
+        inputs: &[Option<ValueId>],
+        scope: &Scope<'g, '_>,
+    ) -> Result<Vec<ValueId>, Problem> {
+        let refuse = |problem: &str| refusal(node, problem.to_owned());
+        let condition = inputs.first().copied().flatten();
+        let condition = condition.ok_or_else(|| refuse("its condition is missing"))?;
+        let constant = self.network.constant_of(condition);
+        let taken = match constant.map(|array| (array.len(), array.first().copied())) {
+            Some((1, Some(value))) => value != 0.0,
+            Some(_) => return Err(refuse("its condition is not one truth value")),
+            None => {
+                return Err(refuse(
+                    "its condition depends on the model's inputs: what is computed must not depend on secret values; \
+                     Where computes both and chooses",
+                ));
+            }
         };
-        if network.values[id].integer {
-            let problem = "it holds integers; results must be FLOAT or DOUBLE".into();
-            return Err(Problem::Tensor {
-                name: name.clone(),
-                problem,
-            });
+        let name = if taken { "then_branch" } else { "else_branch" };
+        let Some(Attribute::Graph(graph)) = node.attributes.get(name) else {
+            return Err(refuse(&format!("it has no {name}")));
+        };
+        let mut inner = Scope {
+            around: Some(scope),
+            ..Scope::default()
+        };
+        for (name, constant) in &graph.initializers {
+            let constant = self
+                .network
+                .constant(name, constant.to_f64(), constant.element());
+            inner.known.insert(name, constant);
         }
-        network.outputs.push((name.clone(), id));
+        self.nodes(graph.nodes.iter(), &mut inner)?;
+        let mut outputs = Vec::with_capacity(graph.outputs.len());
+        for name in &graph.outputs {
+            let found = inner.find(name)?;
+            outputs.push(found.ok_or_else(|| Problem::Dangling {
+                user: format!("the branch of node `{}`", node.name),
+                value: name.clone(),
+            })?);
+        }
+        Ok(outputs)
     }
-    Ok((network, batch))
+}
+
+/// A node that cannot be compiled.
+fn refusal(node: &Node, problem: String) -> Problem {
+    Problem::Node {
+        node: node.name.clone(),
+        operator: node.operator.clone(),
+        opset: node.opset,
+        problem,
+    }
 }
 
 /// The refusal of a node whose further outputs are used.
-fn second_output(node: &Node, opset: i64) -> Problem {
-    let (name, operator) = (node.name.clone(), node.operator.clone());
-    Problem::Node {
-        node: name,
-        operator,
-        opset,
-        problem: "the graph uses a further output of it, which it does not compute here".into(),
-    }
+fn second_output(node: &Node) -> Problem {
+    let problem = "the graph uses a further output of it, which it does not compute here";
+    refusal(node, problem.into())
 }
 
 /// What the first dimensions of a model's inputs say.
@@ -179,7 +345,7 @@ fn input_shape(input: &GraphInput, batch: Option<usize>) -> Result<Vec<usize>, P
             (Dimension::Fixed(size), _) => *size,
             (Dimension::Free(name), _) => {
                 return Err(refuse(format!(
-                    "dimension {axis} (`{name}`) is free; only the batch may be, so export with fixed picture sizes"
+                    "dimension {axis} (`{name}`) is free; only the batch may be, so state its size with --bind {name}=SIZE, or export with fixed sizes"
                 )));
             }
         });
@@ -201,6 +367,7 @@ fn emit(
         let shape = &network.values[id].shape;
         *ids.entry(id).or_insert_with(|| {
             plan.shapes.push(shape.clone());
+            plan.kinds.push(network.kind(id));
             plan.shapes.len() - 1
         })
     };

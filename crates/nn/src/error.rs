@@ -32,6 +32,11 @@ pub enum Problem {
         "not an ONNX model, or damaged: {0}; export it again, or check the file with onnx.checker"
     )]
     NotOnnx(String),
+    /// The file is what Git keeps in the place of a large file.
+    #[error(
+        "a Git LFS pointer, a text in the place of the model; fetch the model itself with: git lfs pull"
+    )]
+    LfsPointer,
     /// The model was made for an operator set that is not supported.
     #[error(
         "operator set {opset} is not supported (supported: {first} to {last}); export with opset_version={last}"

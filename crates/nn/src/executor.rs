@@ -3,6 +3,7 @@
 use crate::backend::{Backend, Clear, Fixed, Ranged};
 use crate::plan::{Plan, ValueId};
 use crate::secure::Secure;
+use crate::value::{Given, Value};
 use ndarray::ArrayD;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -159,7 +160,7 @@ pub(crate) async fn steps<B: Backend>(
     assert_eq!(weights.len(), plan.weights.len(), "number of weights");
     assert_eq!(inputs.len(), plan.inputs.len(), "number of inputs");
     let last = last_uses(plan);
-    let mut values: Vec<Slot<'_, B::Tensor>> = plan.shapes.iter().map(|_| Slot::Empty).collect();
+    let mut values: Vec<Slot<'_, B>> = plan.shapes.iter().map(|_| Slot::Empty).collect();
     for (port, tensor) in plan.weights.iter().zip(weights) {
         assert_eq!(
             backend.shape(tensor),
@@ -176,18 +177,18 @@ pub(crate) async fn steps<B: Backend>(
             "shape of `{}`",
             port.name
         );
-        values[port.value] = Slot::Owned(tensor);
+        values[port.value] = Slot::Owned(Value::Number(tensor));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         let start = Instant::now();
-        let operands: Vec<&B::Tensor> = step
+        let operands: Vec<Given<'_, B>> = step
             .inputs
             .iter()
             .filter_map(|&id| values[id].get())
             .collect();
-        let output = step.layer.run(backend, &operands).await?;
+        let output = step.layer.evaluate(backend, &operands).await?;
         debug_assert_eq!(
-            backend.shape(&output),
+            output.shape(backend),
             plan.shape(step.output),
             "{}",
             step.name
@@ -203,26 +204,30 @@ pub(crate) async fn steps<B: Backend>(
     Ok(plan
         .outputs
         .iter()
-        .filter_map(|port| values[port.value].get().cloned())
+        .filter_map(|port| match values[port.value].get() {
+            Some(Given::Number(tensor)) => Some(tensor.clone()),
+            // A checked plan gives numbers, of values that are there.
+            Some(Given::Bit(_)) | None => None,
+        })
         .collect())
 }
 
 /// A value while a plan runs.
-enum Slot<'a, T> {
+enum Slot<'a, B: Backend> {
     /// Not yet made, or no longer needed.
     Empty,
     /// A weight.
-    Borrowed(&'a T),
+    Borrowed(&'a B::Tensor),
     /// An input or a step's output.
-    Owned(T),
+    Owned(Value<B>),
 }
 
-impl<T> Slot<'_, T> {
-    fn get(&self) -> Option<&T> {
+impl<B: Backend> Slot<'_, B> {
+    fn get(&self) -> Option<Given<'_, B>> {
         match self {
             Self::Empty => None,
-            Self::Borrowed(tensor) => Some(tensor),
-            Self::Owned(tensor) => Some(tensor),
+            &Self::Borrowed(tensor) => Some(Given::Number(tensor)),
+            Self::Owned(value) => Some(value.given()),
         }
     }
 }

@@ -31,6 +31,30 @@ pub struct GraphInput {
     pub name: String,
     /// Its shape.
     pub shape: Vec<Dimension>,
+    /// What its elements are. Users give numbers: whole ones for integers, 0 and 1 for truth values.
+    pub element: Element,
+}
+
+/// Kinds of elements, as far as operators tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// Floating-point numbers of any precision.
+    Float,
+    /// Integers of any width.
+    Integer,
+    /// Truth values.
+    Boolean,
+}
+
+impl Element {
+    /// Whether `value` can be such an element.
+    pub fn holds(self, value: f64) -> bool {
+        match self {
+            Self::Float => true,
+            Self::Integer => value.fract() == 0.0,
+            Self::Boolean => [0.0, 1.0].contains(&value),
+        }
+    }
 }
 
 /// A dimension of an input.
@@ -55,6 +79,21 @@ pub struct Node {
     pub outputs: Vec<String>,
     /// Attributes by name.
     pub attributes: BTreeMap<String, Attribute>,
+    /// The version of ONNX's operator set that it is written in: the graph's, or that of the function it came from.
+    pub opset: i64,
+}
+
+/// A graph inside a node: a branch of an `If`. It sees the values around it.
+#[derive(Clone, Debug)]
+pub struct Subgraph {
+    /// Its nodes, each after those whose values it uses.
+    pub nodes: Vec<Node>,
+    /// Its stored tensors by name.
+    pub initializers: BTreeMap<String, Constant>,
+    /// Names of its results.
+    pub outputs: Vec<String>,
+    /// Names of the values that it uses of those around it.
+    pub captured: Vec<String>,
 }
 
 /// The value of an attribute.
@@ -72,7 +111,9 @@ pub enum Attribute {
     Floats(Vec<f32>),
     /// A tensor.
     Tensor(Constant),
-    /// A kind that no supported operator uses (a graph, a sparse tensor …).
+    /// A graph.
+    Graph(Subgraph),
+    /// A kind that no supported operator uses (a sparse tensor, texts …).
     Other,
 }
 
@@ -83,8 +124,74 @@ pub enum Constant {
     Float(ArrayD<f32>),
     /// Double precision.
     Double(ArrayD<f64>),
-    /// Integers of any width, and booleans as 0 and 1.
+    /// Integers of any width.
     Int(ArrayD<i64>),
+    /// Truth values.
+    Bool(ArrayD<bool>),
+}
+
+impl Node {
+    /// The names of the values that it uses, those that graphs inside it use too.
+    pub(crate) fn uses(&self) -> impl Iterator<Item = &str> {
+        let captured = self
+            .attributes
+            .values()
+            .flat_map(|attribute| match attribute {
+                Attribute::Graph(graph) => &graph.captured[..],
+                _ => &[],
+            });
+        let names = self.inputs.iter().chain(captured).map(String::as_str);
+        names.filter(|name| !name.is_empty())
+    }
+}
+
+impl Graph {
+    /// Give every free dimension called `name`, but for the batch, a size; whether there is one.
+    pub fn bind(&mut self, name: &str, size: usize) -> bool {
+        let mut found = false;
+        let axes = self
+            .inputs
+            .iter_mut()
+            .flat_map(|input| input.shape.iter_mut().skip(1));
+        for dimension in axes {
+            if matches!(dimension, Dimension::Free(own) if own == name) {
+                *dimension = Dimension::Fixed(size);
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Give the free dimensions of input `index`, but for the batch, the sizes of samples of `shape`; dimensions of the
+    /// same name get the same size.
+    pub fn bind_samples(&mut self, index: usize, shape: &[usize]) {
+        for (axis, &size) in shape.iter().enumerate().skip(1) {
+            let dimension = self
+                .inputs
+                .get(index)
+                .and_then(|input| input.shape.get(axis));
+            let Some(Dimension::Free(name)) = dimension.cloned() else {
+                continue;
+            };
+            if name.is_empty() {
+                self.inputs[index].shape[axis] = Dimension::Fixed(size);
+            } else {
+                self.bind(&name, size);
+            }
+        }
+    }
+
+    /// Compute the output `name` alone; what it does not need is left out when the graph is compiled.
+    ///
+    /// # Errors
+    /// The names of the outputs, if none is called so.
+    pub fn keep_output(&mut self, name: &str) -> Result<(), String> {
+        if self.outputs.iter().any(|output| output == name) {
+            self.outputs = vec![name.to_owned()];
+            return Ok(());
+        }
+        Err(self.outputs.join("`, `"))
+    }
 }
 
 impl Constant {
@@ -94,12 +201,17 @@ impl Constant {
             Self::Float(array) => array.shape(),
             Self::Double(array) => array.shape(),
             Self::Int(array) => array.shape(),
+            Self::Bool(array) => array.shape(),
         }
     }
 
-    /// Whether it holds integers.
-    pub fn is_integer(&self) -> bool {
-        matches!(self, Self::Int(_))
+    /// What its elements are.
+    pub fn element(&self) -> Element {
+        match self {
+            Self::Float(_) | Self::Double(_) => Element::Float,
+            Self::Int(_) => Element::Integer,
+            Self::Bool(_) => Element::Boolean,
+        }
     }
 
     /// Its values as 64-bit floats: exact, but for integers beyond 2^53.
@@ -108,6 +220,7 @@ impl Constant {
             Self::Float(array) => array.mapv(f64::from),
             Self::Double(array) => array.clone(),
             Self::Int(array) => array.mapv(|v| v as f64),
+            Self::Bool(array) => array.mapv(|v| f64::from(u8::from(v))),
         }
     }
 }
@@ -118,6 +231,7 @@ impl fmt::Debug for Constant {
             Self::Float(_) => "Float",
             Self::Double(_) => "Double",
             Self::Int(_) => "Int",
+            Self::Bool(_) => "Bool",
         };
         write!(f, "{kind}{:?}", self.shape())
     }

@@ -2,6 +2,7 @@
 
 use crate::operators::Layer;
 use crate::plan::{Options, Plan, Port};
+use crate::value::Kind;
 
 impl Plan {
     /// A plan of nothing: its input is its output, `batch` rows of `classes` logits. For what is computed on logits
@@ -17,6 +18,7 @@ impl Plan {
             value: 0,
         };
         plan.shapes.push(vec![batch, classes]);
+        plan.kinds.push(Kind::Number);
         plan.inputs.push(port("logits"));
         plan.outputs.push(port("logits"));
         plan

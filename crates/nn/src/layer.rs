@@ -1,9 +1,15 @@
 //! What every layer of a plan can do.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Clear};
+use crate::executor::ready;
+use crate::value::{Given, Kind, Value};
+use ndarray::ArrayD;
 
-/// A layer: its shape, and its text, which runs on every back end.
+/// A layer of numbers: its shape, and its text, which runs on every back end.
 pub(crate) trait Compute {
+    /// Whether it only moves elements, so that it moves bits as well.
+    const MOVES: bool = false;
+
     /// The output's shape for inputs of `shapes`. Called on plans from elsewhere too, so it checks
     /// everything that [`Compute::run`] relies on.
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String>;
@@ -24,6 +30,99 @@ pub(crate) trait Compute {
         let _ = shapes;
         0
     }
+
+    /// Whether the output holds whole numbers alone, if the inputs do (`whole`).
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole && Self::MOVES
+    }
+}
+
+/// A layer of values of any kind. Layers of numbers are [`Compute`], which makes them this; layers that take or give
+/// bits are this.
+pub(crate) trait Evaluate {
+    /// The kind of the output for inputs of `kinds`. Called on plans from elsewhere too.
+    fn kind(&self, kinds: &[Kind]) -> Result<Kind, String>;
+
+    /// See [`Compute::output_shape`].
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String>;
+
+    /// See [`Compute::keeps_batch`].
+    fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool;
+
+    /// Compute the output from inputs of kinds that fit.
+    async fn evaluate<B: Backend>(
+        &self,
+        backend: &B,
+        inputs: &[Given<'_, B>],
+    ) -> Result<Value<B>, B::Error>;
+
+    /// See [`Compute::multiply_accumulates`].
+    fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
+        let _ = shapes;
+        0
+    }
+
+    /// See [`Compute::gives_whole`]; bits count as whole.
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
+    }
+}
+
+impl<L: Compute> Evaluate for L {
+    fn kind(&self, kinds: &[Kind]) -> Result<Kind, String> {
+        if kinds.iter().all(|&kind| kind == Kind::Number) {
+            Ok(Kind::Number)
+        } else if L::MOVES && kinds.iter().all(|&kind| kind == Kind::Bit) {
+            Ok(Kind::Bit)
+        } else {
+            Err("it takes numbers, not truth values; cast them to FLOAT".into())
+        }
+    }
+
+    fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        Compute::output_shape(self, shapes)
+    }
+
+    fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool {
+        Compute::keeps_batch(self, inputs)
+    }
+
+    async fn evaluate<B: Backend>(
+        &self,
+        backend: &B,
+        inputs: &[Given<'_, B>],
+    ) -> Result<Value<B>, B::Error> {
+        if matches!(inputs.first(), Some(Given::Bit(_))) {
+            let bits: Vec<&B::Bits> = inputs.iter().map(|input| input.bits()).collect();
+            let places = places(self, backend, &bits);
+            return Ok(Value::Bit(backend.arrange_bits(&bits, &places)));
+        }
+        let tensors: Vec<&B::Tensor> = inputs.iter().map(|input| input.number()).collect();
+        Ok(Value::Number(self.run(backend, &tensors).await?))
+    }
+
+    fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
+        Compute::multiply_accumulates(self, shapes)
+    }
+
+    fn gives_whole(&self, whole: bool) -> bool {
+        Compute::gives_whole(self, whole)
+    }
+}
+
+/// For each element of the output of a layer that only moves elements, its place among the elements of all inputs one
+/// behind the other: what the layer makes of the places themselves.
+fn places<L: Compute, B: Backend>(layer: &L, backend: &B, inputs: &[&B::Bits]) -> ArrayD<usize> {
+    let mut next = 0.0;
+    let numbered = inputs.iter().map(|bits| {
+        ArrayD::from_shape_simple_fn(backend.bits_shape(bits), || {
+            next += 1.0;
+            next - 1.0
+        })
+    });
+    let numbered: Vec<ArrayD<f64>> = numbered.collect();
+    let Ok(moved) = ready(layer.run(&Clear, &numbered.iter().collect::<Vec<_>>()));
+    moved.mapv(|place| place as usize)
 }
 
 /// What is known of an input of a layer before it runs.

@@ -4,8 +4,11 @@ mod arithmetic;
 mod batch_matmul;
 mod batch_normalization;
 mod blocks;
+mod choose;
+mod compare;
 mod concat;
 mod constant;
+pub(crate) mod constants;
 mod conv;
 mod expand;
 mod extremum;
@@ -21,6 +24,7 @@ mod rectifier;
 mod reduce;
 mod relu;
 mod reshape;
+mod resize;
 mod root;
 mod slice;
 mod smooth;
@@ -31,8 +35,9 @@ mod window;
 pub(crate) use reader::Reader;
 
 use crate::backend::Backend;
-use crate::layer::{Compute, Operand};
+use crate::layer::{Evaluate, Operand};
 use crate::network::ValueId;
+use crate::value::{Given, Kind, Value};
 use serde::{Deserialize, Serialize};
 
 /// Reads a node into layers; returns the values of its outputs.
@@ -99,31 +104,71 @@ macro_rules! operators {
                 }
             }
 
+            /// The kind of the output for inputs of `kinds`.
+            ///
+            /// # Errors
+            /// What does not fit.
+            pub fn kind(&self, kinds: &[Kind]) -> Result<Kind, String> {
+                match self {
+                    $($(Self::$layer(layer) => layer.kind(kinds),)*)*
+                }
+            }
+
+            /// Whether the output holds whole numbers alone, if the inputs do.
+            pub(crate) fn gives_whole(&self, whole: bool) -> bool {
+                match self {
+                    $($(Self::$layer(layer) => layer.gives_whole(whole),)*)*
+                }
+            }
+
             /// Compute the output from inputs that fit.
             ///
             /// # Errors
             /// The back end's.
-            pub async fn run<B: Backend>(
+            pub async fn evaluate<B: Backend>(
                 &self,
                 backend: &B,
-                inputs: &[&B::Tensor],
-            ) -> Result<B::Tensor, B::Error> {
+                inputs: &[Given<'_, B>],
+            ) -> Result<Value<B>, B::Error> {
                 match self {
-                    $($(Self::$layer(layer) => layer.run(backend, inputs).await,)*)*
+                    $($(Self::$layer(layer) => layer.evaluate(backend, inputs).await,)*)*
                 }
             }
         }
     };
 }
 
+impl Layer {
+    /// [`Layer::evaluate`] of a layer that takes numbers and gives numbers.
+    ///
+    /// # Errors
+    /// The back end's.
+    ///
+    /// # Panics
+    /// If the layer takes or gives bits.
+    pub async fn run<B: Backend>(
+        &self,
+        backend: &B,
+        inputs: &[&B::Tensor],
+    ) -> Result<B::Tensor, B::Error> {
+        let given: Vec<_> = inputs.iter().map(|&tensor| Given::Number(tensor)).collect();
+        match self.evaluate(backend, &given).await? {
+            Value::Number(tensor) => Ok(tensor),
+            Value::Bit(_) => unreachable!("{} gives bits", self.name()),
+        }
+    }
+}
+
 operators! {
     Abs                => rectifier::abs;
     Add                => arithmetic::add, layer Add;
+    And                => logic::and, layer And;
     ArgMax             => reduce::arg_max, layer ArgMax;
     ArgMin             => reduce::arg_min;
     AveragePool        => pool::average, layer AveragePool;
     BatchNormalization => batch_normalization::read;
     Cast               => expand::cast;
+    CastLike           => expand::cast_like;
     Celu               => smooth::celu;
     Clip               => rectifier::clip, layer Clip;
     Concat             => concat::read, layer Concat;
@@ -131,26 +176,34 @@ operators! {
     ConstantOfShape    => expand::constant_of_shape;
     Conv               => conv::read, layer Conv;
     DepthToSpace       => blocks::depth_to_space;
+    DequantizeLinear   => constants::dequantize;
     Div                => arithmetic::div;
     Dropout            => constant::identity;
     Elu                => rectifier::elu, layer Elu;
-    Equal              => logic::equal;
+    Equal              => compare::equal, layer Equal;
     Erf                => function::erf, layer Erf;
     Exp                => function::exp, layer Exp;
     Expand             => expand::read, layer Expand;
     Flatten            => reshape::flatten;
     Gather             => gather::read, layer Gather;
+    GatherElements     => gather::elements;
     Gelu               => root::gelu;
     Gemm               => matmul::gemm;
     GlobalAveragePool  => pool::global_average;
     GlobalMaxPool      => reduce::global_max;
+    Greater            => compare::greater;
+    GreaterOrEqual     => compare::greater_or_equal;
     HardSigmoid        => rectifier::hard_sigmoid, layer Offset;
     HardSwish          => rectifier::hard_swish;
     Identity           => constant::identity;
     InstanceNormalization => normalization::instance;
+    IsInf              => logic::never;
+    IsNaN              => logic::never;
     LRN                => root::lrn;
     LayerNormalization => normalization::layer;
     LeakyRelu          => rectifier::leaky_relu;
+    Less               => compare::less, layer Less;
+    LessOrEqual        => compare::less_or_equal;
     Log                => function::log, layer Log;
     LogSoftmax         => softmax::log, layer LogSoftmax;
     MatMul             => matmul::read, layer MatMul, layer BatchMatMul;
@@ -161,6 +214,8 @@ operators! {
     Mish               => smooth::mish;
     Mul                => arithmetic::mul, layer Mul;
     Neg                => arithmetic::neg, layer Scale;
+    Not                => logic::not, layer Not, layer Numbers, layer Bits;
+    Or                 => logic::or;
     PRelu              => rectifier::prelu;
     Pad                => pad::read, layer Pad;
     Pow                => root::pow;
@@ -174,9 +229,11 @@ operators! {
     ReduceSumSquare    => reduce::sum_square;
     Relu               => relu::read, layer Relu;
     Reshape            => reshape::read, layer Reshape;
+    Resize             => resize::read;
     Selu               => smooth::selu;
     Shape              => expand::shape;
     Sigmoid            => function::sigmoid, layer Sigmoid;
+    Sign               => compare::sign, layer Sign;
     Slice              => slice::read, layer Slice;
     Softmax            => softmax::read, layer Softmax;
     Softplus           => smooth::softplus;
@@ -191,7 +248,9 @@ operators! {
     Tile               => blocks::tile;
     Transpose          => transpose::read, layer Transpose;
     Unsqueeze          => reshape::unsqueeze;
-    Where              => logic::select;
+    Upsample           => resize::upsample;
+    Where              => choose::read, layer Where;
+    Xor                => logic::xor, layer Xor;
 }
 
 /// Operators that are not supported, with the reason where users may ask for it.
@@ -202,7 +261,6 @@ const REFUSED: &[(&str, &str)] = &[
          Reshape and Expand followed by Conv is supported",
     ),
     ("GRU", RECURRENT),
-    ("If", DEPENDENT),
     ("LSTM", RECURRENT),
     ("Loop", DEPENDENT),
     ("NonZero", DEPENDENT),

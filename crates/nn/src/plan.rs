@@ -4,6 +4,7 @@ use crate::defaults::{MAX_NODES, fraction_bits};
 pub use crate::network::ValueId;
 use crate::operators::Layer;
 use crate::shape::elements;
+use crate::value::Kind;
 use crate::{InputError, PlanError};
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use trefoil_ring::{Fixed, Ring};
 
 /// Version of the encoding and of the meaning of plans. Raised with every change of a layer.
-pub const PLAN_VERSION: u32 = 3;
+pub const PLAN_VERSION: u32 = 4;
 
 /// A compiled model: layers, shapes and number format, but no weight and nothing computed from one.
 ///
@@ -30,6 +31,8 @@ pub struct Plan {
     pub fraction_bits: u32,
     /// The shape of every value.
     pub shapes: Vec<Vec<usize>>,
+    /// What every value holds; inputs, weights and outputs are numbers.
+    pub kinds: Vec<Kind>,
     /// The values that a user provides.
     pub inputs: Vec<Port>,
     /// What the model's owner declares about each input, see [`Plan::declare_ranges`]; nothing if empty.
@@ -118,6 +121,7 @@ impl Plan {
             ring_bits,
             fraction_bits,
             shapes,
+            kinds: Vec::new(),
             inputs,
             input_ranges,
             weights,
@@ -232,6 +236,15 @@ impl Plan {
         {
             return wrong("the inputs", format!("ranges of {declared:?}"));
         }
+        if self.kinds.len() != self.shapes.len() {
+            let problem = format!("{} kinds of {} values", self.kinds.len(), self.shapes.len());
+            return wrong("the values", problem);
+        }
+        let ports = self.inputs.iter().chain(&self.weights).chain(&self.outputs);
+        let bits = |port: &&Port| self.kinds.get(port.value) == Some(&Kind::Bit);
+        if let Some(port) = ports.into_iter().find(bits) {
+            return wrong(&port.name, format!("value {} holds bits", port.value));
+        }
         let mut made = vec![false; self.shapes.len()];
         let mut make = |id: ValueId| {
             made.get_mut(id)
@@ -252,6 +265,12 @@ impl Plan {
             match step.layer.output_shape(&self.operand_shapes(step)) {
                 Ok(shape) if self.shapes.get(step.output) == Some(&shape) => {}
                 Ok(shape) => return wrong(&step.name, format!("its output has shape {shape:?}")),
+                Err(problem) => return wrong(&step.name, problem),
+            }
+            let kinds: Vec<Kind> = step.inputs.iter().map(|&id| self.kinds[id]).collect();
+            match step.layer.kind(&kinds) {
+                Ok(kind) if self.kinds.get(step.output) == Some(&kind) => {}
+                Ok(kind) => return wrong(&step.name, format!("its output is of kind {kind:?}")),
                 Err(problem) => return wrong(&step.name, problem),
             }
             if std::mem::replace(&mut made[step.output], true) {

@@ -4,6 +4,7 @@ use crate::backend::{Bounds, Interval};
 use crate::executor::{Observer, ready};
 use crate::plan::{Plan, Weights, fraction_bit_range};
 use crate::secure::{exp_range, positive};
+use crate::value::Value;
 use crate::walk::Walk;
 use ndarray::{ArrayD, IxDyn};
 use std::time::Instant;
@@ -207,7 +208,10 @@ impl Ranges {
             let start = Instant::now();
             let Ok(step) = ready(walk.step(&backend));
             let Some((index, output)) = step else { break };
-            let [low, high] = output.extremes();
+            let [low, high] = match &output {
+                Value::Number(interval) => interval.extremes(),
+                Value::Bit(signs) => signs.extremes(),
+            };
             let extents = backend.take();
             steps.push(StepRange { low, high, extents });
             observer.step(index, &plan.steps[index].name, start.elapsed());

@@ -6,11 +6,11 @@ use crate::window::{Outside, Pool2d};
 use ndarray::{ArrayD, Axis};
 use std::ops::Range;
 use trefoil_mpc::{
-    Abort, BitShare, ExpRange, Party, Positive, Share, argmax_one_hot, bit_to_arithmetic,
+    Abort, BitShare, ExpRange, Party, Positive, Share, and, argmax_one_hot, bit_to_arithmetic,
     conv2d_truncated, erf, exp, log, matmul_truncated, max, msb, mul_truncated, reciprocal, relu,
     rsqrt, select, sigmoid, softmax, tanh, truncate,
 };
-use trefoil_ring::{Conv2d, Fixed as Format, Ring};
+use trefoil_ring::{Bits, Conv2d, Fixed as Format, Ring};
 
 /// Computes on replicated shares, as one of three parties: the product.
 ///
@@ -214,6 +214,43 @@ impl<R: Ring> Backend for Secure<R> {
         }
     }
 
+    fn bits_shape(&self, bits: &SharedBits) -> Vec<usize> {
+        bits.shape.clone()
+    }
+    fn not(&self, bits: &SharedBits) -> SharedBits {
+        SharedBits {
+            shape: bits.shape.clone(),
+            bits: bits.bits.not(self.party.role()),
+        }
+    }
+    fn xor(&self, x: &SharedBits, y: &SharedBits) -> SharedBits {
+        assert_eq!(x.shape, y.shape, "operands of xor");
+        SharedBits {
+            shape: x.shape.clone(),
+            bits: x.bits.xor(&y.bits),
+        }
+    }
+    fn arrange_bits(&self, parts: &[&SharedBits], places: &ArrayD<usize>) -> SharedBits {
+        // Which part each place is in: places behind its start and before the next one's.
+        let mut starts = Vec::with_capacity(parts.len());
+        let mut total = 0;
+        for part in parts {
+            starts.push(total);
+            total += part.bits.len();
+        }
+        let component = |of: fn(&BitShare) -> &Bits| -> Bits {
+            let bit = |&place: &usize| {
+                let part = starts.partition_point(|&start| start <= place) - 1;
+                of(&parts[part].bits).get(place - starts[part])
+            };
+            places.iter().map(bit).collect()
+        };
+        SharedBits {
+            shape: places.shape().to_vec(),
+            bits: BitShare::new(component(BitShare::mine), component(BitShare::next)),
+        }
+    }
+
     async fn mul(&self, x: &Share<R>, y: &Share<R>) -> Result<Share<R>, Abort> {
         let [x, y] = self.both(x, y);
         mul_truncated(&self.party, &x, &y, self.fraction_bits()).await
@@ -254,6 +291,18 @@ impl<R: Ring> Backend for Secure<R> {
             shape: x.shape().to_vec(),
             bits,
         })
+    }
+    async fn and(&self, x: &SharedBits, y: &SharedBits) -> Result<SharedBits, Abort> {
+        assert_eq!(x.shape, y.shape, "operands of and");
+        Ok(SharedBits {
+            shape: x.shape.clone(),
+            bits: and(&self.party, &x.bits, &y.bits).await?,
+        })
+    }
+    async fn numbers(&self, bits: &SharedBits) -> Result<Share<R>, Abort> {
+        let one = R::one().shift_left(self.fraction_bits());
+        let numbers = bit_to_arithmetic::<R>(&self.party, &bits.bits).await?;
+        Ok(numbers.scale(one).reshape(&bits.shape))
     }
     async fn select(
         &self,

@@ -3,27 +3,28 @@
 use crate::backend::Backend;
 use crate::executor::last_uses;
 use crate::plan::Plan;
+use crate::value::{Given, Value};
 
 /// A run of a plan that stops after every step. [`crate::run`] is for those who want the results alone.
-pub(crate) struct Walk<'a, T> {
+pub(crate) struct Walk<'a, B: Backend> {
     plan: &'a Plan,
-    values: Vec<Option<T>>,
+    values: Vec<Option<Value<B>>>,
     last: Vec<usize>,
     next: usize,
 }
 
-impl<'a, T: Clone> Walk<'a, T> {
+impl<'a, B: Backend> Walk<'a, B> {
     /// Before the first step.
     ///
     /// # Panics
     /// If weights or inputs do not have the plan's number.
-    pub(crate) fn new(plan: &'a Plan, weights: Vec<T>, inputs: Vec<T>) -> Self {
+    pub(crate) fn new(plan: &'a Plan, weights: Vec<B::Tensor>, inputs: Vec<B::Tensor>) -> Self {
         assert_eq!(weights.len(), plan.weights.len(), "number of weights");
         assert_eq!(inputs.len(), plan.inputs.len(), "number of inputs");
-        let mut values: Vec<Option<T>> = plan.shapes.iter().map(|_| None).collect();
+        let mut values: Vec<Option<Value<B>>> = plan.shapes.iter().map(|_| None).collect();
         let given = weights.into_iter().chain(inputs);
         for (port, tensor) in plan.weights.iter().chain(&plan.inputs).zip(given) {
-            values[port.value] = Some(tensor);
+            values[port.value] = Some(Value::Number(tensor));
         }
         Self {
             plan,
@@ -38,20 +39,20 @@ impl<'a, T: Clone> Walk<'a, T> {
     ///
     /// # Errors
     /// The back end's.
-    pub(crate) async fn step<B: Backend<Tensor = T>>(
+    pub(crate) async fn step(
         &mut self,
         backend: &B,
-    ) -> Result<Option<(usize, T)>, B::Error> {
+    ) -> Result<Option<(usize, Value<B>)>, B::Error> {
         let index = self.next;
         let Some(step) = self.plan.steps.get(index) else {
             return Ok(None);
         };
-        let operands: Vec<&T> = step
+        let operands: Vec<Given<'_, B>> = step
             .inputs
             .iter()
-            .filter_map(|&id| self.values[id].as_ref())
+            .filter_map(|&id| self.values[id].as_ref().map(Value::given))
             .collect();
-        let output = step.layer.run(backend, &operands).await?;
+        let output = step.layer.evaluate(backend, &operands).await?;
         self.next += 1;
         self.values[step.output] = Some(output.clone());
         for &id in step.inputs.iter().chain([&step.output]) {

@@ -71,7 +71,7 @@ impl Pool2d {
                 "pools pictures (N, C, H, W), its input has shape {input:?}"
             ));
         };
-        let misfit = || format!("windows {self:?} do not fit pictures of {h} x {w}");
+        let misfit = || format!("{} do not fit pictures of {h} x {w}", self.sentence());
         let [oh, ow] = self.output([h, w]).ok_or_else(misfit)?;
         let taps = self.kernel[0] * self.kernel[1];
         let shape = [taps, n, c, oh, ow];
@@ -82,10 +82,22 @@ impl Pool2d {
             .ok_or_else(|| format!("its windows hold more than {MAX_ELEMENTS} elements"))?;
         for (d, size) in [h, w].into_iter().enumerate() {
             if (0..self.length(d, size).unwrap_or(0)).any(|window| self.is_empty(d, window, size)) {
-                return Err(format!("a window lies entirely in the padding: {self:?}"));
+                return Err(format!(
+                    "of {}, one lies entirely in the padding",
+                    self.sentence()
+                ));
             }
         }
         Ok(shape)
+    }
+
+    /// The windows, for messages.
+    fn sentence(&self) -> String {
+        let [[kh, kw], [down, across], [dh, dw]] = [self.kernel, self.strides, self.dilations];
+        format!(
+            "windows of {kh} x {kw}, {down} down and {across} across, with padding {:?} and dilations {dh} and {dw},",
+            self.pads
+        )
     }
 
     /// Whether all taps of a window along axis `d` lie outside an input of this size.
@@ -117,7 +129,10 @@ impl Pool2d {
         let [_, n, c, h, w] = self.windows_shape(&as_pictures(input))?;
         match (input.len(), h) {
             (3, 1) => Ok(vec![n, c, w]),
-            (3, _) => Err(format!("windows {self:?} of rows {input:?}")),
+            (3, _) => Err(format!(
+                "{} over rows of shape {input:?}; windows of rows have height 1",
+                self.sentence()
+            )),
             _ => Ok(vec![n, c, h, w]),
         }
     }

@@ -14,7 +14,7 @@ use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use trefoil_guard::GuardFile;
+use trefoil_guard::Guard;
 use trefoil_mpc::{Share, combine};
 use trefoil_net::{
     Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
@@ -48,7 +48,7 @@ pub struct Inference<'a> {
     /// Its weights.
     pub weights: &'a Weights,
     /// A guard over its only output, which then is confidences in the place of logits.
-    pub guard: Option<&'a GuardFile>,
+    pub guard: Option<&'a Guard>,
     /// One array per input of the plan, as many queries along the first axis as one likes: they are split
     /// into batches of the plan's size, the last one filled up with copies of its first query.
     pub inputs: &'a [ArrayD<f64>],
@@ -145,7 +145,8 @@ impl Client {
             inputs,
             observe,
         } = *job;
-        let settings = guard.map(|guard| &guard.settings);
+        let settings = guard.map(Guard::settings);
+        let settings = settings.as_ref();
         settings
             .map(|settings| task::check(settings, plan))
             .transpose()?;
@@ -167,10 +168,8 @@ impl Client {
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
-        let classifier = guard
-            .map(|guard| guard.classifier.tensors())
-            .unwrap_or_default();
-        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&classifier).collect();
+        let of_guard = guard.map(Guard::tensors).unwrap_or_default();
+        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&of_guard).collect();
         let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();
@@ -187,7 +186,7 @@ impl Client {
         let reports = parties.or_failures(reports)?;
         let wall = start.elapsed().saturating_sub(shared);
         parties.join();
-        let mut report = report(plan, guard.is_some(), &reports);
+        let mut report = report(plan, guard.is_some(), &reports)?;
         (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
         let phase = |name: &str, time: Duration| Phase {
             name: name.into(),
@@ -541,9 +540,25 @@ fn step_name(plan: &Plan, index: usize) -> &str {
     plan.steps.get(index).map_or("guard", |step| &step.name)
 }
 
-fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
+/// What three parties measured, together.
+///
+/// # Errors
+/// If one tells of fewer steps than it had (parties always have a place for the guard): nothing else that it says is worth more.
+pub(crate) fn report(
+    plan: &Plan,
+    guarded: bool,
+    reports: &[PartyReport],
+) -> Result<Report, ServeError> {
+    let due = plan.steps.len() + usize::from(guarded);
+    let told = Role::ALL.into_iter().zip(reports);
+    if let Some((role, report)) = told.into_iter().find(|(_, told)| told.steps.len() < due) {
+        return Err(ServeError::Conversation {
+            peer: role.to_string(),
+            problem: format!("reported {} steps of {due}", report.steps.len()),
+        });
+    }
     let each = |f: &dyn Fn(&PartyReport) -> u64| std::array::from_fn(|role| f(&reports[role]));
-    let phases = (0..plan.steps.len() + usize::from(guarded)).map(|i| Phase {
+    let phases = (0..due).map(|i| Phase {
         name: step_name(plan, i).to_owned(),
         seconds: reports[1..]
             .iter()
@@ -560,7 +575,7 @@ fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
         .iter()
         .filter_map(|report| report.seen.clone())
         .collect();
-    Report {
+    Ok(Report {
         rounds: reports
             .iter()
             .map(|report| report.rounds)
@@ -572,5 +587,5 @@ fn report(plan: &Plan, guarded: bool, reports: &[PartyReport]) -> Report {
         phases: phases.collect(),
         seen: seen.try_into().ok(),
         ..Report::default()
-    }
+    })
 }

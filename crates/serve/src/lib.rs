@@ -11,6 +11,8 @@ mod client;
 mod config;
 mod conversation;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod local;
 mod observe;
 mod report;

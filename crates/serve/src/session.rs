@@ -9,7 +9,7 @@ use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_el
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
-use trefoil_guard::{GuardRing, Network, Settings, protect};
+use trefoil_guard::{GuardRing, GuardSettings, Held};
 use trefoil_mpc::{Party, PartyConfig, Share};
 use trefoil_net::{Role, Transport};
 use trefoil_nn::{Plan, Port, Secure};
@@ -24,18 +24,14 @@ pub(crate) struct Peers {
 /// What a session computes.
 struct Task {
     plan: Plan,
-    guard: Option<Settings>,
+    guard: Option<GuardSettings>,
 }
 
 impl Task {
     /// The shapes of the owner's tensors: the plan's weights, then the guard's.
     fn secrets(&self) -> Vec<Vec<usize>> {
         let mut secrets = shapes(&self.plan, &self.plan.weights);
-        secrets.extend(
-            self.guard
-                .iter()
-                .flat_map(|settings| settings.shape.tensors()),
-        );
+        secrets.extend(self.guard.iter().flat_map(GuardSettings::tensors));
         secrets
     }
 }
@@ -166,7 +162,7 @@ impl Session<'_> {
         report: &mut PartyReport,
     ) -> Result<Vec<Share<R>>, ServeError> {
         let (tells, timeout, plan) = (self.role == Role::P1, self.timeout, &task.plan);
-        let (weights, classifier) = weights.split_at(plan.weights.len());
+        let (weights, secrets) = weights.split_at(plan.weights.len());
         let client = &mut *self.client;
         let mut lost = None;
         let outputs = party.run(async |party| {
@@ -188,8 +184,8 @@ impl Session<'_> {
                 let mut outputs = run.await?;
                 if let (Some(settings), Some(logits)) = (&task.guard, outputs.first_mut()) {
                     let start = Instant::now();
-                    let network = Network::new(&backend, settings, classifier).await?;
-                    *logits = protect(&backend, settings, &network, logits).await?;
+                    let guard = Held::new(&backend, settings, secrets).await?;
+                    *logits = guard.answer(&backend, logits).await?;
                     observer(plan.steps.len(), "guard", start.elapsed());
                 }
                 Ok(outputs)

@@ -19,6 +19,15 @@ pub struct AccuracyTest {
 }
 
 impl AccuracyTest {
+    /// What a plan is made for if nothing else is said, and told with the plan: a model that answers 95 % of the public
+    /// samples rightly passes in 99 of 100 mixes, one that answers 85 % is rejected in 99 of 100.
+    pub const DEFAULT: Self = Self {
+        claimed: 0.95,
+        reject_below: 0.85,
+        alpha: 0.01,
+        beta: 0.01,
+    };
+
     /// Check the four numbers.
     ///
     /// # Errors
@@ -84,6 +93,28 @@ impl AccuracyTest {
     }
 }
 
+/// The largest share of wrong answers with which servers still pass with probability `chance`, where at most
+/// `tolerated` of `public` random samples may be answered wrongly.
+///
+/// This is what bounds a server that deviates alike in every run: copies agree, whatever it does. 1 without public
+/// samples.
+pub fn largest_wrong_share(public: usize, tolerated: usize, chance: f64) -> f64 {
+    let (mut passes, mut fails) = (0.0_f64, 1.0_f64);
+    if pass_probability(0.0, public, tolerated) >= chance {
+        return 1.0;
+    }
+    // The chance falls as the share grows; 60 halvings are below the last place.
+    for _ in 0..60 {
+        let middle = f64::midpoint(passes, fails);
+        if pass_probability(1.0 - middle, public, tolerated) >= chance {
+            passes = middle;
+        } else {
+            fails = middle;
+        }
+    }
+    passes
+}
+
 /// How often a model of true accuracy `accuracy` answers at most `tolerated` of `public` random samples
 /// wrongly: the binomial distribution.
 pub fn pass_probability(accuracy: f64, public: usize, tolerated: usize) -> f64 {
@@ -106,6 +137,23 @@ mod tests {
             // Printed with two or three digits there.
             assert!((value - expected).abs() < 0.35, "{line:?}");
         }
+    }
+
+    #[test]
+    fn the_share_that_passes_is_the_one_at_which_the_chance_is_reached() {
+        // 0.99^58 = 56 %: a bias that flips 1 % of the inputs.
+        assert!((pass_probability(0.99, 58, 0) - 0.558).abs() < 1e-3);
+        for (public, tolerated) in [(58, 0), (170, 8), (10, 9)] {
+            for chance in [0.95, 0.5, 0.05] {
+                let share = largest_wrong_share(public, tolerated, chance);
+                let passes = pass_probability(1.0 - share, public, tolerated);
+                assert!((passes - chance).abs() < 1e-9, "{public} {share} {passes}");
+            }
+        }
+        // (1 - q)^T = chance.
+        let exact = 1.0 - 0.95_f64.powf(1.0 / 58.0);
+        assert!((largest_wrong_share(58, 0, 0.95) - exact).abs() < 1e-9);
+        assert!((largest_wrong_share(0, 0, 0.95) - 1.0).abs() < 1e-12);
     }
 
     #[test]

@@ -104,6 +104,14 @@ impl Fingerprint {
         ascent: &Ascent,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self, VerifyError> {
+        let single =
+            |port: &trefoil_nn::Port| plan.shape(port.value).iter().skip(1).product::<usize>() == 1;
+        if mode != Mode::Confidences && plan.outputs.iter().all(single) {
+            return Err(VerifyError::Demand(
+                "the order of best labels says nothing of a model that answers with a single number: compare confidences"
+                    .into(),
+            ));
+        }
         Self::found_by(
             plan,
             weights,

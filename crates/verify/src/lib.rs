@@ -33,7 +33,7 @@ mod store;
 mod tolerance;
 mod verdict;
 
-pub use accuracy::{AccuracyTest, pass_probability};
+pub use accuracy::{AccuracyTest, largest_wrong_share, pass_probability};
 pub use error::VerifyError;
 pub use fingerprint::{Check, Fingerprint, Mode};
 pub use interval::clopper_pearson;
@@ -47,4 +47,4 @@ pub use servers::{InRing, InTheClear, Servers};
 pub use soundness::{log2_pass_probability, log2_pass_probability_at};
 pub use store::{SampleId, SpentSamples};
 pub use tolerance::derive_tolerance;
-pub use verdict::{Comparison, Verdict};
+pub use verdict::{Comparison, FailedSample, Verdict};

@@ -2,9 +2,12 @@
 
 use crate::permutation::Permutation;
 use crate::random::Random;
-use crate::verdict::label;
-use crate::{Comparison, Fingerprint, MixPlan, PublicSet, Servers, Verdict, VerifyError};
+use crate::verdict::FailedSample;
+use crate::{
+    Comparison, Fingerprint, MixPlan, PublicSet, Servers, Verdict, VerifyError, largest_wrong_share,
+};
 use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
+use trefoil_nn::Scores;
 
 /// What a mix is made of.
 #[derive(Clone, Copy)]
@@ -15,6 +18,8 @@ pub struct Samples<'a> {
     pub public: &'a PublicSet,
     /// Probes that travel with them, each of which must be answered as the owner recorded.
     pub fingerprint: Option<&'a Fingerprint>,
+    /// What the numbers of an answer are, and so which class it names.
+    pub scores: Scores,
 }
 
 /// Queries in copies, public samples and probes in a secret random order.
@@ -61,6 +66,7 @@ impl<'a> Mix<'a> {
             queries,
             public,
             fingerprint,
+            ..
         } = samples;
         let count = queries.shape().first().copied().unwrap_or(0);
         let plan = plan.for_queries(count)?;
@@ -198,7 +204,7 @@ impl<'a> Mix<'a> {
                 }
                 let spread = &mut ledger.spreads[index];
                 spread.broken |= answer.iter().any(|value| !value.is_finite());
-                let label = label(answer);
+                let label = self.samples.scores.label(answer);
                 spread.labels_differ |=
                     *spread.label.get_or_insert(LabelOf(label)) != LabelOf(label);
                 Zip::from(ledger.low.index_axis_mut(Axis(0), index))
@@ -213,8 +219,15 @@ impl<'a> Mix<'a> {
                 }
             }
             Kind::Public(index) => {
-                let right = self.samples.public.labels()[index];
-                ledger.wrong += usize::from(label(answer) != Some(right));
+                let public = self.samples.public;
+                let (label, answered) = (public.labels()[index], self.samples.scores.label(answer));
+                if answered != Some(label) {
+                    ledger.failed.push(FailedSample {
+                        place: public.places()[index],
+                        label,
+                        answered,
+                    });
+                }
             }
             Kind::Probe(index, fingerprint) => {
                 ledger.probes_differing += usize::from(!fingerprint.matches(index, answer));
@@ -223,7 +236,7 @@ impl<'a> Mix<'a> {
         Ok(())
     }
 
-    fn judge(&self, ledger: Ledger, tolerance: f64) -> Checked {
+    fn judge(&self, mut ledger: Ledger, tolerance: f64) -> Checked {
         let mut largest = 0.0_f64;
         let (mut disagreeing, mut ties) = (0, 0);
         for (index, spread) in ledger.spreads.iter().enumerate() {
@@ -244,25 +257,31 @@ impl<'a> Mix<'a> {
         }
         let verdict = if disagreeing > 0 {
             Verdict::CopiesDisagree
-        } else if ledger.wrong > self.plan.tolerated {
+        } else if ledger.failed.len() > self.plan.tolerated {
             Verdict::AccuracyTooLow
         } else if ledger.probes_differing > 0 {
             Verdict::ModelDiffers
         } else {
             Verdict::Accepted
         };
+        // In the order of the file: the order of the mix says nothing to the client.
+        ledger.failed.sort_unstable_by_key(|failed| failed.place);
+        let failed = std::mem::take(&mut ledger.failed);
         let comparison = Comparison {
             verdict,
             runs: self.runs(),
             runs_per_query: self.runs() as f64 / self.plan.queries as f64,
             soundness_bits: self.plan.soundness_bits(),
+            passes_often: largest_wrong_share(self.plan.public, self.plan.tolerated, 0.95),
+            passes_seldom: largest_wrong_share(self.plan.public, self.plan.tolerated, 0.05),
             tolerance,
             largest_difference: largest,
             disagreeing,
             ties,
             public: self.plan.public,
-            wrong: ledger.wrong,
+            wrong: failed.len(),
             tolerated: self.plan.tolerated,
+            failed,
             probes: self.samples.fingerprint.map_or(0, Fingerprint::len),
             probes_differing: ledger.probes_differing,
         };
@@ -293,7 +312,7 @@ struct Ledger {
     /// The answers to the first copies.
     answers: ArrayD<f64>,
     spreads: Vec<Spread>,
-    wrong: usize,
+    failed: Vec<FailedSample>,
     probes_differing: usize,
 }
 

@@ -9,6 +9,7 @@ use ndarray::{ArrayD, Axis};
 pub struct PublicSet {
     samples: ArrayD<f64>,
     labels: Vec<usize>,
+    places: Vec<usize>,
 }
 
 impl PublicSet {
@@ -30,7 +31,12 @@ impl PublicSet {
         } else {
             samples.as_standard_layout().into_owned()
         };
-        Ok(Self { samples, labels })
+        let places = (0..count).collect();
+        Ok(Self {
+            samples,
+            labels,
+            places,
+        })
     }
 
     /// How many samples.
@@ -53,6 +59,11 @@ impl PublicSet {
         &self.labels
     }
 
+    /// Where each sample stood in the set that it was first selected from: what a person finds in the file.
+    pub fn places(&self) -> &[usize] {
+        &self.places
+    }
+
     /// The samples at `indices`, in that order.
     ///
     /// # Panics
@@ -62,6 +73,7 @@ impl PublicSet {
         Self {
             samples: self.samples.select(Axis(0), indices),
             labels: indices.iter().map(|&index| self.labels[index]).collect(),
+            places: indices.iter().map(|&index| self.places[index]).collect(),
         }
     }
 

@@ -1,4 +1,7 @@
-//! How likely a cheating server passes: exact, in logarithms.
+//! How likely a server that corrupts chosen runs, blind to their content, passes: exact, in logarithms.
+//!
+//! It says nothing of a server that deviates in the same way in every run: all copies then agree, and only public samples
+//! ([`crate::largest_wrong_share`]) and probes bound it.
 
 use std::f64::consts::{LN_2, PI};
 
@@ -11,7 +14,8 @@ use std::f64::consts::{LN_2, PI};
 ///
 /// `max_m  Σ_{iB+j=m, 1≤i≤R, 0≤j≤t}  C(R,i) C(T,j) / C(N,m)`
 ///
-/// A corrupted public sample counts as answered wrongly: see [`crate::adversary`] for a server that is right by luck.
+/// **Model.** The server chooses runs without knowing what they are. One that shifts a neuron or a logit alike in all runs is outside
+/// this formula. A corrupted public sample counts as answered wrongly: see [`crate::adversary`] for a server that is right by luck.
 ///
 /// Terms are summed in logarithms: no overflow, absolute error below 1e-6 for `N <= 10^7`. Time
 /// `O(R · min(B, t + 1) · (t / B + 1))`.

@@ -1,6 +1,5 @@
 //! What the client concludes.
 
-use ndarray::ArrayViewD;
 use serde::Serialize;
 use std::fmt;
 
@@ -41,8 +40,13 @@ pub struct Comparison {
     pub runs: usize,
     /// Runs for each query.
     pub runs_per_query: f64,
-    /// A cheating server passes at most once in 2 to this power.
+    /// A server that corrupts selected runs, without knowing what they are, passes at most once in 2 to this power.
+    /// These bits say nothing of one that deviates in the same way in every run: see `passes_often`.
     pub soundness_bits: f64,
+    /// The largest share of wrong answers, alike in all runs, that passes the public samples with 95 %.
+    pub passes_often: f64,
+    /// The share of wrong answers above which a server passes the public samples with less than 5 %.
+    pub passes_seldom: f64,
     /// How far answers to copies may differ.
     pub tolerance: f64,
     /// How far they do, at most.
@@ -58,44 +62,21 @@ pub struct Comparison {
     pub wrong: usize,
     /// That many may be.
     pub tolerated: usize,
+    /// Which public samples were answered wrongly.
+    pub failed: Vec<FailedSample>,
     /// Probes of the fingerprint sent.
     pub probes: usize,
     /// Of them, answered differently.
     pub probes_differing: usize,
 }
 
-/// The class that an answer names: the place of its largest score, the first of equal ones. An answer of a
-/// single number is the class itself. `None` if it names none.
-pub(crate) fn label(answer: &ArrayViewD<'_, f64>) -> Option<usize> {
-    if answer.iter().any(|score| !score.is_finite()) {
-        return None;
-    }
-    if answer.len() == 1 {
-        let class = answer.iter().next()?.round();
-        return (class >= 0.0).then_some(class as usize);
-    }
-    let mut best: Option<(usize, f64)> = None;
-    for (index, &score) in answer.iter().enumerate() {
-        if best.is_none_or(|(_, most)| score > most) {
-            best = Some((index, score));
-        }
-    }
-    best.map(|(index, _)| index)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn an_answer_names_its_largest_score_or_is_a_class() {
-        let named = |scores: Vec<f64>| label(&ndarray::Array1::from(scores).into_dyn().view());
-        assert_eq!(named(vec![0.1, 0.7, 0.7]), Some(1));
-        assert_eq!(named(vec![-3.0, -1.0]), Some(1));
-        assert_eq!(named(vec![6.0002]), Some(6));
-        assert_eq!(named(vec![-2.0]), None);
-        assert_eq!(named(vec![0.0, f64::NAN]), None);
-        assert_eq!(label(&array![[[0.0]], [[2.0]]].into_dyn().view()), Some(1));
-    }
+/// A public sample that was answered wrongly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedSample {
+    /// Its place in the public set, counted from 0.
+    pub place: usize,
+    /// The class that it is said to have.
+    pub label: usize,
+    /// The class that was answered; none if the answer names none.
+    pub answered: Option<usize>,
 }

@@ -3,9 +3,9 @@
 use super::{LEN, any, low_bits, signed};
 use crate::Entry;
 use trefoil_mpc::{
-    Term, a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_factors, bit_to_arithmetic, less_than,
-    matmul_wide, max, msb, msb_wide, multiply_bit, multiply_factors, multiply_wide, relu, select,
-    sum_of,
+    Term, a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_factors, bit_to_arithmetic, by_rank,
+    less_than, matmul_wide, max, msb, msb_wide, multiply_bit, multiply_factors, multiply_wide,
+    relu, select, sum_of,
 };
 use trefoil_ring::{Z32, Z64};
 
@@ -176,6 +176,12 @@ fn choices_and_maxima() -> Vec<Entry> {
             &["trefoil_mpc::argmax_one_hot_lean"],
             signed(ROWS, 28),
             async |p, x| argmax_one_hot_lean(p, &x.shares[0], 30).await.map(drop),
+        ),
+        Entry::new::<Z64>(
+            "values by rank",
+            &["trefoil_mpc::by_rank"],
+            signed(&[&[LEN, 4], &[4, 4]], 60),
+            async |p, x| by_rank(p, &x.shares[0], &x.shares[1], 64).await.map(drop),
         ),
     ]
 }

@@ -1,10 +1,11 @@
-//! The output guard, on a small membership classifier.
+//! The output guards: SIGuard on a small membership classifier, and the table guard.
 
 use crate::world::Secret;
 use crate::{AuditError, Entry, Random};
 use ndarray::{Array1, Array2};
 use trefoil_guard::{
-    Classifier, Dense, GuardError, Network, NetworkShape, Settings, Steps, Variant, protect,
+    Classifier, Dense, GuardError, GuardSettings, Held, Network, NetworkShape, Settings, Steps,
+    TableSettings, Variant, protect,
 };
 use trefoil_nn::Secure;
 use trefoil_ring::Z64;
@@ -88,9 +89,54 @@ fn entry(name: &'static str, variant: Variant) -> Result<Entry, AuditError> {
     ))
 }
 
+/// Table and logits are secret: falling rows and random logits, some of them equal; and a table that falls otherwise, with the
+/// order of the logits turned round.
+fn table() -> Entry {
+    let settings = TableSettings {
+        classes: CLASSES,
+        fraction_bits: 20,
+    };
+    let format = settings.format();
+    let secrets = move |random: &mut Random| -> [Secret<Z64>; 2] {
+        let mut logits = vec![0.0; ROWS * CLASSES];
+        for row in logits.chunks_mut(CLASSES) {
+            row.fill_with(|| random.real(-8.0, 8.0));
+            if random.below(4) == 0 {
+                row.fill(row[0]);
+            }
+        }
+        [([0.9, 0.09, 0.01], 1.0), ([0.5, 0.3, 0.2], -1.0)].map(|(row, sign)| {
+            let table = row.repeat(CLASSES);
+            let encode = |v: &f64| format.encode(*v);
+            vec![
+                (vec![CLASSES, CLASSES], table.iter().map(encode).collect()),
+                (
+                    vec![ROWS, CLASSES],
+                    logits.iter().map(|v| format.encode(sign * v)).collect(),
+                ),
+            ]
+        })
+    };
+    let settings = GuardSettings::Table(settings);
+    Entry::new::<Z64>(
+        "guard, by a table",
+        &["trefoil_guard::Held::answer"],
+        secrets,
+        async move |p, x| {
+            let backend = Secure::<Z64>::new(p.fork(), settings.format());
+            let (tensors, logits) = x.shares.split_at(1);
+            let guard = Held::new(&backend, &settings, tensors).await?;
+            guard.answer(&backend, &logits[0]).await?;
+            p.merge(&[backend.party()]);
+            Ok(())
+        },
+    )
+}
+
 pub(super) fn entries() -> Result<Vec<Entry>, AuditError> {
     Ok(vec![
         entry("guard", Variant::Fast)?,
         entry("guard, as printed", Variant::Faithful)?,
+        table(),
     ])
 }

@@ -4,7 +4,7 @@ use crate::world::Secret;
 use crate::{AuditError, Entry, Random};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
-use trefoil_nn::graph::{Attribute, Constant, Dimension, GraphInput, Node};
+use trefoil_nn::graph::{Attribute, Constant, Dimension, Element, GraphInput, Node};
 use trefoil_nn::{Graph, ModelError, Options, Plan, Secure, run};
 use trefoil_ring::Z64;
 
@@ -21,6 +21,7 @@ fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attr
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect(),
+        opset: 13,
     }
 }
 
@@ -41,6 +42,7 @@ fn graph() -> Graph {
     let input = GraphInput {
         name: "pictures".to_owned(),
         shape: [BATCH, 1, 4, 4].map(Dimension::Fixed).to_vec(),
+        element: Element::Float,
     };
     Graph {
         file: "small network".to_owned(),

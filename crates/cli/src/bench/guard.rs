@@ -1,14 +1,16 @@
-//! `trefoil bench --only guard`: what the guard costs, by variant, classes, steps and batch.
+//! `trefoil bench --only guard`: what the guards cost, by variant, classes, steps and batch.
 
 use super::Bench;
 use crate::options::LinkKind;
 use crate::progress::Bar;
 use crate::{Failure, print, summary};
 use clap::Args;
-use ndarray::ArrayD;
+use ndarray::{Array2, ArrayD};
 use serde::Serialize;
 use std::num::NonZeroUsize;
-use trefoil_guard::{Classifier, GuardFile, NetworkShape, Settings, Steps, Variant};
+use trefoil_guard::{
+    Classifier, Guard, GuardFile, NetworkShape, Settings, Steps, Table, TableSettings, Variant,
+};
 use trefoil_nn::{Options, Plan, Weights};
 use trefoil_serve::Inference;
 
@@ -47,11 +49,11 @@ fn steps(text: &str) -> Result<(u32, u32), String> {
 /// One measurement.
 #[derive(Debug, Serialize)]
 struct Row {
-    variant: Variant,
+    /// `Table`, or SIGuard's `Fast` or `Faithful`.
+    variant: String,
     n: usize,
-    hidden: Vec<usize>,
-    outer: u32,
-    inner: u32,
+    #[serde(flatten)]
+    search: Option<Searched>,
     link: LinkKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<String>,
@@ -61,6 +63,14 @@ struct Row {
     seconds: Vec<f64>,
     rounds: u32,
     bytes_per_party: [u64; 3],
+}
+
+/// What SIGuard's cost depends on.
+#[derive(Clone, Debug, Serialize)]
+struct Searched {
+    hidden: Vec<usize>,
+    outer: u32,
+    inner: u32,
 }
 
 /// Measure, and print.
@@ -75,54 +85,46 @@ pub(super) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     let mut client = link.client(arguments.network, arguments.timeout)?;
     let mut rows = Vec::new();
     for &n in &wanted.classes {
-        for &(outer, inner) in &wanted.steps {
-            for variant in [Variant::Fast, Variant::Faithful] {
-                if variant == Variant::Faithful && wanted.fast_only {
-                    continue;
+        for (variant, search, guard) in guards(arguments, n)? {
+            for queries in wanted.queries.iter().map(|q| q.get()) {
+                bar.say(format!(
+                    "{}, {n} classes, {queries} at once",
+                    variant.to_lowercase()
+                ));
+                let options = Options {
+                    fraction_bits: guard.settings().fraction_bits(),
+                    ..Options::default()
+                };
+                let plan = Plan::of_logits(queries, n, &options);
+                let weights = Weights::from_tensors(&plan, vec![]).map_err(Failure::new)?;
+                let logits = random(&[queries, n])?.mapv(|v| 16.0 * v - 8.0);
+                let job = Inference {
+                    plan: &plan,
+                    weights: &weights,
+                    guard: Some(&guard),
+                    inputs: std::slice::from_ref(&logits),
+                    observe: false,
+                };
+                let mut row = Row {
+                    variant: variant.clone(),
+                    n,
+                    search: search.clone(),
+                    link,
+                    network: arguments.network.map(|network| network.to_string()),
+                    batch: queries,
+                    wall_s: f64::INFINITY,
+                    seconds: Vec::new(),
+                    rounds: 0,
+                    bytes_per_party: [0; 3],
+                };
+                for _ in 0..arguments.repeat.get() {
+                    let report = client.infer(&job, &mut |_| ())?.report;
+                    row.seconds.push(report.wall_s);
+                    row.wall_s = row.wall_s.min(report.wall_s);
+                    row.rounds = report.rounds;
+                    row.bytes_per_party = report.bytes_sent_per_party;
                 }
-                for queries in wanted.queries.iter().map(|q| q.get()) {
-                    let name = format!("{variant:?}").to_lowercase();
-                    bar.say(format!(
-                        "{name}, {n} classes, {outer}x{inner}, {queries} at once"
-                    ));
-                    let guard = guard(arguments, n, (outer, inner), variant)?;
-                    let options = Options {
-                        fraction_bits: guard.settings.fraction_bits,
-                        ..Options::default()
-                    };
-                    let plan = Plan::of_logits(queries, n, &options);
-                    let weights = Weights::from_tensors(&plan, vec![]).map_err(Failure::new)?;
-                    let logits = random(&[queries, n])?.mapv(|v| 16.0 * v - 8.0);
-                    let job = Inference {
-                        plan: &plan,
-                        weights: &weights,
-                        guard: Some(&guard),
-                        inputs: std::slice::from_ref(&logits),
-                        observe: false,
-                    };
-                    let mut row = Row {
-                        variant,
-                        n,
-                        hidden: wanted.hidden.clone(),
-                        outer,
-                        inner,
-                        link,
-                        network: arguments.network.map(|network| network.to_string()),
-                        batch: queries,
-                        wall_s: f64::INFINITY,
-                        seconds: Vec::new(),
-                        rounds: 0,
-                        bytes_per_party: [0; 3],
-                    };
-                    for _ in 0..arguments.repeat.get() {
-                        let report = client.infer(&job, &mut |_| ())?.report;
-                        row.seconds.push(report.wall_s);
-                        row.wall_s = row.wall_s.min(report.wall_s);
-                        row.rounds = report.rounds;
-                        row.bytes_per_party = report.bytes_sent_per_party;
-                    }
-                    rows.push(row);
-                }
+                rows.push(row);
             }
         }
     }
@@ -133,8 +135,43 @@ pub(super) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     table(&rows)
 }
 
-/// A guard with random weights: its cost does not depend on them.
-fn guard(
+/// The guards for so many classes: the table, and SIGuard's variants with each search.
+fn guards(arguments: &Bench, n: usize) -> Result<Vec<(String, Option<Searched>, Guard)>, Failure> {
+    let mut guards = vec![("Table".to_owned(), None, table_guard(arguments, n)?)];
+    for &(outer, inner) in &arguments.guard.steps {
+        for variant in [Variant::Fast, Variant::Faithful] {
+            if variant == Variant::Faithful && arguments.guard.fast_only {
+                continue;
+            }
+            let search = Searched {
+                hidden: arguments.guard.hidden.clone(),
+                outer,
+                inner,
+            };
+            let guard = Guard::Siguard(searching(arguments, n, (outer, inner), variant)?);
+            guards.push((format!("{variant:?}"), Some(search), guard));
+        }
+    }
+    Ok(guards)
+}
+
+/// A table of halves, quarters and so on: its cost does not depend on its values.
+fn table_guard(arguments: &Bench, n: usize) -> Result<Guard, Failure> {
+    let mut row: Vec<f64> = (1..=n).map(|rank| 2_f64.powi(-(rank as i32))).collect();
+    if let Some(first) = row.first_mut() {
+        *first += 2_f64.powi(-(n as i32));
+    }
+    let means = Array2::from_shape_fn((n, n), |(_, rank)| row[rank]);
+    let settings = TableSettings {
+        classes: n,
+        fraction_bits: arguments.format.fraction_bits.unwrap_or(20),
+    };
+    let table = Table::new(settings, means).map_err(Failure::misuse)?;
+    Ok(Guard::Table(table))
+}
+
+/// `SIGuard` with random weights: its cost does not depend on them.
+fn searching(
     arguments: &Bench,
     n: usize,
     (outer, inner): (u32, u32),
@@ -192,18 +229,25 @@ fn table(rows: &[Row]) -> Result<(), Failure> {
     ]);
     for row in rows {
         let bytes: u64 = row.bytes_per_party.iter().sum();
+        let (steps, a_step) = match &row.search {
+            Some(search) => (
+                format!("{}x{}", search.outer, search.inner),
+                format!(
+                    "{:.1}",
+                    f64::from(row.rounds) / f64::from(search.outer * search.inner)
+                ),
+            ),
+            None => ("none".to_owned(), String::new()),
+        };
         table.add_row([
-            format!("{:?}", row.variant).to_lowercase(),
+            row.variant.to_lowercase(),
             row.n.to_string(),
-            format!("{}x{}", row.outer, row.inner),
+            steps,
             row.batch.to_string(),
             print::time(row.wall_s),
             print::time(row.wall_s / row.batch as f64),
             row.rounds.to_string(),
-            format!(
-                "{:.1}",
-                f64::from(row.rounds) / f64::from(row.outer * row.inner)
-            ),
+            a_step,
             print::bytes(bytes),
             print::bytes(bytes / row.batch as u64),
         ]);

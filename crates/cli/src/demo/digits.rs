@@ -43,7 +43,7 @@ pub(super) fn ask(seed: u64, count: usize) -> Result<Shown, Failure> {
     };
     let model = Model::compile(&graph, count, None, format)?;
     let values = pictures.mapv(f64::from).into_dyn();
-    let queries = Pictures { values };
+    let queries = Pictures::of(values);
 
     let outcome = {
         let bar = Bar::new("starting three parties");

@@ -3,6 +3,7 @@
 use super::Ink;
 use crate::lab::{self, Teller, ThreeParties};
 use crate::options::LinkKind;
+use crate::outputs::OutputFolder;
 use crate::{Failure, print, summary};
 use serde_json::{Value, json};
 use std::fs;
@@ -43,12 +44,7 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     let mut config = Config::parse(CONFIG, Scale::Small).map_err(Failure::new)?;
     config.seed = seed;
     let asked = config.checked;
-    if folder.exists() && !folder.is_dir() {
-        return Err(
-            Failure::new(format!("{} is not a folder", folder.display()))
-                .help("choose where the report goes with --report"),
-        );
-    }
+    let mut place = OutputFolder::new("--report", folder)?;
     let kept = tempfile::tempdir()
         .map_err(|error| Failure::new(format!("no folder for the trained networks: {error}")))?;
     let cache = Cache::new(kept.path().to_owned())?;
@@ -63,7 +59,7 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     )?;
     drop(teller);
     outcome.report.fact("command", "trefoil demo");
-    let page = lab::write(&outcome, folder)?;
+    let page = lab::write(&outcome, place.make()?)?;
     Ok(Found {
         outcome,
         served: servers.report,

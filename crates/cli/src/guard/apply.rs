@@ -1,10 +1,11 @@
 //! `trefoil guard apply`: guarded confidences of logits that are there already.
 
 use super::load;
-use crate::arrays::Destination;
 use crate::check::Check;
 use crate::infer::BackendKind;
+use crate::inputs::Inputs;
 use crate::model::{Model, NumberFormat, Pictures};
+use crate::outputs::Destination;
 use crate::verify_servers::Deployed;
 use crate::{Failure, files, local, print};
 use clap::Args;
@@ -12,7 +13,7 @@ use ndarray::{Array2, ArrayD, Ix2};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use trefoil_guard::{GuardError, LOGIT_LIMIT};
+use trefoil_guard::{Guard, GuardError, Method};
 use trefoil_nn::{Options, Plan, Weights};
 use trefoil_serve::Report;
 use trefoil_verify::Servers;
@@ -52,11 +53,10 @@ struct Applied {
     rows: usize,
     classes: usize,
     batch: usize,
-    variant: trefoil_guard::Variant,
-    softmax: trefoil_guard::Softmax,
-    outer: u32,
-    inner: u32,
-    beta: f64,
+    method: Method,
+    /// How noise is searched, if it is.
+    #[serde(flatten)]
+    search: Option<Search>,
     /// Rows whose answer is not the softmax of their logits.
     changed: usize,
     labels_kept: usize,
@@ -66,11 +66,37 @@ struct Applied {
     report: Report,
 }
 
-/// Read logits, N rows, as the guard takes them.
+/// How `SIGuard` searches.
+#[derive(Debug, Serialize)]
+struct Search {
+    variant: trefoil_guard::Variant,
+    softmax: trefoil_guard::Softmax,
+    outer: u32,
+    inner: u32,
+    beta: f64,
+}
+
+impl Search {
+    fn of(guard: &Guard) -> Option<Self> {
+        let Guard::Siguard(guard) = guard else {
+            return None;
+        };
+        let settings = &guard.settings;
+        Some(Self {
+            variant: settings.variant,
+            softmax: settings.softmax,
+            outer: settings.steps.outer,
+            inner: settings.steps.inner,
+            beta: settings.steps.beta,
+        })
+    }
+}
+
+/// Read logits, N rows, as a guard takes them that takes them up to `limit`.
 ///
 /// # Errors
 /// Another shape, a value that is not finite or out of range: with its place.
-pub(crate) fn logits(path: &Path) -> Result<Array2<f64>, Failure> {
+pub(crate) fn logits(path: &Path, limit: f64) -> Result<Array2<f64>, Failure> {
     let array = files::named_array(path, &["logits"])?;
     let shape = array.shape().to_vec();
     let logits = array.into_dimensionality::<Ix2>().map_err(|_| {
@@ -79,13 +105,13 @@ pub(crate) fn logits(path: &Path) -> Result<Array2<f64>, Failure> {
     })?;
     let wrong = logits
         .indexed_iter()
-        .find(|(_, v)| !v.is_finite() || v.abs() > LOGIT_LIMIT);
+        .find(|(_, v)| !v.is_finite() || v.abs() > limit);
     if let Some(((row, column), &value)) = wrong {
         let error = GuardError::Logit {
             row,
             column,
             value,
-            limit: LOGIT_LIMIT,
+            limit,
         };
         return Err(Failure::new(format!("{}: {error}", path.display()))
             .help("give the numbers before the softmax; if they are that large, divide all logits by a temperature, as in training"));
@@ -99,6 +125,7 @@ pub(crate) fn logits(path: &Path) -> Result<Array2<f64>, Failure> {
 /// If the guard is for another number of classes, or its numbers do not fit.
 pub(crate) fn guard_alone(
     path: &Path,
+    guard: Guard,
     rows: usize,
     classes: usize,
     format: NumberFormat,
@@ -107,7 +134,6 @@ pub(crate) fn guard_alone(
     if let Some(bits) = format.fraction_bits {
         options.fraction_bits = bits;
     }
-    let guard = load(path)?;
     let plan = Plan::of_logits(rows, classes, &options);
     let weights = Weights::from_tensors(&plan, Vec::new()).map_err(Failure::new)?;
     let guard = super::fitted(guard, &plan)
@@ -119,8 +145,17 @@ pub(crate) fn guard_alone(
 
 /// Guard, write, and tell what it took.
 pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
-    let destination = Destination::new(&arguments.output)?;
-    let logits = logits(&arguments.input)?;
+    let inputs = Inputs::default()
+        .with("--guard", [&arguments.guard])
+        .with("--input", [&arguments.input])
+        .with("--parties", &arguments.deployed.parties);
+    inputs.check()?;
+    let destination = Destination::new("--output", &arguments.output, &inputs)?;
+    let guard = load(&arguments.guard)?;
+    let (ring, bits) = (arguments.format.ring, arguments.format.fraction_bits);
+    let bits = bits.unwrap_or(Options::ring(ring).fraction_bits);
+    let limit = guard.settings().logit_limit(ring, bits);
+    let logits = logits(&arguments.input, limit)?;
     let (rows, classes) = logits.dim();
     if rows == 0 {
         return Err(Failure::new(format!(
@@ -129,7 +164,7 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
         )));
     }
     let batch = arguments.batch.map_or(BATCH.min(rows), NonZeroUsize::get);
-    let model = guard_alone(&arguments.guard, batch, classes, arguments.format)?;
+    let model = guard_alone(&arguments.guard, guard, batch, classes, arguments.format)?;
     let queries: ArrayD<f64> = logits.clone().into_dyn();
     let mut deployment = arguments.deployed.deploy(&model)?;
     let answers = deployment.answer(&queries)?;
@@ -137,7 +172,7 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     drop(deployment);
     let check = if arguments.check {
         let values = queries;
-        let clear = local::clear(&model, &Pictures { values }, &mut |_| ())?;
+        let clear = local::clear(&model, &Pictures::of(values), &mut |_| ())?;
         clear
             .outputs
             .first()
@@ -150,18 +185,14 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     let Some(guard) = &model.guard else {
         return Err(Failure::new("the guard is gone: a bug"));
     };
-    let settings = &guard.settings;
     let applied = Applied {
         output: arguments.output.display().to_string(),
         backend: arguments.deployed.backend,
         rows,
         classes,
         batch,
-        variant: settings.variant,
-        softmax: settings.softmax,
-        outer: settings.steps.outer,
-        inner: settings.steps.inner,
-        beta: settings.steps.beta,
+        method: guard.method(),
+        search: Search::of(guard),
         changed,
         labels_kept,
         check,
@@ -204,11 +235,15 @@ impl Applied {
             self.batch,
             print::time(report.setup_s)
         ))?;
+        let how = match &self.search {
+            Some(search) => format!(
+                "{} x {} steps of {}",
+                search.outer, search.inner, search.beta
+            ),
+            None => "values of a table".to_owned(),
+        };
         print::line(format!(
-            "{} x {} steps of {}: {} changed by more than 0.01, {} with the label of the logits",
-            self.outer,
-            self.inner,
-            self.beta,
+            "{how}: {} changed by more than 0.01, {} with the label of the logits",
             print::count(self.changed, "answer"),
             self.labels_kept
         ))?;

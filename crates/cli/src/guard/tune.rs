@@ -2,6 +2,8 @@
 
 use super::apply::logits;
 use super::load;
+use crate::inputs::Inputs;
+use crate::outputs::{Destination, OutputFolder};
 use crate::progress::Counter;
 use crate::{Failure, print, summary};
 use clap::Args;
@@ -9,7 +11,7 @@ use ndarray::{Array2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
-use trefoil_guard::{GuardFile, Network, Settings, Steps, protect};
+use trefoil_guard::{Guard, GuardFile, LOGIT_LIMIT, Network, Settings, Steps, protect};
 use trefoil_lab::report::{Figure, HeatMap, write_whole};
 use trefoil_lab::train::{MembershipClassifier, MembershipOptions};
 use trefoil_nn::{Fixed, ready};
@@ -91,10 +93,30 @@ struct Halves {
 
 /// Try the grid, choose, write, and tell.
 pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
-    let guard = load(&arguments.guard)?;
+    let inputs = Inputs::default()
+        .with("--guard", [&arguments.guard])
+        .with("--members", [&arguments.members])
+        .with("--non-members", [&arguments.non_members]);
+    inputs.check()?;
+    // The tuned guard may take the place of the one that it was made of.
+    let others = Inputs::default()
+        .with("--members", [&arguments.members])
+        .with("--non-members", [&arguments.non_members]);
+    Destination::new("--output", &arguments.output, &others)?;
+    let mut evidence = OutputFolder::new("--evidence", &arguments.evidence)?;
+    let guard = match load(&arguments.guard)? {
+        Guard::Siguard(guard) => guard,
+        Guard::Table(_) => {
+            return Err(Failure::new(format!(
+                "{} is a table guard: it has no steps to tune",
+                arguments.guard.display()
+            ))
+            .help(
+                "a table is ready when it is trained; tuning is for guards of --method siguard",
+            ));
+        }
+    };
     let halves = halves(arguments, &guard)?;
-    fs::create_dir_all(&arguments.evidence)
-        .map_err(|error| Failure::new(format!("{}: {error}", arguments.evidence.display())))?;
     let attacker = attacker(arguments, &halves.learn.each_ref().map(softmax_rows))?;
     let pairs: Vec<(u32, f64)> = arguments
         .inner
@@ -104,6 +126,7 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
     if pairs.is_empty() {
         return Err(Failure::misuse("the grid is empty").help("give --inner and --beta values"));
     }
+    evidence.make()?;
     let bar = Counter::new("trying the grid", pairs.len() as u64);
     let mut cells = Vec::with_capacity(pairs.len());
     for (index, &(inner, beta)) in pairs.iter().enumerate() {
@@ -156,7 +179,7 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
 fn halves(arguments: &Tune, guard: &GuardFile) -> Result<Halves, Failure> {
     let mut halves = [Vec::new(), Vec::new()];
     for path in [&arguments.members, &arguments.non_members] {
-        let rows = logits(path)?;
+        let rows = logits(path, LOGIT_LIMIT)?;
         if rows.nrows() < 4 {
             return Err(Failure::new(format!(
                 "{} has {} rows; tuning needs at least 4 members and 4 non-members",

@@ -1,18 +1,20 @@
 //! `trefoil infer --verify`: queries in a mix of copies and public samples, answers only if all agree.
 
 use super::Infer;
-use crate::arrays::Destination;
+use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
+use crate::verify_doubts::Doubts;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
-use crate::{Failure, check, print};
+use crate::{Failure, check, doubts, print};
 use clap::Args;
 use ndarray::{Axis, concatenate};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use trefoil_nn::Graph;
+use trefoil_nn::{Graph, Scores};
 use trefoil_verify::{
-    Comparison, Fingerprint, Mix, MixPlan, Samples, SpentSamples, Verdict, derive_tolerance,
+    Comparison, Fingerprint, Mix, MixPlan, PublicSet, Samples, SpentSamples, Verdict,
+    derive_tolerance,
 };
 
 /// Options of `trefoil infer` that verify the answers.
@@ -42,6 +44,18 @@ pub(super) struct Verification {
     fingerprint: Option<PathBuf>,
 }
 
+impl Verification {
+    /// With the files that a verification reads.
+    pub(super) fn inputs<'a>(&'a self, inputs: Inputs<'a>) -> Inputs<'a> {
+        inputs
+            .with("--verify", &self.verify)
+            .with("--public", &self.public)
+            .with("--public-labels", &self.public_labels)
+            .with("--spent", &self.spent)
+            .with("--fingerprint", &self.fingerprint)
+    }
+}
+
 /// A verified run, as `--json` shows it.
 #[derive(Serialize)]
 struct Told<'a> {
@@ -55,6 +69,9 @@ struct Told<'a> {
     bytes_sent_per_party: [u64; 3],
     #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels_doubt: Option<String>,
+    doubts: &'a Doubts,
 }
 
 /// The model, with its ranges checked, and the format that it has got.
@@ -80,9 +97,12 @@ fn compiled(
 
 /// Ask a mix; write the answers if they are accepted.
 pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
-    let destination = Destination::new(&arguments.output)?;
+    if arguments.guard.is_some() {
+        return Err(guarded());
+    }
+    let destination = arguments.destination()?;
     let verification = &arguments.verification;
-    let graph = model::load(&arguments.model)?;
+    let graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let mut mix_plan = MixPlan::load(plan)?.for_queries(pictures.len())?;
     let Some(public_path) = &verification.public else {
@@ -100,13 +120,13 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         .map(|path| check::read_labels(path, pictures.len(), &model))
         .transpose()?;
     let one = single(&graph, format)?;
+    let scores = scores(&one)?;
+    check_classes(&public, labels_path, scores)?;
     mix_plan.check_model(&one.plan)?;
     if let Some(fingerprint) = &fingerprint {
         fingerprint.check_model(&one.plan)?;
     }
-    let known = model::Pictures {
-        values: public.samples().clone(),
-    };
+    let known = model::Pictures::of(public.samples().clone());
     model.check_range(&arguments.input, &pictures)?;
     model.check_range(public_path, &known)?;
     RangeOptions::check(&model, &arguments.input, &pictures)?;
@@ -133,6 +153,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         queries: &pictures.values,
         public: &drawn,
         fingerprint: fingerprint.as_ref(),
+        scores,
     };
     let mix = Mix::new(&mix_plan, samples)?;
     let checked = mix.ask(&mut servers, tolerance, at_once(&model), &mut |_| {})?;
@@ -142,8 +163,15 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     if let Some(answers) = checked.answers() {
         destination.write(answers)?;
     }
+    let answered = checked.answers().map(|answers| named(scores, answers));
+    let classes = scores
+        .classes()
+        .unwrap_or_else(|| model.answer_shape().iter().product());
+    let compared = answered.as_ref().zip(labels.as_ref());
+    let failed = Doubts::about(&comparison.failed, comparison.public, &public, &one, scores)?;
     let told = Told {
         comparison,
+        doubts: &failed,
         output: checked
             .answers()
             .map(|_| arguments.output.display().to_string()),
@@ -152,10 +180,9 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         setup_s: report.setup_s,
         rounds: report.rounds,
         bytes_sent_per_party: report.bytes_sent_per_party,
-        accuracy: checked
-            .answers()
-            .zip(labels)
-            .map(|(answers, labels)| check::share(&check::labels(answers), &labels)),
+        accuracy: compared.map(|(answered, labels)| check::share(answered, labels)),
+        labels_doubt: compared
+            .and_then(|(answered, labels)| doubts::doubt(answered, labels, classes)),
     };
     if json {
         print::json(&told)?;
@@ -180,7 +207,7 @@ impl Told<'_> {
         let numbers = self.comparison;
         print::line(format!(
             "{} as {} in {}, after a set-up of {}: {:.2} runs for each query",
-            print::count(self.queries, "query").replace("querys", "queries"),
+            print::count(self.queries, "query"),
             print::count(numbers.runs, "run"),
             print::time(self.wall_s),
             print::time(self.setup_s),
@@ -195,7 +222,7 @@ impl Told<'_> {
         }
         print::line(format!(
             "copies: {} with differing answers; largest difference {:.2e}, tolerance {:.2e}{}",
-            print::count(numbers.disagreeing, "query").replace("querys", "queries"),
+            print::count(numbers.disagreeing, "query"),
             numbers.largest_difference,
             numbers.tolerance,
             if numbers.ties > 0 {
@@ -208,6 +235,9 @@ impl Told<'_> {
             "public samples: {} of {} wrong, {} may be",
             numbers.wrong, numbers.public, numbers.tolerated
         ))?;
+        for line in self.doubts.lines() {
+            print::line(format!("  {line}"))?;
+        }
         if numbers.probes > 0 {
             print::line(format!(
                 "fingerprint: {} of {} probes differ",
@@ -220,15 +250,90 @@ impl Told<'_> {
                 100.0 * accuracy
             ))?;
         }
+        if let Some(doubt) = &self.labels_doubt {
+            print::line(format!("warning: the labels: {doubt}"))?;
+        }
         print::line(format!(
-            "verdict: {} (a cheating server passes at most once in 2^{:.1})",
+            "verdict: {} ({:.1} bits against servers that corrupt selected runs)",
             numbers.verdict, numbers.soundness_bits
         ))?;
+        print::line(systematic(numbers))?;
         match &self.output {
             Some(output) => print::line(format!("answers: {output}")),
             None => Ok(()),
         }
     }
+}
+
+/// What is known of servers that deviate alike in every run, of which the bits say nothing.
+fn systematic(numbers: &Comparison) -> String {
+    let probes = if numbers.probes > 0 {
+        format!(
+            "; {} probes of the model were answered as recorded",
+            numbers.probes - numbers.probes_differing
+        )
+    } else {
+        "; probes (--fingerprint) would narrow that".to_owned()
+    };
+    format!(
+        "a server that deviates alike in every run is bounded by the public samples alone: {} % wrong answers pass with \
+         95 %, {} % with 5 %{probes}",
+        percent(numbers.passes_often),
+        percent(numbers.passes_seldom)
+    )
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}", 100.0 * share)
+}
+
+fn guarded() -> Failure {
+    Failure::misuse(
+        "--verify and --guard do not go together: verification asks each query several times, and repeated answers to one \
+         query are what lets a user average the guard's noise away",
+    )
+    .help(
+        "leave --guard out to verify the model's plain answers, or leave --verify out to have guarded ones",
+    )
+}
+
+/// What the numbers of an answer are.
+fn scores(model: &Model) -> Result<Scores, Failure> {
+    model.plan.scores().ok_or_else(|| {
+        Failure::new(
+            "public samples are judged by their class, and this model's answers name none: they have several axes",
+        )
+        .help("verify a model that answers with one score for each class, a logit or a probability")
+    })
+}
+
+/// Refuse labels of classes that the model does not have, before anything is sent.
+fn check_classes(public: &PublicSet, path: &Path, scores: Scores) -> Result<(), Failure> {
+    let Some(classes) = scores.classes() else {
+        return Ok(());
+    };
+    let labels = public.labels();
+    let Some(place) = labels.iter().position(|&label| label >= classes) else {
+        return Ok(());
+    };
+    let from_1 = !labels.contains(&0) && labels.iter().all(|&label| label <= classes);
+    Err(Failure::new(format!(
+        "{}: public sample {place} has label {}, but the model has {classes} classes, 0 to {}",
+        path.display(),
+        labels[place],
+        classes - 1
+    ))
+    .help(if from_1 {
+        "labels seem to be counted from 1: subtract 1 from each"
+    } else {
+        "labels are the classes' numbers, counted from 0"
+    }))
+}
+
+/// The class that each answer names; a number beyond all classes where it names none.
+fn named(scores: Scores, answers: &ndarray::ArrayD<f64>) -> Vec<usize> {
+    let labels = scores.labels(answers).into_iter();
+    labels.map(|label| label.unwrap_or(usize::MAX)).collect()
 }
 
 /// The store's file, its folder made.

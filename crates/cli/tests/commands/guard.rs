@@ -148,6 +148,147 @@ fn inference_is_guarded() {
     );
 }
 
+const TABLE: &str = "guard train --method table --non-members sn.npz --output t.safetensors";
+
+/// The classes of a row, the largest value first.
+fn order(row: ndarray::ArrayView1<'_, f32>) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..row.len()).collect();
+    order.sort_by(|&i, &j| row[j].total_cmp(&row[i]));
+    order
+}
+
+#[test]
+fn a_table_guard_is_trained_and_applied() {
+    let world = world(4);
+    let trained = world.run(&format!("{TABLE} --json")).json();
+    assert_eq!(trained["method"], "table");
+    assert_eq!(trained["non_members"], RECORDS);
+    assert_eq!(trained["scarce_labels"], serde_json::json!([]));
+    let logits: Array2<f32> = read_npy(world.path("zm.npy")).unwrap();
+    let mut first: Option<Array2<f32>> = None;
+    for backend in ["clear", "fixed", "secure", "fixed --ring 32"] {
+        let applied = world
+            .run(&format!(
+                "guard apply --guard t.safetensors --input zm.npy --output out.npy --check --json --backend {backend}"
+            ))
+            .json();
+        assert_eq!(applied["method"], "table", "{applied}");
+        assert_eq!(applied["labels_kept"], RECORDS, "{backend}: {applied}");
+        assert_eq!(applied["max_abs_error"], 0.0, "{backend}: {applied}");
+        let answers: Array2<f32> = read_npy(world.path("out.npy")).unwrap();
+        for (answer, logits) in answers.rows().into_iter().zip(logits.rows()) {
+            assert_eq!(answer.sum(), 1.0, "{backend}: {answer}");
+            assert_eq!(
+                order(answer),
+                order(logits),
+                "{backend}: {answer} of {logits}"
+            );
+        }
+        if !backend.contains("32") {
+            let first = first.get_or_insert_with(|| answers.clone());
+            assert_eq!(answers, *first, "{backend}");
+        }
+    }
+    // How sure the model was no longer shows: as many answers as there are orders, at most.
+    let answers = first.unwrap();
+    let mut sorted: Vec<Vec<u32>> = answers
+        .rows()
+        .into_iter()
+        .map(|row| {
+            let by_rank = order(row).into_iter().map(|class| row[class].to_bits());
+            [vec![order(row)[0] as u32], by_rank.collect()].concat()
+        })
+        .collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 4, "one row of values for each label");
+}
+
+#[test]
+fn inference_is_guarded_by_a_table() {
+    let world = world(10);
+    let trained = world.run(TABLE);
+    trained.succeeded();
+    let said = &trained.stdout;
+    assert!(said.contains("table of 10 labels"), "{said}");
+    world.infer("--backend clear").succeeded();
+    let logits = world.answers();
+    let mut first = None;
+    for backend in ["clear", "fixed", "secure"] {
+        let arguments = format!("--backend {backend} --guard t.safetensors --check --json");
+        let ended = world.infer(&arguments).json();
+        assert_eq!(ended["label_agreement"], 1.0, "{ended}");
+        let answers = world.answers();
+        for (answer, logits) in answers.rows().into_iter().zip(logits.rows()) {
+            assert_eq!(answer.sum(), 1.0, "{answer}");
+            assert_eq!(order(answer), order(logits), "{answer} of {logits}");
+        }
+        assert_eq!(answers, *first.get_or_insert_with(|| answers.clone()));
+    }
+}
+
+#[test]
+fn what_does_not_apply_to_a_table_is_refused() {
+    let world = world(4);
+    world.run(TABLE).succeeded();
+    for option in ["--members sm.npz", "--hidden 8", "--epochs 3", "--beta 0.5"] {
+        let arguments = format!("{} {option}", TABLE.replace("t.safe", "new.safe"));
+        let name = option.split(' ').next().unwrap();
+        world.refused(&arguments, 2, &[name, "--method table"]);
+        assert!(!world.path("new.safetensors").exists());
+    }
+    world.refused(
+        &TUNE.replace("g.safetensors", "t.safetensors"),
+        1,
+        &["t.safetensors", "no steps to tune"],
+    );
+    assert!(!world.path("guard-tune").exists());
+    world.refused(&TRAIN.replace("--members sm.npz ", ""), 2, &["--members"]);
+    world.refused(
+        &TABLE
+            .replace("sn.npz", "zn.npz")
+            .replace("t.safe", "new.safe"),
+        1,
+        &["zn.npz", "no confidence vector"],
+    );
+    // Fewer records of a label than hide each other are said.
+    let few: Array2<f32> = read_npy(world.path("zn.npy")).unwrap();
+    archive_of(
+        &world,
+        "few.npz",
+        &softmax(&few.slice(ndarray::s![..30, ..]).to_owned()),
+    );
+    let trained = world.run(&TABLE.replace("sn.npz", "few.npz"));
+    trained.succeeded();
+    let said = &trained.stdout;
+    assert!(said.contains("mean over all labels"), "{said}");
+    archive_of(
+        &world,
+        "none.npz",
+        &softmax(&few.slice(ndarray::s![..9, ..]).to_owned()),
+    );
+    world.refused(
+        &TABLE.replace("sn.npz", "none.npz"),
+        1,
+        &["none.npz", "take 10 or more"],
+    );
+}
+
+#[test]
+fn the_bench_measures_both_guards() {
+    let world = World::new(1);
+    let measured = world
+        .run("bench --only guard --link memory --classes 3 --steps 1x2 --hidden 4 --fast-only --repeat 1 --json")
+        .json();
+    let rows = measured["guard"].as_array().unwrap();
+    let rounds = |name: &str| {
+        let row = rows.iter().find(|row| row["variant"] == name).unwrap();
+        row["rounds"].as_u64().unwrap()
+    };
+    assert!(rounds("Table") <= 16, "{measured}");
+    assert!(rounds("Fast") > rounds("Table"), "{measured}");
+}
+
 #[test]
 fn mistakes_are_explained() {
     let world = world(4);

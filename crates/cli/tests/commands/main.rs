@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod attack;
+mod attack_files;
 mod audit;
 mod demo;
+mod files;
 mod guard;
 mod infer;
+mod labels;
 mod loss;
 mod mistakes;
+mod onnx;
+mod outputs;
 mod price;
 mod ranges;
 mod services;

@@ -102,3 +102,24 @@ fn mistakes_are_told_with_what_to_do() {
     world.refused("estimate digits.onnx", 2, &["--network"]);
     world.refused("estimate digits.onnx --network fast", 2, &["MS,MBIT"]);
 }
+
+#[test]
+fn inspect_takes_the_batch_at_which_the_model_runs() {
+    let world = World::new(1);
+    // It drops the batch's axis where the batch is 1.
+    let model = include_bytes!("../../../nn/tests/data/field/squeeze_noaxes_batch.onnx");
+    std::fs::write(world.path("squeeze.onnx"), model).unwrap();
+    let told = world.run("inspect squeeze.onnx --json").json();
+    assert_eq!(told["batch"], 2, "{told}");
+    let refused = world.run("inspect squeeze.onnx --batch 1");
+    assert_ne!(refused.code, Some(0));
+}
+
+#[test]
+fn outputs_and_free_sizes_that_are_not_there_are_named() {
+    let world = World::new(1);
+    let refused = world.run("inspect digits.onnx --output-name nothing --json");
+    assert!(refused.error().contains("has no output `nothing`"));
+    let refused = world.run("inspect digits.onnx --bind height=3 --json");
+    assert!(refused.error().contains("no free dimension `height`"));
+}

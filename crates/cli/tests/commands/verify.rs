@@ -13,7 +13,7 @@ fn world() -> World {
     let world = World::new(8);
     public(&world.path("public.npz"), 40, 0);
     let told = world
-        .run("verify plan --queries 8 --soundness 12 --out plan.toml --json")
+        .run("verify plan --queries 8 --soundness 12 --tolerated 0 --out plan.toml --json")
         .json();
     assert!(told["soundness_bits"].as_f64().unwrap() >= 12.0, "{told}");
     assert_eq!(told["file"], "plan.toml");
@@ -101,7 +101,7 @@ fn plans_and_models_that_do_not_belong_together_are_refused() {
     let world = world();
     std::fs::write(world.path("other.onnx"), trefoil_digits::LENET5).unwrap();
     world
-        .run("verify plan --queries 8 --soundness 12 --model other.onnx --samples x.npy --out bound.toml")
+        .run("verify plan --queries 8 --soundness 12 --tolerated 0 --model other.onnx --samples x.npy --out bound.toml")
         .succeeded();
     let ask = ASK.replace("plan.toml", "bound.toml");
     let infer = format!("infer --model digits.onnx --input x.npy --output out.npy {ask}");
@@ -126,7 +126,9 @@ fn plans_and_models_that_do_not_belong_together_are_refused() {
 #[test]
 fn plans_are_the_cheapest_and_contradictions_are_refused() {
     let world = World::new(1);
-    let told = world.run("verify plan --queries 100 --json").json();
+    let told = world
+        .run("verify plan --queries 100 --tolerated 0 --json")
+        .json();
     assert_eq!(
         (&told["copies"], &told["public"], &told["runs"]),
         (&6.into(), &58.into(), &658.into())
@@ -136,14 +138,14 @@ fn plans_are_the_cheapest_and_contradictions_are_refused() {
     assert!(
         people
             .stdout
-            .contains("0.80 / 0.85 / 0.90 / 0.95 passes 0.570 / 9.945 / 58.316 / 98.853 %"),
+            .contains("0.8 / 0.85 / 0.9 / 0.95 / 0.99 / 0.999 passes 0.570 / 9.945 / 58.316 / 98.853 / 100.000 / 100.000 %"),
         "{}",
         people.stdout
     );
     world.refused("verify plan --queries 10 --public 0", 1, &["at least 1"]);
     world.refused("verify plan --queries 0", 1, &["0 queries"]);
     world.refused(
-        "verify plan --queries 100 --copies 2 --public 3",
+        "verify plan --queries 100 --copies 2 --public 3 --tolerated 0",
         1,
         &["6 copies with 58 public samples would do"],
     );
@@ -156,6 +158,106 @@ fn plans_are_the_cheapest_and_contradictions_are_refused() {
         "verify plan --queries 100 --claimed-accuracy 0.9",
         2,
         &["--reject-below"],
+    );
+}
+
+#[test]
+fn a_guard_and_a_verification_are_refused_together_with_the_reason() {
+    let world = world();
+    std::fs::write(world.path("guard.safetensors"), b"any").unwrap();
+    world.refused(
+        &format!("infer --model digits.onnx --input x.npy --output out.npy {ASK} --guard guard.safetensors"),
+        2,
+        &["--verify and --guard", "average the guard's noise away", "leave --guard out"],
+    );
+    // Nothing is spent by a refusal.
+    assert!(!world.path("spent.redb").exists());
+}
+
+#[test]
+fn options_of_a_plan_that_would_change_nothing_are_refused() {
+    let world = World::new(1);
+    for (options, flag) in [
+        ("--tolerated 2 --alpha 0.1", "--alpha"),
+        ("--tolerated 2 --beta 0.1", "--beta"),
+        ("--ring 32", "--ring"),
+        ("--fraction-bits 12", "--fraction-bits"),
+        ("--unit", "--unit"),
+        ("--mean 0.5", "--mean"),
+    ] {
+        world.refused(
+            &format!("verify plan --queries 100 {options}"),
+            2,
+            &[flag, "changes nothing without"],
+        );
+    }
+}
+
+#[test]
+fn a_plan_without_a_stated_accuracy_takes_a_default_says_so_and_accepts_good_models() {
+    let world = World::new(1);
+    let people = world.run("verify plan --queries 100");
+    people.succeeded();
+    for part in [
+        "0.99 / 0.999 passes",
+        "made for a model of accuracy 0.95",
+        "by default: state --claimed-accuracy",
+        "bound servers that corrupt selected runs",
+        "deviates alike in every run",
+    ] {
+        assert!(people.stdout.contains(part), "{part}: {}", people.stdout);
+    }
+    let told = world.run("verify plan --queries 100 --json").json();
+    assert_eq!(told["claimed_accuracy"], 0.95, "{told}");
+    let accuracies = told["accuracies"].as_array().unwrap();
+    for accuracy in [0.95, 0.99, 0.999] {
+        let passes = accuracies
+            .iter()
+            .find(|row| row["accuracy"] == accuracy)
+            .unwrap();
+        assert!(passes["passes"].as_f64().unwrap() >= 0.99, "{told}");
+    }
+    // What bounds a deviation alike in all runs is in the numbers, too.
+    let often = told["passes_often"].as_f64().unwrap();
+    let seldom = told["passes_seldom"].as_f64().unwrap();
+    assert!(0.0 < often && often < seldom && seldom < 0.15, "{told}");
+}
+
+#[test]
+fn a_wrong_public_label_is_named_and_told_from_a_wrong_answer() {
+    let world = world();
+    // Every label wrong: all that are drawn fail, and the model itself says so.
+    public(&world.path("public.npz"), 40, 1);
+    let ended = world.infer(ASK);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    for part in [
+        "public sample ",
+        "its label looks wrong",
+        "are answered otherwise by the model itself",
+        "lower --claimed-accuracy",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
+    }
+    let told = world.infer(&format!("{ASK} --json"));
+    assert!(told.stdout.contains("\"doubts\""), "{}", told.stdout);
+    assert!(told.stdout.contains("\"model_says\""), "{}", told.stdout);
+}
+
+#[test]
+fn a_verdict_claims_no_bits_against_servers_that_deviate_alike_in_every_run() {
+    let world = world();
+    let people = world.infer(ASK);
+    people.succeeded();
+    for part in [
+        "bits against servers that corrupt selected runs",
+        "deviates alike in every run is bounded by the public samples alone",
+    ] {
+        assert!(people.stdout.contains(part), "{part}: {}", people.stdout);
+    }
+    assert!(
+        !people.stdout.contains("at most once in 2^"),
+        "{}",
+        people.stdout
     );
 }
 

@@ -18,6 +18,7 @@ mod arrays;
 #[allow(dead_code, unreachable_pub, reason = "the program uses the rest")]
 mod failure;
 
+use arrays::Wanted;
 use failure::Failure;
 use ndarray::{Array, Array4, ShapeBuilder};
 use ndarray_npy::WriteNpyExt;
@@ -199,9 +200,9 @@ fn damaged_arrays_and_frames() {
     let start = std::time::Instant::now();
     let files = arrays_in_files();
     for file in &files {
-        assert!(arrays::parse("whole.npy", file).is_ok());
+        assert!(arrays::parse("whole.npy", file, Wanted::Numbers).is_ok());
     }
-    let read = |bytes: &[u8]| arrays::parse("damaged.npy", bytes).is_ok();
+    let read = |bytes: &[u8]| arrays::parse("damaged.npy", bytes, Wanted::Numbers).is_ok();
     let (taken, most) = check("array", &files, (count, seed), read);
     let time = start.elapsed().as_secs_f64();
     println!("arrays: {taken} read; at most {most} bytes for one; {time:.1} s");
@@ -246,7 +247,7 @@ fn headers_made_to_hurt() {
         bytes.extend(header);
         bytes
     };
-    let refusal = |bytes: &[u8]| match arrays::parse("hurt.npy", bytes) {
+    let refusal = |bytes: &[u8]| match arrays::parse("hurt.npy", bytes, Wanted::Numbers) {
         Ok(_) => panic!("it is accepted"),
         Err(failure) => failure.to_string(),
     };

@@ -13,3 +13,4 @@ mod gradient;
 mod regression;
 mod repeat;
 mod softmax;
+mod table;

@@ -23,6 +23,7 @@ pub mod adaptive;
 mod battery;
 pub mod conf;
 pub mod correctness;
+mod doubts;
 pub mod entr;
 pub mod label_only;
 pub mod lira;
@@ -35,8 +36,9 @@ mod threshold;
 pub mod top;
 
 pub use battery::{Attacker, Battery, Evidence, Skipped, run_all};
+pub use doubts::{doubts, doubts_of_verdicts};
 pub use nn::{Membership, Trainer};
-pub use outputs::{Outputs, Verdict};
+pub use outputs::{Outputs, Verdict, softmax};
 pub use references::References;
 pub use threshold::Thresholds;
 

@@ -2,7 +2,7 @@
 
 use crate::LabError;
 use ndarray::{ArrayD, Axis};
-use ndarray_npy::{NpzReader, ReadNpzError, ReadableElement};
+use ndarray_npy::{NpzReader, ReadNpyError, ReadNpzError, ReadableElement};
 use std::fs::File;
 use std::path::Path;
 
@@ -37,7 +37,7 @@ pub fn from_npz(path: &Path, names: &[&str]) -> Result<ArrayD<f64>, LabError> {
         ($($number:ty),*) => {$(
             match numbers::<$number>(&mut archive, name) {
                 Ok(array) => return Ok(array.mapv(|v| v as f64)),
-                Err(ReadNpzError::Npy(ndarray_npy::ReadNpyError::WrongDescriptor(_))) => {}
+                Err(ReadNpzError::Npy(ReadNpyError::WrongDescriptor(_))) => {}
                 Err(error) => return Err(format(format!("array {name}: {error}"))),
             }
         )*};
@@ -46,6 +46,39 @@ pub fn from_npz(path: &Path, names: &[&str]) -> Result<ArrayD<f64>, LabError> {
     match numbers::<bool>(&mut archive, name) {
         Ok(array) => Ok(array.mapv(|v| f64::from(u8::from(v)))),
         Err(error) => Err(format(format!("array {name}: {error}; write numbers"))),
+    }
+}
+
+/// Read an .npy file, whatever type its numbers have; truth values are 0 and 1.
+///
+/// # Errors
+/// If the file cannot be read, or holds no numbers.
+pub fn from_npy(path: &Path) -> Result<ArrayD<f64>, LabError> {
+    macro_rules! first_that_fits {
+        ($($number:ty),*) => {$(
+            match ndarray_npy::read_npy::<_, ArrayD<$number>>(path) {
+                Ok(array) => return Ok(array.mapv(|v| v as f64)),
+                Err(ReadNpyError::WrongDescriptor(_)) => {}
+                Err(error) => return Err(unusable(path, error)),
+            }
+        )*};
+    }
+    first_that_fits!(f32, f64, u8, i8, i64, i32, u32, i16, u16, u64);
+    ndarray_npy::read_npy::<_, ArrayD<bool>>(path)
+        .map(|array| array.mapv(|v| f64::from(u8::from(v))))
+        .map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: ReadNpyError) -> LabError {
+    match error {
+        ReadNpyError::Io(problem) => LabError::Read {
+            path: path.to_owned(),
+            problem,
+        },
+        error => LabError::Format {
+            path: path.to_owned(),
+            problem: format!("{error}; write numbers"),
+        },
     }
 }
 

@@ -65,8 +65,9 @@ fn one_file(name: &str, path: &Path, entry: &str, classes: usize) -> Result<Data
     } else {
         find::bytes(path)?
     };
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let (mut rows, mut labels) = (Rows::default(), Vec::new());
-    for (number, line) in lines(&text) {
+    for (number, line) in lines(text) {
         let mut row = || -> Result<(), String> {
             let mut cells = line.split(|&byte| byte == b',');
             labels.push(class(cells.next().unwrap_or_default())?);
@@ -79,10 +80,10 @@ fn one_file(name: &str, path: &Path, entry: &str, classes: usize) -> Result<Data
         .read_from(&[path.to_owned()])
 }
 
-/// The arrays `features` or `x`, and `labels` or `y` from 0 or as one-hot rows.
+/// The arrays `features`, `x` or `X`, and `labels`, `y` or `Y` from 0 or as one-hot rows.
 fn archive(name: &str, path: &Path, classes: usize) -> Result<DataSet, LabError> {
-    let features = arrays::from_npz(path, &["features", "x"])?;
-    let labels = arrays::from_npz(path, &["labels", "y"])?;
+    let features = arrays::from_npz(path, &["features", "x", "X"])?;
+    let labels = arrays::from_npz(path, &["labels", "y", "Y"])?;
     let labels = arrays::labels(&labels).map_err(|problem| damaged(path, problem))?;
     // Casts of other numbers than 0 and 1 would hide them; 2 is refused below.
     let values = features.mapv(|v| match v {

@@ -34,7 +34,7 @@ impl Finder<'_> {
         self.look(names).ok_or_else(|| LabError::Missing {
             data_set: self.data_set.to_owned(),
             file: names.join(" or "),
-            looked: self.places(names),
+            looked: self.folders.clone(),
             obtain: self.obtain.to_owned(),
         })
     }

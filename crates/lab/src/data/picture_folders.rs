@@ -73,7 +73,8 @@ fn append(values: &mut Vec<u8>, path: &Path, bytes: &[u8], side: u32) -> Result<
     Ok(())
 }
 
-/// The entries of a folder that are `wanted`, in the order of their names.
+/// The entries of a folder that are `wanted` and not hidden, in the order of their names byte by byte, as other libraries number
+/// classes.
 fn entries(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, LabError> {
     let list = || -> std::io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
@@ -83,7 +84,11 @@ fn entries(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>
         Ok(paths)
     };
     let mut paths = list().map_err(|problem| unreadable(folder, problem))?;
-    paths.retain(|path| wanted(path));
+    let is_hidden = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with('.')
+    };
+    paths.retain(|path| wanted(path) && !is_hidden(path));
     paths.sort();
     Ok(paths)
 }

@@ -60,7 +60,10 @@ impl Evaluation {
             }
             Some(decisions) => {
                 let actual = decisions.as_ref().map(Vec::len);
-                let problem = format!("{actual:?}, but {records:?} scores");
+                let problem = format!(
+                    "{} for members and {} for non-members, but {} and {} scores",
+                    actual.members, actual.nonmembers, records.members, records.nonmembers
+                );
                 return Err(LabError::input("the number of decisions", problem));
             }
         };
@@ -93,10 +96,11 @@ impl Evaluation {
 }
 
 /// The balanced accuracy that every defence which keeps the labels leaves to an attacker, who
-/// calls a record a member if its label is right: ½ + (a - b) / 2, from the accuracies `a` on
-/// members and `b` on non-members (Yeom et al. 2018, the gap attack).
+/// calls a record a member if its label is right: ½ + |a - b| / 2, from the accuracies `a` on
+/// members and `b` on non-members (Yeom et al. 2018, the gap attack). Where non-members are right more often,
+/// the attacker turns the rule round.
 pub fn label_only_floor(accuracy: Sides<f64>) -> f64 {
-    0.5 + (accuracy.members - accuracy.nonmembers) / 2.0
+    0.5 + (accuracy.members - accuracy.nonmembers).abs() / 2.0
 }
 
 /// With the bootstrap's interval; each side is drawn on its own.
@@ -210,6 +214,8 @@ mod tests {
     #[test]
     fn the_floor_is_the_gap_between_the_accuracies() {
         assert!((label_only_floor(Sides::new(1.0, 0.6)) - 0.7).abs() < 1e-12);
+        // Swapped sides leave as much: the attacker turns the rule round.
+        assert!((label_only_floor(Sides::new(0.6, 1.0)) - 0.7).abs() < 1e-12);
     }
 
     #[test]

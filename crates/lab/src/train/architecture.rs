@@ -2,6 +2,7 @@
 
 use crate::LabError;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A layer of a network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,31 @@ pub enum Layer {
         /// The shorter way.
         shortcut: Vec<Layer>,
     },
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Linear { outputs } => write!(f, "a dense layer of {outputs} outputs"),
+            Self::Conv {
+                channels,
+                kernel,
+                stride,
+                padding,
+                ..
+            } => write!(
+                f,
+                "a convolution to {channels} channels with kernels of {kernel} x {kernel}, stride {stride} and padding {padding}"
+            ),
+            Self::BatchNorm => f.write_str("a batch normalisation"),
+            Self::Relu => f.write_str("a ReLU"),
+            Self::MaxPool { size } => write!(f, "a maximum over windows of {size} x {size}"),
+            Self::AveragePool { size } => write!(f, "a mean over windows of {size} x {size}"),
+            Self::GlobalAveragePool => f.write_str("a mean over each channel"),
+            Self::Flatten => f.write_str("a flattening"),
+            Self::Residual { .. } => f.write_str("a residual block"),
+        }
+    }
 }
 
 /// A network without its numbers.
@@ -175,7 +201,7 @@ impl Architecture {
             });
         };
         let misfit = || {
-            let problem = format!("{layer:?} cannot take a tensor of shape {shape:?}");
+            let problem = format!("{layer} cannot take a tensor of shape {shape:?}");
             Err(self.misfit(&format!("layer {place}"), &problem))
         };
         Ok(match (layer, &shape[..]) {

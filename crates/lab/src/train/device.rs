@@ -36,7 +36,8 @@ pub fn train_on(processor: Processor) -> Result<(), LabError> {
     if *chosen == device {
         return Ok(());
     }
-    let problem = format!("networks are trained on {chosen:?} already");
+    let problem =
+        "networks are trained on another one already; start the program anew to change it";
     Err(LabError::input("the processor for training", problem))
 }
 

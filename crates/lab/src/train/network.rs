@@ -170,7 +170,7 @@ pub(super) fn vector(numbers: Vec<f32>, device: &Device) -> Tensor<1> {
 pub(super) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Result<Vec<f32>, LabError> {
     let data = tensor.to_data();
     data.try_to_vec()
-        .map_err(|error| LabError::Model(format!("{error:?}")))
+        .map_err(|error| LabError::Model(format!("numbers of a network cannot be read: {error}")))
 }
 
 /// A parameter's first numbers.

@@ -3,7 +3,8 @@
 use crate::{any, as_numbers, signed};
 use trefoil_mpc::{
     Cost, argmax_one_hot, argmax_one_hot_cost, argmax_one_hot_lean, argmax_one_hot_lean_cost,
-    bit_to_arithmetic_cost, less_than, max, max_cost, msb, msb_cost, relu, relu_cost,
+    bit_to_arithmetic_cost, by_rank, by_rank_cost, less_than, max, max_cost, msb, msb_cost, relu,
+    relu_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};
@@ -295,4 +296,63 @@ fn argmax_of_ten_in_many_rows() {
 #[test]
 fn argmax_of_a_hundred() {
     positions("argmax of 100, 2 rows", 100, 2, 12);
+}
+
+/// For each row its table row's values by rank, ties by position; the definition, by sorting.
+fn placed_by_rank(n: usize, x: &[Z64], table: &[Z64]) -> Vec<u64> {
+    let row = |x: &[Z64]| -> Vec<u64> {
+        let mut order: Vec<usize> = (0..n).collect();
+        // Stable: equal elements stay in order.
+        order.sort_by_key(|&i| std::cmp::Reverse(x[i].to_i64()));
+        let mut placed = vec![0; n];
+        for (rank, &i) in order.iter().enumerate() {
+            placed[i] = table[order[0] * n + rank].to_u64();
+        }
+        placed
+    };
+    x.chunks_exact(n).flat_map(row).collect()
+}
+
+fn by_ranks(name: &str, rows: usize, n: usize, bits: u32, rounds: u32) {
+    contract::<Z64>(
+        &Contract {
+            name,
+            shapes: &[&[rows, n], &[n, n]],
+            // Few different values, so that there are many ties; and all of the range.
+            values: &|random, shapes| {
+                let x = if random.word() % 2 == 0 {
+                    signed(2)(random, &shapes[..1])
+                } else {
+                    signed(bits - 2)(random, &shapes[..1])
+                };
+                [x, any(random, &shapes[1..])].concat()
+            },
+            small: &[&[2, 3], &[3, 3]],
+            oracle: &|inputs, outputs| {
+                let expected = placed_by_rank(n, &inputs[0], &inputs[1]);
+                let found: Vec<u64> = outputs[0].iter().map(|v| v.to_u64()).collect();
+                assert_eq!(found, expected, "{name}");
+            },
+            cost: &|s| {
+                let cost = by_rank_cost::<Z64>(s[0][0], s[0][1], bits);
+                assert_eq!(cost.rounds, rounds);
+                cost
+            },
+        },
+        async |p, x| Ok(vec![by_rank(p, &x[0], &x[1], bits).await?]),
+    );
+}
+
+#[test]
+fn values_are_placed_by_rank() {
+    by_ranks("by rank, 2 of 1 row", 1, 2, 64, 7);
+    by_ranks("by rank, 10 of 5 rows", 5, 10, 64, 7);
+    by_ranks("by rank, 48 bits", 3, 7, 48, 7);
+}
+
+/// So many comparisons that they are made in pieces, and ranks whose one-hot vectors come as keys of point functions.
+#[test]
+fn values_are_placed_by_rank_in_pieces() {
+    by_ranks("by rank, 10 of 400 rows", 400, 10, 64, 7);
+    by_ranks("by rank, 100 of 4 rows", 4, 100, 64, 7);
 }

@@ -45,6 +45,12 @@ pub(crate) fn broadcast<T: Clone + Default>(x: &ArrayD<T>, shape: &[usize]) -> A
     view.unwrap_or_default()
 }
 
+/// The elements of `parts`, one behind the other, at `places`.
+pub(crate) fn arranged<T: Copy>(parts: &[&ArrayD<T>], places: &ArrayD<usize>) -> ArrayD<T> {
+    let all: Vec<T> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+    places.mapv(|place| all[place])
+}
+
 /// 1 at the largest element along `axis`, the first among equal ones.
 pub(crate) fn one_hot<T: Copy + PartialOrd, O: Clone>(
     x: &ArrayD<T>,

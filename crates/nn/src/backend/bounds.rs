@@ -1,6 +1,6 @@
 //! The back end of ranges: how large every number can become, before anything runs.
 
-use super::{Backend, Clear};
+use super::{Backend, Clear, arrays};
 use crate::executor::ready;
 use crate::ranges::{Extent, Need};
 use crate::window::{Outside, Pool2d};
@@ -59,8 +59,24 @@ enum Made {
 pub(crate) struct Signs {
     /// Whether each is certain, and what it is.
     known: ArrayD<Option<bool>>,
-    /// The number whose sign they are.
-    of: Ends,
+    /// The number whose sign they are, if they are one's.
+    of: Option<Ends>,
+}
+
+impl Signs {
+    /// Bits that are no sign of a number that is at hand.
+    fn new(known: ArrayD<Option<bool>>) -> Self {
+        Self { known, of: None }
+    }
+
+    /// The least and the greatest of them, as 0 and 1.
+    pub(crate) fn extremes(&self) -> [f64; 2] {
+        let can_be = |bit: bool| self.known.iter().any(|&known| known != Some(!bit));
+        [
+            if can_be(false) { 0.0 } else { 1.0 },
+            if can_be(true) { 1.0 } else { 0.0 },
+        ]
+    }
 }
 
 impl Ends {
@@ -358,6 +374,21 @@ impl Backend for Bounds {
         x.rising(|end| Clear.windows(end, pool, outside))
     }
 
+    fn bits_shape(&self, bits: &Signs) -> Vec<usize> {
+        bits.known.shape().to_vec()
+    }
+    fn not(&self, bits: &Signs) -> Signs {
+        Signs::new(bits.known.mapv(|known| known.map(|bit| !bit)))
+    }
+    fn xor(&self, x: &Signs, y: &Signs) -> Signs {
+        let known = Zip::from(&x.known).and(&y.known);
+        Signs::new(known.map_collect(|&x, &y| Some(x? ^ y?)))
+    }
+    fn arrange_bits(&self, parts: &[&Signs], places: &ArrayD<usize>) -> Signs {
+        let parts: Vec<_> = parts.iter().map(|part| &part.known).collect();
+        Signs::new(arrays::arranged(&parts, places))
+    }
+
     async fn mul(&self, x: &Interval, y: &Interval) -> Result<Interval, Infallible> {
         Ok(self.product(products(x, y)))
     }
@@ -409,8 +440,26 @@ impl Backend for Bounds {
                 _ => None,
             }
         });
-        let of = x.ends.clone();
+        let of = Some(x.ends.clone());
         Ok(Signs { known, of })
+    }
+    async fn and(&self, x: &Signs, y: &Signs) -> Result<Signs, Infallible> {
+        let known = Zip::from(&x.known).and(&y.known);
+        Ok(Signs::new(known.map_collect(|&x, &y| match (x, y) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        })))
+    }
+    async fn numbers(&self, bits: &Signs) -> Result<Interval, Infallible> {
+        let number = |open: f64| {
+            let known = |known: Option<bool>| known.map_or(open, |bit| f64::from(u8::from(bit)));
+            bits.known.mapv(known)
+        };
+        if bits.known.iter().all(Option::is_some) {
+            return Ok(Interval::point(number(0.0)));
+        }
+        Ok(Interval::between(number(0.0), number(1.0)))
     }
     async fn select(
         &self,
@@ -419,7 +468,7 @@ impl Backend for Bounds {
         y: &Interval,
     ) -> Result<Interval, Infallible> {
         // |y|, as -y where y is negative and y elsewhere.
-        let magnitude = bits.of.is(&y.ends)
+        let magnitude = bits.of.as_ref().is_some_and(|of| of.is(&y.ends))
             && matches!(x.made.as_deref(), Some(Made::Negative(of)) if of.is(&y.ends));
         let chosen = |x: &ArrayD<f64>, y: &ArrayD<f64>, open: fn(f64, f64) -> f64| {
             Zip::from(&bits.known)

@@ -61,6 +61,19 @@ impl Backend for Clear {
         pool.windows(x.view(), outside)
     }
 
+    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
+        bits.shape().to_vec()
+    }
+    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
+        !bits
+    }
+    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
+        x ^ y
+    }
+    fn arrange_bits(&self, parts: &[&ArrayD<bool>], places: &ArrayD<usize>) -> ArrayD<bool> {
+        arrays::arranged(parts, places)
+    }
+
     async fn mul(&self, x: &ArrayD<f64>, y: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
         Ok(x * y)
     }
@@ -92,6 +105,12 @@ impl Backend for Clear {
     }
     async fn is_negative(&self, x: &ArrayD<f64>) -> Result<ArrayD<bool>, Infallible> {
         Ok(x.mapv(|v| v < 0.0))
+    }
+    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(x & y)
+    }
+    async fn numbers(&self, bits: &ArrayD<bool>) -> Result<ArrayD<f64>, Infallible> {
+        Ok(bits.mapv(|bit| f64::from(u8::from(bit))))
     }
     async fn select(
         &self,

@@ -13,8 +13,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::Duration;
 use trefoil_mpc::{
-    Cost, argmax_one_hot_cost, bilinear_truncated_cost, bit_to_arithmetic_cost, erf_cost, exp_cost,
-    log_cost, max_cost, msb_cost, reciprocal_cost, relu_cost, rsqrt_cost, select_cost,
+    Cost, and_cost, argmax_one_hot_cost, bilinear_truncated_cost, bit_to_arithmetic_cost, erf_cost,
+    exp_cost, log_cost, max_cost, msb_cost, reciprocal_cost, relu_cost, rsqrt_cost, select_cost,
     sigmoid_cost, softmax_cost, tanh_cost, truncate_cost,
 };
 use trefoil_ring::{Conv2d, Fixed as Format, Ring, Z32, Z64};
@@ -149,6 +149,20 @@ impl<R: Ring> Backend for Priced<R> {
         shape.map(Vec::from).unwrap_or_default()
     }
 
+    fn bits_shape(&self, bits: &Vec<usize>) -> Vec<usize> {
+        bits.clone()
+    }
+    fn not(&self, bits: &Vec<usize>) -> Vec<usize> {
+        bits.clone()
+    }
+    fn xor(&self, x: &Vec<usize>, y: &Vec<usize>) -> Vec<usize> {
+        assert_eq!(x, y, "operands of xor");
+        x.clone()
+    }
+    fn arrange_bits(&self, _: &[&Vec<usize>], places: &ArrayD<usize>) -> Vec<usize> {
+        places.shape().to_vec()
+    }
+
     async fn mul(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         Ok(self.product(both(x, y)))
     }
@@ -182,6 +196,15 @@ impl<R: Ring> Backend for Priced<R> {
     async fn is_negative(&self, x: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
         self.add_cost(msb_cost(elements(x), compared_bits::<R>(self.format())));
         Ok(x.clone())
+    }
+    async fn and(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        assert_eq!(x, y, "operands of and");
+        self.add_cost(and_cost(elements(x)));
+        Ok(x.clone())
+    }
+    async fn numbers(&self, bits: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        self.add_cost(bit_to_arithmetic_cost::<R>(elements(bits)));
+        Ok(bits.clone())
     }
     async fn select(
         &self,

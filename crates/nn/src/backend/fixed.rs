@@ -164,6 +164,19 @@ impl<R: Ring> Backend for Fixed<R> {
         )
     }
 
+    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
+        bits.shape().to_vec()
+    }
+    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
+        !bits
+    }
+    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
+        x ^ y
+    }
+    fn arrange_bits(&self, parts: &[&ArrayD<bool>], places: &ArrayD<usize>) -> ArrayD<bool> {
+        arrays::arranged(parts, places)
+    }
+
     async fn mul(&self, x: &ArrayD<R>, y: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
         Ok(self.truncate((x * y).as_standard_layout().into_owned()))
     }
@@ -212,6 +225,13 @@ impl<R: Ring> Backend for Fixed<R> {
     }
     async fn is_negative(&self, x: &ArrayD<R>) -> Result<ArrayD<bool>, Infallible> {
         Ok(x.mapv(Ring::is_negative))
+    }
+    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
+        Ok(x & y)
+    }
+    async fn numbers(&self, bits: &ArrayD<bool>) -> Result<ArrayD<R>, Infallible> {
+        let one = self.round(1.0);
+        Ok(bits.mapv(|bit| if bit { one } else { R::zero() }))
     }
     async fn select(
         &self,

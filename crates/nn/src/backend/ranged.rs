@@ -39,20 +39,12 @@ pub trait Ranged: Backend {
     /// What [`Ranged::matmul_late`] makes of tensors.
     type Late: Clone;
 
-    /// The shape of bits.
-    fn bits_shape(&self, bits: &Self::Bits) -> Vec<usize>;
-    /// The complement.
-    fn not(&self, bits: &Self::Bits) -> Self::Bits;
-    /// The exclusive or of bits of one shape. Local.
-    fn xor(&self, x: &Self::Bits, y: &Self::Bits) -> Self::Bits;
     /// Whether an odd number of bits is set along the last axis, which is removed. Local.
     fn parity(&self, bits: &Self::Bits) -> Self::Bits;
     /// The bits, repeated along a new last axis of length `n`.
     fn repeat_bits(&self, bits: &Self::Bits, n: usize) -> Self::Bits;
     /// The bits of a range of the last axis. Local.
     fn slice_bits(&self, bits: &Self::Bits, range: Range<usize>) -> Self::Bits;
-    /// The logical and of bits of one shape.
-    async fn and(&self, x: &Self::Bits, y: &Self::Bits) -> Result<Self::Bits, Self::Error>;
     /// The rows of `x` (… × n) whose bit (…) is set; 0 in the others.
     async fn masked_rows(
         &self,
@@ -125,6 +117,14 @@ pub trait Ranged: Backend {
     /// A bit at the first of the maxima along the last axis of `x`, whose elements differ by less than `bound`. Lean:
     /// bytes grow linearly in the axis' length, rounds with its logarithm.
     async fn argmax_bits(&self, x: &Self::Tensor, bound: f64) -> Result<Self::Bits, Self::Error>;
+    /// For each row of `x` (rows × n) the row of `table` (n × n) that belongs to its first maximum, its values placed by rank:
+    /// the largest element gets the first, the next largest the second; of equal ones the first counts as larger. Exact, for
+    /// numbers that [`Backend::max`] compares.
+    async fn by_rank(
+        &self,
+        x: &Self::Tensor,
+        table: &Self::Tensor,
+    ) -> Result<Self::Tensor, Self::Error>;
     /// `e^(factor x)`, for `factor x` in `range`.
     async fn exp_scaled(
         &self,

@@ -8,6 +8,30 @@ pub(crate) struct ModelProto {
     pub(crate) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
     pub(crate) opset_import: Vec<OperatorSetIdProto>,
+    #[prost(message, repeated, tag = "25")]
+    pub(crate) functions: Vec<FunctionProto>,
+}
+
+/// An operator that is made of others.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FunctionProto {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(crate) output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) opset_import: Vec<OperatorSetIdProto>,
+    #[prost(string, tag = "10")]
+    pub(crate) domain: String,
+    /// Attributes with a default.
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) attribute_proto: Vec<AttributeProto>,
+    #[prost(string, tag = "13")]
+    pub(crate) overload: String,
 }
 
 /// An operator set and its version.
@@ -51,6 +75,8 @@ pub(crate) struct NodeProto {
     pub(crate) attribute: Vec<AttributeProto>,
     #[prost(string, tag = "7")]
     pub(crate) domain: String,
+    #[prost(string, tag = "8")]
+    pub(crate) overload: String,
 }
 
 /// A named constant of a node.
@@ -66,6 +92,8 @@ pub(crate) struct AttributeProto {
     pub(crate) s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub(crate) t: Option<TensorProto>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(crate) g: Option<Box<GraphProto>>,
     #[prost(float, repeated, tag = "7")]
     pub(crate) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
@@ -74,6 +102,9 @@ pub(crate) struct AttributeProto {
     pub(crate) strings: Vec<Vec<u8>>,
     #[prost(enumeration = "AttributeType", tag = "20")]
     pub(crate) r#type: i32,
+    /// The function's attribute whose value this one takes.
+    #[prost(string, tag = "21")]
+    pub(crate) ref_attr_name: String,
 }
 
 /// Which field of an attribute is in use.
@@ -215,6 +246,12 @@ pub(crate) enum DataType {
     Complex64 = 14,
     Complex128 = 15,
     Bfloat16 = 16,
+    Float8e4m3fn = 17,
+    Float8e4m3fnuz = 18,
+    Float8e5m2 = 19,
+    Float8e5m2fnuz = 20,
+    Uint4 = 21,
+    Int4 = 22,
 }
 
 /// A tensor of few elements that are not 0.

@@ -4,8 +4,8 @@
 //! ask for much memory. This walk over the wire format adds the structures up first.
 
 use super::proto::{
-    AttributeProto, DimensionProto, GraphProto, NodeProto, OperatorSetIdProto, SparseTensorProto,
-    StringStringEntryProto, TensorProto, ValueInfoProto,
+    AttributeProto, DimensionProto, FunctionProto, GraphProto, NodeProto, OperatorSetIdProto,
+    SparseTensorProto, StringStringEntryProto, TensorProto, ValueInfoProto,
 };
 use crate::Problem;
 use crate::defaults::MAX_STRUCTURE_BYTES;
@@ -16,6 +16,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
+    Function,
     Graph,
     Node,
     Attribute,
@@ -34,14 +35,17 @@ impl Kind {
     fn part(self, field: u32) -> Option<(Self, usize)> {
         let text = (Self::Leaf, size_of::<String>());
         Some(match (self, field) {
-            (Self::Model, 7) => (Self::Graph, size_of::<GraphProto>()),
-            (Self::Model, 8) => (Self::Leaf, size_of::<OperatorSetIdProto>()),
-            (Self::Graph, 1) => (Self::Node, size_of::<NodeProto>()),
+            (Self::Model, 7) | (Self::Attribute, 6) => (Self::Graph, size_of::<GraphProto>()),
+            (Self::Model, 25) => (Self::Function, size_of::<FunctionProto>()),
+            (Self::Function, 4 | 5) | (Self::Node, 1 | 2) | (Self::Attribute, 9) => text,
+            (Self::Function, 7) | (Self::Graph, 1) => (Self::Node, size_of::<NodeProto>()),
+            (Self::Function, 11) | (Self::Node, 5) => {
+                (Self::Attribute, size_of::<AttributeProto>())
+            }
+            (Self::Model | Self::Function, 8 | 9) => (Self::Leaf, size_of::<OperatorSetIdProto>()),
             (Self::Graph, 5) => (Self::Tensor, size_of::<TensorProto>()),
             (Self::Graph, 11 | 12) => (Self::Value, size_of::<ValueInfoProto>()),
             (Self::Graph, 15) => (Self::Sparse, size_of::<SparseTensorProto>()),
-            (Self::Node, 1 | 2) | (Self::Attribute, 9) => text,
-            (Self::Node, 5) => (Self::Attribute, size_of::<AttributeProto>()),
             (Self::Attribute, 5) | (Self::Sparse, 1) => (Self::Tensor, 0),
             (Self::Tensor, 13) => (Self::Leaf, size_of::<StringStringEntryProto>()),
             (Self::Value, 2) => (Self::Type, 0),
@@ -59,10 +63,16 @@ impl Kind {
 /// [`Problem::NotOnnx`] if they become more, or if the bytes are no messages.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Problem> {
     let mut room = MAX_STRUCTURE_BYTES;
-    walk(Kind::Model, bytes, &mut room).map_err(Problem::NotOnnx)
+    walk(Kind::Model, bytes, &mut room, MAX_DEPTH).map_err(Problem::NotOnnx)
 }
 
-fn walk(kind: Kind, mut rest: &[u8], room: &mut usize) -> Result<(), String> {
+/// Most messages inside each other: graphs hold nodes, which hold attributes, which hold graphs.
+const MAX_DEPTH: usize = 64;
+
+fn walk(kind: Kind, mut rest: &[u8], room: &mut usize, depth: usize) -> Result<(), String> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(format!("more than {MAX_DEPTH} messages inside each other"));
+    };
     let cut = || "a message is cut short".to_owned();
     while rest.has_remaining() {
         let (field, wire) = decode_key(&mut rest).map_err(|error| error.to_string())?;
@@ -87,7 +97,7 @@ fn walk(kind: Kind, mut rest: &[u8], room: &mut usize) -> Result<(), String> {
                 format!("its nodes and tensors take more than {MAX_STRUCTURE_BYTES} bytes")
             })?;
             if !matches!(part, Kind::Leaf) {
-                walk(part, body, room)?;
+                walk(part, body, room, depth)?;
             }
         }
         rest = behind;

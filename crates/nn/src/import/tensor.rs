@@ -84,6 +84,7 @@ impl<'a> External<'a> {
         }
         if !self.files.contains_key(location) {
             let path = folder.join(location);
+            inside_folder(folder, &path)?;
             let left = MAX_FILE_BYTES.saturating_sub(self.bytes);
             let bytes = read_limited(&path, left)
                 .map_err(|problem| format!("its data is in {}: {problem}", path.display()))?;
@@ -100,6 +101,27 @@ impl<'a> External<'a> {
             format!("the file {location} has {size} bytes, the tensor is at {offset}, {length} bytes long")
         })
     }
+}
+
+/// Check that `path` is in `folder` after its links are followed; one that is not there is reported when it is read.
+fn inside_folder(folder: &Path, path: &Path) -> Result<(), String> {
+    // A model in the current folder has the empty path for its folder.
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let (Ok(folder), Ok(target)) = (folder.canonicalize(), path.canonicalize()) else {
+        return Ok(());
+    };
+    if target.starts_with(&folder) {
+        return Ok(());
+    }
+    Err(format!(
+        "its data is in {}, a link to {} outside the model's folder; copy the file there",
+        path.display(),
+        target.display()
+    ))
 }
 
 /// The shape, if its product is not absurd.
@@ -126,7 +148,6 @@ fn decode(
     shape: &[usize],
     raw: Option<&[u8]>,
 ) -> Result<Constant, String> {
-    let ints = |data: &[i32]| data.iter().map(|&v| i64::from(v)).collect();
     Ok(match kind {
         DataType::Float => Constant::Float(array(
             shape,
@@ -142,48 +163,87 @@ fn decode(
                 None => proto.double_data.clone(),
             },
         )?),
-        DataType::Float16 => Constant::Float(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| half(u16::from_le_bytes(b)))?,
-                None => proto.int32_data.iter().map(|&v| half(v as u16)).collect(),
-            },
-        )?),
-        DataType::Int64 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, i64::from_le_bytes)?,
-                None => proto.int64_data.clone(),
-            },
-        )?),
-        DataType::Int32 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(i32::from_le_bytes(b)))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        DataType::Bool | DataType::Uint8 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b: [u8; 1]| i64::from(b[0]))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        DataType::Int8 => Constant::Int(array(
-            shape,
-            match raw {
-                Some(raw) => words(raw, |b| i64::from(i8::from_le_bytes(b)))?,
-                None => ints(&proto.int32_data),
-            },
-        )?),
-        other => {
-            return Err(format!(
-                "element type {} is not supported",
-                other.as_str_name()
-            ));
+        DataType::Float16 | DataType::Bfloat16 => {
+            let value = if kind == DataType::Float16 {
+                half
+            } else {
+                brain
+            };
+            Constant::Float(array(
+                shape,
+                match raw {
+                    Some(raw) => words(raw, |b| value(u16::from_le_bytes(b)))?,
+                    None => proto.int32_data.iter().map(|&v| value(v as u16)).collect(),
+                },
+            )?)
         }
+        DataType::Bool => Constant::Bool(array(
+            shape,
+            match raw {
+                Some(raw) => words(raw, |b: [u8; 1]| b[0] != 0)?,
+                None => proto.int32_data.iter().map(|&v| v != 0).collect(),
+            },
+        )?),
+        _ => match raw {
+            Some(raw) => Constant::Int(array(shape, raw_integers(raw, kind, shape)?)?),
+            None => Constant::Int(array(shape, integers(proto, kind, shape)?)?),
+        },
     })
+}
+
+/// Integers as little-endian bytes.
+fn raw_integers(raw: &[u8], kind: DataType, shape: &[usize]) -> Result<Vec<i64>, String> {
+    match kind {
+        DataType::Int64 => words(raw, i64::from_le_bytes),
+        DataType::Int32 => words(raw, |b| i64::from(i32::from_le_bytes(b))),
+        DataType::Int16 => words(raw, |b| i64::from(i16::from_le_bytes(b))),
+        DataType::Int8 => words(raw, |b| i64::from(i8::from_le_bytes(b))),
+        DataType::Uint64 => whole(&words(raw, u64::from_le_bytes)?),
+        DataType::Uint32 => words(raw, |b| i64::from(u32::from_le_bytes(b))),
+        DataType::Uint16 => words(raw, |b| i64::from(u16::from_le_bytes(b))),
+        DataType::Uint8 => words(raw, |b: [u8; 1]| i64::from(b[0])),
+        DataType::Uint4 | DataType::Int4 => Ok(halves(raw, kind, shape)),
+        other => Err(unsupported(other)),
+    }
+}
+
+/// Integers in a field of their own.
+fn integers(proto: &TensorProto, kind: DataType, shape: &[usize]) -> Result<Vec<i64>, String> {
+    match kind {
+        DataType::Int64 => Ok(proto.int64_data.clone()),
+        DataType::Uint64 | DataType::Uint32 => whole(&proto.uint64_data),
+        DataType::Int32 | DataType::Int16 | DataType::Int8 | DataType::Uint16 | DataType::Uint8 => {
+            Ok(proto.int32_data.iter().map(|&v| i64::from(v)).collect())
+        }
+        DataType::Uint4 | DataType::Int4 => {
+            let bytes: Vec<u8> = proto.int32_data.iter().map(|&v| v as u8).collect();
+            Ok(halves(&bytes, kind, shape))
+        }
+        other => Err(unsupported(other)),
+    }
+}
+
+fn unsupported(kind: DataType) -> String {
+    format!("element type {} is not supported", kind.as_str_name())
+}
+
+/// Unsigned integers that fit signed ones.
+fn whole(values: &[u64]) -> Result<Vec<i64>, String> {
+    let fitting = values.iter().map(|&value| {
+        i64::try_from(value).map_err(|_| format!("it holds {value}, more than 2^63"))
+    });
+    fitting.collect()
+}
+
+/// Integers of 4 bits, two in a byte, the lower half first.
+fn halves(bytes: &[u8], kind: DataType, shape: &[usize]) -> Vec<i64> {
+    let signed = |half: u8| match kind {
+        DataType::Int4 if half > 7 => i64::from(half) - 16,
+        _ => i64::from(half),
+    };
+    let count = shape.iter().product();
+    let halves = bytes.iter().flat_map(|&byte| [byte & 15, byte >> 4]);
+    halves.map(signed).take(count).collect()
 }
 
 /// Little-endian words of `N` bytes.
@@ -199,6 +259,11 @@ fn array<T>(shape: &[usize], data: Vec<T>) -> Result<ArrayD<T>, String> {
     let length = data.len();
     ArrayD::from_shape_vec(IxDyn(shape), data)
         .map_err(|_| format!("its shape is {shape:?}, but it holds {length} elements"))
+}
+
+/// The value of a number in bfloat16: the upper half of a single-precision one.
+fn brain(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
 }
 
 /// The value of an IEEE 754 half-precision number.

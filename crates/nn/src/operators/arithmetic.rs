@@ -2,6 +2,7 @@
 
 use super::{Reader, Reciprocal};
 use crate::backend::Backend;
+use crate::graph::Element;
 use crate::layer::{Compute, Operand, elementwise_keeps_batch, one, two};
 use crate::network::ValueId;
 use crate::shape::broadcast;
@@ -35,8 +36,8 @@ pub(super) fn sub(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let Some(constant) = reader.constant(y).filter(|_| reader.constant(x).is_none()) else {
         return Ok(vec![reader.layer(Sub {}, &[x, y])?]);
     };
-    let integer = reader.is_integer(y);
-    let negative = reader.add_constant(constant.mapv(|v| -v), integer);
+    let element = reader.element(y);
+    let negative = reader.add_constant(constant.mapv(|v| -v), element);
     Ok(vec![reader.layer(Add {}, &[x, negative])?])
 }
 
@@ -47,6 +48,12 @@ pub(super) fn mul(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
 
 pub(super) fn div(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let [x, y] = [reader.input(0)?, reader.input(1)?];
+    let both_constant = reader.constant(x).is_some() && reader.constant(y).is_some();
+    if reader.is_integer(x) && reader.is_integer(y) && !both_constant {
+        return Err(
+            "integers that depend on the model's inputs are not divided, which would round; cast them to FLOAT".into(),
+        );
+    }
     let Some(divisor) = reader.constant(y) else {
         let inverse = reader.layer(Reciprocal {}, &[y])?;
         return Ok(vec![reader.layer(Mul {}, &[x, inverse])?]);
@@ -58,11 +65,12 @@ pub(super) fn div(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         // Arithmetic on shapes, which rounds towards zero.
         let (dividend, divisor) = (dividend.as_ref(), divisor.as_ref());
         joint(&[dividend.shape(), divisor.shape()])?;
-        return Ok(vec![
-            reader.add_constant((dividend / divisor).mapv(f64::trunc), true),
-        ]);
+        return Ok(vec![reader.add_constant(
+            (dividend / divisor).mapv(f64::trunc),
+            Element::Integer,
+        )]);
     }
-    let inverse = reader.add_constant(divisor.mapv(f64::recip), reader.is_integer(y));
+    let inverse = reader.add_constant(divisor.mapv(f64::recip), Element::Float);
     Ok(vec![reader.layer(Mul {}, &[x, inverse])?])
 }
 
@@ -86,6 +94,9 @@ impl Compute for Add {
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
         Ok(b.add(inputs[0], inputs[1]))
     }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
+    }
 }
 
 impl Compute for Sub {
@@ -97,6 +108,9 @@ impl Compute for Sub {
     }
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
         Ok(b.sub(inputs[0], inputs[1]))
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
     }
 }
 
@@ -112,6 +126,9 @@ impl Compute for Mul {
     }
     fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
         joint(shapes).map_or(0, |shape| shape.iter().product::<usize>() as u64)
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
     }
 }
 
@@ -132,5 +149,8 @@ impl Compute for Scale {
         }
         b.mul_public(inputs[0], &ArrayD::from_elem(IxDyn(&[]), self.factor))
             .await
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole && self.factor.fract() == 0.0
     }
 }

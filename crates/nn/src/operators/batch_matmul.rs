@@ -84,4 +84,7 @@ impl Compute for BatchMatMul {
                 .saturating_mul(k as u64)
         })
     }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
+    }
 }

@@ -1,6 +1,7 @@
 //! `BatchNormalization` in inference mode, read as a scale and a shift of each channel.
 
 use super::{Add, Mul, Reader};
+use crate::graph::Element;
 use crate::network::ValueId;
 use ndarray::{ArrayD, IxDyn};
 
@@ -50,8 +51,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         ArrayD::from_shape_vec(IxDyn(&axes), values).unwrap_or_default()
     };
     let (scales, shifts) = (each(&scale), each(&|c| beta[c] - mean[c] * scale(c)));
-    let scales = reader.add_constant(scales, false);
-    let shifts = reader.add_constant(shifts, false);
+    let scales = reader.add_constant(scales, Element::Float);
+    let shifts = reader.add_constant(shifts, Element::Float);
     let scaled = reader.layer(Mul {}, &[x, scales])?;
     Ok(vec![reader.layer(Add {}, &[scaled, shifts])?])
 }

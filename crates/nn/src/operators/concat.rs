@@ -23,6 +23,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
 }
 
 impl Compute for Concat {
+    const MOVES: bool = true;
+
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
         let mut out = shapes.first().ok_or("nothing to concatenate")?.to_vec();
         if self.axis >= out.len() {

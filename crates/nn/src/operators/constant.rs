@@ -1,7 +1,7 @@
 //! Constant, and the operators that do nothing in inference.
 
 use super::Reader;
-use crate::graph::Attribute;
+use crate::graph::{Attribute, Element};
 use crate::network::ValueId;
 use ndarray::{ArrayD, IxDyn};
 
@@ -17,21 +17,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     .find_map(|name| reader.attribute(name));
     let list = |values: Vec<f64>| ArrayD::from_shape_vec(IxDyn(&[values.len()]), values);
     let scalar = |value: f64| ArrayD::from_elem(IxDyn(&[]), value);
-    let (array, integer) = match found {
-        Some(Attribute::Tensor(tensor)) => (tensor.to_f64(), tensor.is_integer()),
-        Some(&Attribute::Float(value)) => (scalar(f64::from(value)), false),
-        Some(&Attribute::Int(value)) => (scalar(value as f64), true),
+    let (array, element) = match found {
+        Some(Attribute::Tensor(tensor)) => (tensor.to_f64(), tensor.element()),
+        Some(&Attribute::Float(value)) => (scalar(f64::from(value)), Element::Float),
+        Some(&Attribute::Int(value)) => (scalar(value as f64), Element::Integer),
         Some(Attribute::Floats(values)) => (
             list(values.iter().map(|&v| f64::from(v)).collect()).unwrap_or_default(),
-            false,
+            Element::Float,
         ),
         Some(Attribute::Ints(values)) => (
             list(values.iter().map(|&v| v as f64).collect()).unwrap_or_default(),
-            true,
+            Element::Integer,
         ),
         _ => return Err("it has no value of a supported kind".into()),
     };
-    Ok(vec![reader.add_constant(array, integer)])
+    Ok(vec![reader.add_constant(array, element)])
 }
 
 /// Identity, and Dropout, which drops nothing in inference.

@@ -94,7 +94,8 @@ impl Conv {
             .chain(dilations);
         if sizes.clone().chain(pads).any(|size| size > MAX_SIZE) || sizes.clone().any(|s| s == 0) {
             return Err(format!(
-                "sizes {self:?} with weights {w:?} are not supported"
+                "a kernel of {kh} x {kw} with strides {strides:?}, pads {pads:?}, dilations {dilations:?} and {groups} groups \
+                 over {h} x {width}; sizes from 1 to {MAX_SIZE} are supported"
             ));
         }
         if depth.checked_mul(groups) != Some(channels) || !filters.is_multiple_of(groups) {
@@ -137,7 +138,9 @@ impl Compute for Conv {
         match (x.len(), w.len(), height) {
             (4, 4, _) => Ok(vec![geometry.batch, geometry.filters, height, width]),
             (3, 3, 1) => Ok(vec![geometry.batch, geometry.filters, width]),
-            _ => Err(format!("{self:?} of inputs {x:?} by weights {w:?}")),
+            _ => Err(format!(
+                "its input has shape {x:?}, its weights {w:?}, which makes an output of height {height}; rows stay rows of height 1"
+            )),
         }
     }
     fn keeps_batch(&self, inputs: &[Operand<'_>]) -> bool {
@@ -162,5 +165,8 @@ impl Compute for Conv {
         ((g.batch * g.filters) as u64)
             .saturating_mul((oh * ow) as u64)
             .saturating_mul(taps)
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
     }
 }

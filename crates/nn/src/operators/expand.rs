@@ -1,8 +1,8 @@
 //! Operators on shapes: `Expand`, `Shape`, `ConstantOfShape`, `Cast`.
 
-use super::Reader;
+use super::{Numbers, Reader, logic};
 use crate::backend::Backend;
-use crate::graph::Attribute;
+use crate::graph::{Attribute, Element};
 use crate::layer::{Compute, Operand, one};
 use crate::network::ValueId;
 use crate::shape::{broadcast, elements};
@@ -38,49 +38,81 @@ pub(super) fn shape(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let end = clamp(reader.int("end")?.unwrap_or(rank)).max(start);
     let sizes: Vec<f64> = shape[start..end].iter().map(|&size| size as f64).collect();
     let sizes = ArrayD::from_shape_vec(IxDyn(&[sizes.len()]), sizes).unwrap_or_default();
-    Ok(vec![reader.add_constant(sizes, true)])
+    Ok(vec![reader.add_constant(sizes, Element::Integer)])
 }
 
 pub(super) fn constant_of_shape(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let shape = sizes(&reader.integers(0)?)?;
-    let (value, integer) = match reader.attribute("value") {
-        None => (0.0, false),
+    let (value, element) = match reader.attribute("value") {
+        None => (0.0, Element::Float),
         Some(Attribute::Tensor(tensor)) if tensor.shape().iter().product::<usize>() == 1 => {
-            (tensor.to_f64().sum(), tensor.is_integer())
+            (tensor.to_f64().sum(), tensor.element())
         }
         Some(_) => return Err("its value is not one number".into()),
     };
-    let value = reader.add_constant(ArrayD::from_elem(IxDyn(&[]), value), integer);
+    let count = shape
+        .iter()
+        .try_fold(1_usize, |count, &size| count.checked_mul(size));
+    if count == Some(0) {
+        // Shapes are joined of lists that may be empty.
+        return Ok(vec![
+            reader.add_constant(ArrayD::zeros(IxDyn(&shape)), element),
+        ]);
+    }
+    let value = reader.add_constant(ArrayD::from_elem(IxDyn(&[]), value), element);
     Ok(vec![reader.layer(Expand { shape }, &[value])?])
 }
 
-/// `Cast` among numbers; of constants, to integers and back.
+/// `Cast` among floats, integers and truth values.
 pub(super) fn cast(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
-    // Numbers of ONNX's element types.
-    const NUMBERS: [i64; 2] = [1, 11];
-    const INTEGERS: [i64; 8] = [2, 3, 4, 5, 6, 7, 12, 13];
-    const BOOLEAN: i64 = 9;
-    let x = reader.input(0)?;
     let to = reader.int("to")?.ok_or("it has no element type")?;
-    let integer = INTEGERS.contains(&to) || to == BOOLEAN;
-    if !integer && !NUMBERS.contains(&to) {
-        return Err(format!("element type {to} is not supported"));
+    let x = reader.input(0)?;
+    let element = element(to)?;
+    Ok(vec![cast_to(reader, x, element)?])
+}
+
+/// `CastLike`: to what the second input holds.
+pub(super) fn cast_like(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
+    let (x, like) = (reader.input(0)?, reader.input(1)?);
+    let element = reader.element(like);
+    Ok(vec![cast_to(reader, x, element)?])
+}
+
+/// What an element type of ONNX is, of those that are computed with.
+fn element(to: i64) -> Result<Element, String> {
+    match to {
+        // FLOAT, FLOAT16, DOUBLE, BFLOAT16: all are computed with in one format.
+        1 | 10 | 11 | 16 => Ok(Element::Float),
+        2..=7 | 12 | 13 => Ok(Element::Integer),
+        9 => Ok(Element::Boolean),
+        _ => Err(format!("element type {to} is not supported")),
     }
-    let Some(constant) = reader.constant(x) else {
-        if integer {
-            return Err("only FLOAT and DOUBLE are computed with".into());
+}
+
+fn cast_to(reader: &mut Reader<'_>, x: ValueId, to: Element) -> Result<ValueId, String> {
+    let from = reader.element(x);
+    if from == to {
+        return Ok(x);
+    }
+    if let Some(constant) = reader.constant(x) {
+        let cast = |value: f64| match to {
+            Element::Boolean => f64::from(value != 0.0),
+            Element::Integer => value.trunc(),
+            Element::Float => value,
+        };
+        return Ok(reader.add_constant(constant.mapv(cast), to));
+    }
+    match (from, to) {
+        (Element::Boolean, _) => {
+            let numbers = reader.layer(Numbers {}, &[x])?;
+            reader.retyped(numbers, to)
         }
-        return Ok(vec![x]);
-    };
-    let cast = |value: f64| match to {
-        BOOLEAN => f64::from(value != 0.0),
-        _ if integer => value.trunc(),
-        _ => value,
-    };
-    if reader.is_integer(x) == integer && to != BOOLEAN {
-        return Ok(vec![x]);
+        (_, Element::Boolean) => logic::not_zero(reader, x),
+        (_, Element::Integer) if !reader.is_whole(x) => Err(
+            "it rounds numbers that depend on the model's inputs to integers, which no protocol computes".into(),
+        ),
+        _ => reader.retyped(x, to),
     }
-    Ok(vec![reader.add_constant(constant.mapv(cast), integer)])
 }
 
 fn sizes(list: &[i64]) -> Result<Vec<usize>, String> {
@@ -89,6 +121,8 @@ fn sizes(list: &[i64]) -> Result<Vec<usize>, String> {
 }
 
 impl Compute for Expand {
+    const MOVES: bool = true;
+
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
         let from = one(shapes)?;
         elements(&self.shape)?;

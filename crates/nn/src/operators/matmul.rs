@@ -81,7 +81,7 @@ pub(super) fn gemm(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         if values.len() == columns && values.shape().last() == Some(&columns) || values.len() == 1 {
             let flat: Vec<f64> = values.iter().copied().cycle().take(columns).collect();
             let bias = ArrayD::from_shape_vec(IxDyn(&row), flat).unwrap_or_default();
-            let bias = reader.add_constant(bias, reader.is_integer(c));
+            let bias = reader.add_constant(bias, reader.element(c));
             return Ok(vec![reader.layer(MatMul {}, &[a, b, bias])?]);
         }
     }
@@ -107,8 +107,7 @@ fn scaled(reader: &mut Reader<'_>, x: ValueId, factor: f64) -> Result<ValueId, S
         return Ok(x);
     }
     if reader.constant(x).is_some() {
-        let factor =
-            reader.add_constant(ArrayD::from_elem(IxDyn(&[]), factor), reader.is_integer(x));
+        let factor = reader.add_constant(ArrayD::from_elem(IxDyn(&[]), factor), reader.element(x));
         return reader.layer(Mul {}, &[x, factor]);
     }
     reader.layer(Scale { factor }, &[x])
@@ -155,5 +154,8 @@ impl Compute for MatMul {
     fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
         let columns = shapes[1].last().copied().unwrap_or(0) as u64;
         (shapes[0].iter().product::<usize>() as u64).saturating_mul(columns)
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
     }
 }

@@ -1,6 +1,6 @@
-//! `Pad` with a constant.
+//! `Pad` with a constant, or with elements of the tensor itself.
 
-use super::Reader;
+use super::{Gather, Reader, Slice};
 use crate::backend::Backend;
 use crate::defaults::MAX_SIZE;
 use crate::layer::{Compute, Operand, one};
@@ -21,14 +21,9 @@ pub struct Pad {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
-    let x = reader.input(0)?;
+    let mut x = reader.input(0)?;
     let rank = reader.shape(x).len();
     let mode = reader.text("mode", "constant")?;
-    if mode != "constant" {
-        return Err(format!(
-            "its mode is `{mode}`; only `constant` is supported"
-        ));
-    }
     // Attributes up to operator set 10, inputs since.
     let (pads, value) = match reader.ints("pads")? {
         Some(pads) => (pads.to_vec(), reader.float("value", 0.0)?),
@@ -45,10 +40,39 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let (first, last) = pads.split_at(axes.len());
     for ((&axis, &first), &last) in axes.iter().zip(first).zip(last) {
         let axis = shape::axis(axis, rank)?;
-        for (room, size) in [(&mut before, first), (&mut after, last)] {
-            let size = usize::try_from(size).ok().filter(|&size| size <= MAX_SIZE);
-            room[axis] = size.ok_or_else(|| format!("pads of {pads:?} are not supported"))?;
+        if first.unsigned_abs().max(last.unsigned_abs()) > MAX_SIZE as u64 {
+            return Err(format!("pads of {pads:?} are not supported"));
         }
+        (before[axis], after[axis]) = (first, last);
+    }
+    if mode != "constant" {
+        for axis in 0..rank {
+            x = mirrored(reader, x, axis, [before[axis], after[axis]], mode)?;
+        }
+        return Ok(vec![x]);
+    }
+    // Negative room cuts off.
+    for axis in 0..rank {
+        let size = reader.shape(x)[axis] as i64;
+        let (start, end) = (-before[axis].min(0), size + after[axis].min(0));
+        if (start, end) != (0, size) {
+            let wrong = |_| format!("pads of {pads:?} leave nothing of axis {axis}");
+            let (start, end) = (start as usize, usize::try_from(end).map_err(wrong)?);
+            x = reader.layer(
+                Slice {
+                    axis,
+                    start,
+                    end,
+                    step: 1,
+                },
+                &[x],
+            )?;
+        }
+    }
+    let room = |sizes: Vec<i64>| sizes.into_iter().map(|size| size.max(0) as usize).collect();
+    let (before, after): (Vec<usize>, Vec<usize>) = (room(before), room(after));
+    if before.iter().chain(&after).all(|&size| size == 0) {
+        return Ok(vec![x]);
     }
     Ok(vec![reader.layer(
         Pad {
@@ -58,6 +82,45 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
         },
         &[x],
     )?])
+}
+
+/// An axis with room that is filled with elements of the axis itself: mirrored at its ends, its ends repeated, or all of
+/// it repeated.
+fn mirrored(
+    reader: &mut Reader<'_>,
+    x: ValueId,
+    axis: usize,
+    [before, after]: [i64; 2],
+    mode: &str,
+) -> Result<ValueId, String> {
+    if (before, after) == (0, 0) {
+        return Ok(x);
+    }
+    let size = reader.shape(x)[axis] as i64;
+    if mode == "reflect" && before.max(after) >= size {
+        return Err(format!(
+            "it reflects {} elements of an axis of {size}",
+            before.max(after)
+        ));
+    }
+    let place = |at: i64| match mode {
+        // 0 1 2 1 0 1 2 …
+        "reflect" => {
+            let around = at.rem_euclid((2 * size - 2).max(1));
+            Ok(around.min(2 * size - 2 - around))
+        }
+        "edge" => Ok(at.clamp(0, size - 1)),
+        "wrap" => Ok(at.rem_euclid(size)),
+        _ => Err(format!(
+            "its mode is `{mode}`; `constant`, `reflect`, `edge` and `wrap` are supported"
+        )),
+    };
+    let indices = (-before..size + after).map(|at| place(at).map(|at| at as usize));
+    let indices = indices.collect::<Result<Vec<_>, _>>()?;
+    if indices.is_empty() {
+        return Err(format!("its pads leave nothing of axis {axis}"));
+    }
+    reader.layer(Gather { axis, indices }, &[x])
 }
 
 /// The number that fills the room: input 2, read as part of the architecture.
@@ -77,7 +140,11 @@ impl Compute for Pad {
         let rooms = self.before.iter().chain(&self.after);
         let fits = [self.before.len(), self.after.len()] == [shape.len(); 2];
         if !fits || !self.value.is_finite() || rooms.into_iter().any(|&room| room > MAX_SIZE) {
-            return Err(format!("{self:?} of a tensor of shape {shape:?}"));
+            return Err(format!(
+                "room of {:?} before and {:?} behind the axes of a tensor of shape {shape:?}, filled with {}; room of up to \
+                 {MAX_SIZE} for each axis and finite numbers are supported",
+                self.before, self.after, self.value
+            ));
         }
         let rooms = self.before.iter().zip(&self.after);
         Ok(shape
@@ -105,5 +172,8 @@ impl Compute for Pad {
             };
         }
         Ok(out)
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole && self.value.fract() == 0.0
     }
 }

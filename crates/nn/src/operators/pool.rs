@@ -26,14 +26,6 @@ pub struct AveragePool {
 }
 
 pub(super) fn max(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
-    if reader
-        .node
-        .outputs
-        .get(1)
-        .is_some_and(|output| !output.is_empty())
-    {
-        return Err("its second output, the indices, is not supported".into());
-    }
     let x = reader.input(0)?;
     let pool = pool(reader, x)?;
     Ok(vec![reader.layer(MaxPool { pool }, &[x])?])
@@ -120,6 +112,9 @@ impl Compute for MaxPool {
         let (x, shape) = pictures(b, inputs[0]);
         let out = b.max_pool(&x, &self.pool).await?;
         Ok(like(b, out, &shape))
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Layer;
 use crate::defaults::MAX_SIZE;
-use crate::graph::{Attribute, Node};
+use crate::graph::{Attribute, Element, Node};
 use crate::network::{Network, ValueId};
 use ndarray::ArrayD;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// A node while it is read.
 pub(crate) struct Reader<'a> {
     pub(super) node: &'a Node,
+    /// The operator set of the node.
     pub(super) opset: i64,
     /// The batch that a fixed-batch model was made for, and the one it is compiled for.
     pub(super) batch: (usize, usize),
@@ -21,14 +22,13 @@ impl<'a> Reader<'a> {
     /// The reader of `node`, whose inputs are `inputs`.
     pub(crate) fn new(
         node: &'a Node,
-        opset: i64,
         batch: (usize, usize),
         inputs: Vec<Option<ValueId>>,
         network: &'a mut Network,
     ) -> Self {
         Self {
             node,
-            opset,
+            opset: node.opset,
             batch,
             inputs,
             network,
@@ -63,9 +63,25 @@ impl<'a> Reader<'a> {
         self.network.constant_of(id).cloned()
     }
 
+    /// What the elements of a value are in the model.
+    pub(super) fn element(&self, id: ValueId) -> Element {
+        self.network.values[id].element
+    }
+
     /// Whether a value holds integers.
     pub(super) fn is_integer(&self, id: ValueId) -> bool {
-        self.network.values[id].integer
+        self.element(id) == Element::Integer
+    }
+
+    /// Whether a value is known to hold whole numbers alone, whatever the model calls them. It may decide whether there
+    /// is a plan, but not what it is: of constants, it depends on the numbers.
+    pub(super) fn is_whole(&self, id: ValueId) -> bool {
+        self.network.is_whole(id)
+    }
+
+    /// The same value holding `element`s.
+    pub(super) fn retyped(&mut self, id: ValueId, element: Element) -> Result<ValueId, String> {
+        self.network.retyped(&self.node.name, id, element)
     }
 
     /// Whether axis 0 of a value counts the pictures of the batch.
@@ -78,7 +94,7 @@ impl<'a> Reader<'a> {
         let id = self.input(index)?;
         let value = &self.network.values[id];
         match &value.constant {
-            Some(array) if value.integer && array.ndim() <= 1 => {
+            Some(array) if value.element == Element::Integer && array.ndim() <= 1 => {
                 Ok(array.iter().map(|&v| v as i64).collect())
             }
             Some(_) => Err(format!(
@@ -92,6 +108,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Account for a constant of `count` elements that is to be made.
+    pub(super) fn spend(&mut self, count: usize) -> Result<(), String> {
+        self.network.spend(count)
+    }
+
     /// Add a layer.
     pub(super) fn layer(
         &mut self,
@@ -101,9 +122,18 @@ impl<'a> Reader<'a> {
         self.network.layer(&self.node.name, layer.into(), inputs)
     }
 
-    /// Add a constant of numbers.
-    pub(super) fn add_constant(&mut self, array: ArrayD<f64>, integer: bool) -> ValueId {
-        self.network.constant(&self.node.name, array, integer)
+    /// Add a constant.
+    pub(super) fn add_constant(&mut self, array: ArrayD<f64>, element: Element) -> ValueId {
+        self.network.constant(&self.node.name, array, element)
+    }
+
+    /// Add a constant that grows with attributes or shapes.
+    pub(super) fn add_computed(
+        &mut self,
+        array: ArrayD<f64>,
+        element: Element,
+    ) -> Result<ValueId, String> {
+        self.network.computed(&self.node.name, array, element)
     }
 
     /// An attribute.

@@ -153,6 +153,9 @@ impl Compute for Offset {
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
         Ok(b.add_public(inputs[0], &number(self.by)))
     }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole && self.by.fract() == 0.0
+    }
 }
 
 impl Compute for Clip {

@@ -2,6 +2,7 @@
 
 use super::{Mul, Reader, Relu, Reshape, Scale, Sqrt, Sub};
 use crate::backend::Backend;
+use crate::graph::Element;
 use crate::layer::{Compute, Operand, one};
 use crate::network::ValueId;
 use crate::shape;
@@ -122,7 +123,8 @@ fn position(reader: &mut Reader<'_>, x: ValueId) -> Result<Vec<ValueId>, String>
     let axis = shape::axis(reader.int("axis")?.unwrap_or(0), shape.len())?;
     let last = reader.int("select_last_index")?.unwrap_or(0) != 0;
     let index = reader.layer(ArgMax { axis, last }, &[x])?;
-    Ok(vec![kept(reader, index, &shape, &[axis])?])
+    let index = kept(reader, index, &shape, &[axis])?;
+    Ok(vec![reader.retyped(index, Element::Integer)?])
 }
 
 /// Reduce the node's axes of `x`.
@@ -194,6 +196,9 @@ impl Compute for ReduceSum {
         let last_first = self.axes.iter().rev();
         Ok(last_first.fold(inputs[0].clone(), |x, &axis| b.sum(&x, axis)))
     }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
+    }
 }
 
 impl Compute for ReduceMax {
@@ -215,6 +220,9 @@ impl Compute for ReduceMax {
             .collect();
         let slots = b.reshape(&b.permute(inputs[0], &order), &joined);
         b.max(&slots, 0).await
+    }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
     }
 }
 
@@ -246,5 +254,8 @@ impl Compute for ArgMax {
         let total = terms.reduce(|total, term| b.add(&total, &term));
         let total = total.unwrap_or_else(|| hot.clone());
         Ok(b.sum(&total, axis))
+    }
+    fn gives_whole(&self, _: bool) -> bool {
+        true
     }
 }

@@ -25,4 +25,7 @@ impl Compute for Relu {
     async fn run<B: Backend>(&self, b: &B, inputs: &[&B::Tensor]) -> Result<B::Tensor, B::Error> {
         b.relu(inputs[0]).await
     }
+    fn gives_whole(&self, whole: bool) -> bool {
+        whole
+    }
 }

@@ -128,6 +128,8 @@ fn resolve(from: &[usize], target: &[i64], keep_zeros: bool) -> Result<Vec<usize
 }
 
 impl Compute for Reshape {
+    const MOVES: bool = true;
+
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
         let from = one(shapes)?;
         if shape::elements(&self.shape)? != shape::elements(from)? {

@@ -1,6 +1,6 @@
-//! `Slice` with constant bounds and positive steps.
+//! `Slice` with constant bounds.
 
-use super::Reader;
+use super::{Gather, Reader};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
 use crate::network::ValueId;
@@ -20,9 +20,54 @@ pub struct Slice {
     pub step: usize,
 }
 
+/// What a node takes of an axis: `count` places from `start` on, `step` apart.
+pub(super) struct Part {
+    pub(super) axis: usize,
+    start: i64,
+    step: i64,
+    count: usize,
+}
+
+impl Part {
+    /// The places, in order.
+    pub(super) fn places(&self) -> Vec<usize> {
+        let place = |index: usize| self.start + index as i64 * self.step;
+        (0..self.count).map(|index| place(index) as usize).collect()
+    }
+}
+
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     let mut x = reader.input(0)?;
-    let rank = reader.shape(x).len();
+    let shape = reader.shape(x);
+    for part in parts(reader, &shape)? {
+        let axis = part.axis;
+        if part.step < 0 && part.count > 0 {
+            let indices = part.places();
+            x = reader.layer(Gather { axis, indices }, &[x])?;
+            continue;
+        }
+        let (start, step) = (part.start as usize, part.step as usize);
+        let end = match part.count {
+            0 => start,
+            count => start + (count - 1) * step + 1,
+        };
+        if (start, part.count) != (0, shape[axis]) {
+            x = reader.layer(
+                Slice {
+                    axis,
+                    start,
+                    end,
+                    step,
+                },
+                &[x],
+            )?;
+        }
+    }
+    Ok(vec![x])
+}
+
+/// The parts that a node takes of a tensor of `shape`, one for each axis that it names.
+pub(super) fn parts(reader: &Reader<'_>, shape: &[usize]) -> Result<Vec<Part>, String> {
     // Attributes up to operator set 9, inputs since.
     let list = |name: &str, index: usize| match reader.ints(name)? {
         Some(values) => Ok(Some(values.to_vec())),
@@ -38,36 +83,36 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
         return Err("its starts, ends, axes and steps differ in number".into());
     }
+    let mut parts = Vec::with_capacity(starts.len());
     for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
-        let axis = shape::axis(axis, rank)?;
-        let size = reader.shape(x)[axis];
-        let step = usize::try_from(step).ok().filter(|&step| step > 0);
-        let step = step.ok_or("only positive steps are supported")?;
-        let clamp = |at: i64| {
-            let from_end = if at < 0 {
-                at.saturating_add(size as i64)
-            } else {
-                at
-            };
-            from_end.clamp(0, size as i64) as usize
-        };
-        let (start, end) = (clamp(start), clamp(end));
-        if (start, end, step) != (0, size, 1) {
-            x = reader.layer(
-                Slice {
-                    axis,
-                    start,
-                    end,
-                    step,
-                },
-                &[x],
-            )?;
+        let axis = shape::axis(axis, shape.len())?;
+        if step == 0 {
+            return Err("a step of 0".into());
         }
+        let size = shape[axis] as i64;
+        let from_end = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
+        // Backwards, the end is before the first element at the most.
+        let (least, greatest) = if step > 0 { (0, size) } else { (-1, size - 1) };
+        let start = from_end(start).clamp(least.max(0), greatest.max(0));
+        let end = from_end(end).clamp(least, greatest);
+        let distance = if step > 0 { end - start } else { start - end };
+        let count = distance.max(0).unsigned_abs().div_ceil(step.unsigned_abs());
+        // Of one element, any step is the same.
+        let step = if count <= 1 { step.signum() } else { step };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        parts.push(Part {
+            axis,
+            start,
+            step,
+            count,
+        });
     }
-    Ok(vec![x])
+    Ok(parts)
 }
 
 impl Compute for Slice {
+    const MOVES: bool = true;
+
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
         let mut shape = one(shapes)?.to_vec();
         match shape.get_mut(self.axis) {
@@ -75,8 +120,14 @@ impl Compute for Slice {
                 *size = (self.end - self.start).div_ceil(self.step);
                 Ok(shape)
             }
-            Some(_) if self.start >= self.end => Err(format!("{self:?} makes an empty tensor")),
-            _ => Err(format!("{self:?} of a tensor of shape {shape:?}")),
+            Some(_) if self.start >= self.end => Err(format!(
+                "it takes indices {} up to {} of axis {}, which are none: its output would be empty",
+                self.start, self.end, self.axis
+            )),
+            _ => Err(format!(
+                "it takes indices {} up to {} of axis {}, in steps of {}, of a tensor of shape {shape:?}",
+                self.start, self.end, self.axis, self.step
+            )),
         }
     }
     fn keeps_batch(&self, _: &[Operand<'_>]) -> bool {

@@ -28,6 +28,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
 }
 
 impl Compute for Transpose {
+    const MOVES: bool = true;
+
     fn output_shape(&self, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
         let x = one(shapes)?;
         let mut sorted = self.axes.clone();

@@ -1,6 +1,7 @@
 //! Scales and shifts of channels (batch normalisation, biases, normalised inputs) folded into the
 //! weights of a convolution or a matrix product beside them.
 
+use crate::graph::Element;
 use crate::network::{Network, ValueId};
 use crate::operators::Layer;
 use ndarray::{ArrayD, IxDyn};
@@ -10,9 +11,14 @@ use std::collections::HashMap;
 /// makes their other operand.
 pub(super) fn fold_into_producer(network: &mut Network) {
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
-    let mut folded = Vec::new();
+    // What stands for the output of a folded layer: its producer's output, which is never folded itself.
+    let mut same: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut folded = vec![false; network.nodes.len()];
     let mut uses = network.uses();
-    for index in 0..network.nodes.len() {
+    for index in network.walk() {
+        for id in &mut network.nodes[index].inputs {
+            *id = same.get(id).copied().unwrap_or(*id);
+        }
         let found = channelwise(network, index).and_then(|step| {
             let &producer = producers.get(&step.operand)?;
             let linear = Linear::of(network, producer).filter(|_| uses[step.operand] == 1)?;
@@ -23,13 +29,18 @@ pub(super) fn fold_into_producer(network: &mut Network) {
             producers.insert(network.nodes[index].output, index);
             continue;
         };
+        let before = network.nodes[producer].inputs.clone();
         linear.apply(network, producer, kind, &values);
+        network.renew(&mut uses, &before, producer);
         // The producer takes the place of the folded layer.
         let (old, new) = (network.nodes[index].output, network.nodes[producer].output);
-        network.replace(old, new);
+        same.insert(old, new);
+        uses[new] = uses[old];
         network.nodes[index].inputs.clear();
-        uses = network.uses();
-        folded.push(index);
+        folded[index] = true;
+    }
+    for (_, id) in &mut network.outputs {
+        *id = same.get(id).copied().unwrap_or(*id);
     }
     remove(network, &folded);
 }
@@ -37,35 +48,46 @@ pub(super) fn fold_into_producer(network: &mut Network) {
 /// Fold `Mul` by constants, one for each channel, into the only convolution or product that uses
 /// the result; `Add` too, where no padding keeps its border apart.
 pub(super) fn fold_into_consumer(network: &mut Network) {
-    let mut folded = Vec::new();
+    let mut folded = vec![false; network.nodes.len()];
+    let mut uses = network.uses();
+    // The layer whose first operand a value is: its consumer, where it has but one use.
+    let mut consumers: HashMap<ValueId, usize> = HashMap::new();
+    for index in network.walk() {
+        if let Some(&first) = network.nodes[index].inputs.first() {
+            consumers.insert(first, index);
+        }
+    }
     // Backwards: of a shift before a scale, the scale is folded first.
-    for index in (0..network.nodes.len()).rev() {
+    for index in network.walk().rev() {
         let Some(step) = channelwise(network, index) else {
             continue;
         };
         let output = network.nodes[index].output;
-        if network.uses()[output] != 1 {
+        if uses[output] != 1 {
             continue;
         }
-        let consumer = network
-            .nodes
-            .iter()
-            .position(|node| node.inputs.first() == Some(&output));
-        let Some(consumer) = consumer else { continue };
+        let Some(&consumer) = consumers.get(&output) else {
+            continue;
+        };
         let Some(linear) = Linear::of(network, consumer) else {
             continue;
         };
         let Some(values) = linear.inputs(network, &step) else {
             continue;
         };
+        let before = network.nodes[consumer].inputs.clone();
         match step.kind {
             Kind::Scale => linear.scale_inputs(network, consumer, &values),
             Kind::Shift if linear.padded => continue,
             Kind::Shift => linear.shift_inputs(network, consumer, &values),
         }
         network.nodes[consumer].inputs[0] = step.operand;
+        network.renew(&mut uses, &before, consumer);
+        // The folded layer's use of its operand has become the consumer's.
+        uses[step.operand] -= 1;
+        consumers.insert(step.operand, consumer);
         network.nodes[index].inputs.clear();
-        folded.push(index);
+        folded[index] = true;
     }
     remove(network, &folded);
 }
@@ -231,7 +253,7 @@ impl Linear {
             *weight *= factor(channel, input);
         }
         let name = network.values[self.weights].name.clone();
-        network.nodes[index].inputs[1] = network.constant(&name, weights, false);
+        network.nodes[index].inputs[1] = network.constant(&name, weights, Element::Float);
     }
 
     /// The output and the input channel that the weight at `at` joins.
@@ -251,7 +273,7 @@ impl Linear {
             Some(id) => network.values[id].name.clone(),
             None => format!("{}.bias", network.nodes[index].name),
         };
-        let bias = network.constant(&name, array, false);
+        let bias = network.constant(&name, array, Element::Float);
         network.nodes[index].inputs.truncate(2);
         network.nodes[index].inputs.push(bias);
     }
@@ -279,11 +301,10 @@ fn per_channel(
     }
 }
 
-/// Remove the nodes at `indices`.
-fn remove(network: &mut Network, indices: &[usize]) {
-    let mut index = 0;
-    network.nodes.retain(|_| {
-        index += 1;
-        !indices.contains(&(index - 1))
-    });
+/// Remove the nodes that are folded.
+fn remove(network: &mut Network, folded: &[bool]) {
+    let mut folded = folded.iter();
+    network
+        .nodes
+        .retain(|_| !folded.next().copied().unwrap_or(false));
 }

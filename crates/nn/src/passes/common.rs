@@ -10,7 +10,8 @@ use std::collections::HashMap;
 pub(super) fn merge(network: &mut Network) {
     let mut first: HashMap<(Vec<u8>, Vec<ValueId>), ValueId> = HashMap::new();
     let mut same: HashMap<ValueId, ValueId> = HashMap::new();
-    for node in &mut network.nodes {
+    for index in network.walk() {
+        let node = &mut network.nodes[index];
         for id in &mut node.inputs {
             *id = same.get(id).copied().unwrap_or(*id);
         }

@@ -8,7 +8,8 @@ pub(super) fn remove(network: &mut Network) {
     for (_, id) in &network.outputs {
         needed[*id] = true;
     }
-    for node in network.nodes.iter().rev() {
+    for index in network.walk().rev() {
+        let node = &network.nodes[index];
         if needed[node.output] {
             for &id in &node.inputs {
                 needed[id] = true;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 pub(super) fn join(network: &mut Network) {
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
     let mut same: HashMap<ValueId, ValueId> = HashMap::new();
-    for index in 0..network.nodes.len() {
+    for index in network.walk() {
         for id in &mut network.nodes[index].inputs {
             *id = same.get(id).copied().unwrap_or(*id);
         }

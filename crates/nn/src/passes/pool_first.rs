@@ -1,57 +1,60 @@
 //! Max-pooling before activation: the maximum first, then the function of fewer elements.
 
-use crate::network::{LayerNode, Network};
+use crate::network::{LayerNode, Network, ValueId};
 use crate::operators::Layer;
+use std::collections::HashMap;
 
 /// Swap every monotone function with the `MaxPool` that alone uses it:
 /// `max(f(x)) = f(max(x))`.
 pub(super) fn reorder(network: &mut Network) {
-    let mut pool = 0;
-    while pool < network.nodes.len() {
-        if let Some(function) = function_before(network, pool) {
-            swap(network, function, pool);
+    let uses = network.uses();
+    let mut producers: HashMap<ValueId, usize> = HashMap::new();
+    for pool in network.walk() {
+        if let Some(function) = function_before(network, &producers, &uses, pool) {
+            let pooled = swap(network, function, pool);
+            producers.insert(pooled, function);
         }
-        pool += 1;
+        producers.insert(network.nodes[pool].output, pool);
     }
 }
 
 /// The monotone function whose output nothing but the pool at `pool` uses.
-fn function_before(network: &Network, pool: usize) -> Option<usize> {
+fn function_before(
+    network: &Network,
+    producers: &HashMap<ValueId, usize>,
+    uses: &[usize],
+    pool: usize,
+) -> Option<usize> {
     let Layer::MaxPool(_) = network.nodes[pool].layer else {
         return None;
     };
     let id = network.nodes[pool].inputs[0];
-    let function = network.nodes[..pool]
-        .iter()
-        .position(|node| node.output == id)?;
+    let &function = producers.get(&id)?;
     let monotone = matches!(
         network.nodes[function].layer,
         Layer::Relu(_) | Layer::Sigmoid(_) | Layer::Tanh(_)
     );
-    (monotone && network.uses()[id] == 1).then_some(function)
+    // Values that this pass has made are used once.
+    (monotone && uses.get(id).is_none_or(|&uses| uses == 1)).then_some(function)
 }
 
-/// Before: x → function → y → pool → z. After: x → pool → new → function → z.
-fn swap(network: &mut Network, function: usize, pool: usize) {
+/// Before: x → function → y → pool → z. After: x → pool → new → function → z. Each takes the other's place in the
+/// order: what the pool needs is there where the function was, and nothing between them uses y. Returns the new value.
+fn swap(network: &mut Network, function: usize, pool: usize) -> ValueId {
     let pooled = network.values.len();
     let result = network.nodes[pool].output;
     let mut value = network.values[result].clone();
     value.name.clone_from(&network.nodes[pool].name);
     network.values.push(value);
+    network.nodes.swap(function, pool);
+    let [first, second] = [function, pool];
+    let inputs = std::mem::replace(&mut network.nodes[second].inputs, vec![pooled]);
     let LayerNode {
-        name,
-        layer,
-        inputs,
+        inputs: operands,
+        output,
         ..
-    } = network.nodes.remove(function);
-    let pool = pool - 1;
-    network.nodes[pool].inputs = inputs;
-    network.nodes[pool].output = pooled;
-    let after = LayerNode {
-        name,
-        layer,
-        inputs: vec![pooled],
-        output: result,
-    };
-    network.nodes.insert(pool + 1, after);
+    } = &mut network.nodes[first];
+    (*operands, *output) = (inputs, pooled);
+    network.nodes[second].output = result;
+    pooled
 }

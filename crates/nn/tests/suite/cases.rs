@@ -2,6 +2,7 @@
 
 mod elementwise;
 mod linear;
+mod logic;
 mod networks;
 mod shapes;
 
@@ -46,6 +47,8 @@ pub(crate) fn all() -> Vec<Case> {
         shapes::reductions(),
         shapes::constants(),
         elementwise::functions(),
+        logic::comparisons(),
+        logic::places(),
         networks::networks(),
     ]
     .into_iter()

@@ -67,10 +67,32 @@ fn clear_agrees_with_the_reference() {
     }
 }
 
+/// `Upsample`, which the reference does not know.
+fn upsampled() -> Build {
+    Build::opset(9)
+        .input("x", &[1, 1, 2, 2])
+        .floats("s", &[4], &[1.0, 1.0, 2.0, 1.5])
+        .node("Upsample", &["x", "s"], "y", vec![])
+        .output("y")
+}
+
+#[test]
+fn upsampling_repeats_elements() {
+    let y = upsampled().clear(&[array(&[1, 1, 2, 2], &[1.0, 2.0, 3.0, 4.0])]);
+    let rows = [
+        [1.0, 1.0, 2.0],
+        [1.0, 1.0, 2.0],
+        [3.0, 3.0, 4.0],
+        [3.0, 3.0, 4.0],
+    ];
+    assert_eq!(y, array(&[1, 1, 4, 3], rows.as_flattened()));
+}
+
 #[test]
 fn every_operator_has_a_case() {
     let cases = cases::all();
-    let mut graphs = cases.iter().map(|case| case.model.clone());
+    let graphs = cases.iter().map(|case| case.model.clone());
+    let mut graphs = graphs.chain([upsampled()]);
     let used: Vec<String> = graphs
         .by_ref()
         .flat_map(|mut m| m.graph().node.clone())

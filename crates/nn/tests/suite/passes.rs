@@ -270,3 +270,27 @@ fn normalisation_of_rows_folds_too() {
         .output("y");
     assert_eq!(plan_of(&model), (vec!["Conv"], 2));
 }
+
+#[test]
+fn a_chain_of_a_hundred_thousand_nodes_is_compiled() {
+    // Passes whose work grew with the square would take hours.
+    let count = 100_000;
+    let mut model = Build::opset(13)
+        .input("x", &[1, 2])
+        .random("w", &[2, 2])
+        .floats("c", &[2], &[1.0, 1.0])
+        .node("MatMul", &["x", "w"], "0", vec![]);
+    for index in 0..count {
+        let (operator, inputs) = match index % 4 {
+            0 => ("Mul", vec![index.to_string(), "c".into()]),
+            3 => ("Relu", vec![index.to_string()]),
+            _ => ("Add", vec![index.to_string(), "c".into()]),
+        };
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        model = model.node(operator, &inputs, &(index + 1).to_string(), vec![]);
+    }
+    let model = model.output(&count.to_string());
+    let (plan, _) = model.compile(None).unwrap();
+    // The first layers are part of the product.
+    assert_eq!(plan.steps.len(), count - 2);
+}

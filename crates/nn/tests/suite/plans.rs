@@ -1,7 +1,7 @@
 //! Plans as parties exchange them, and what users may put in.
 
 use crate::build::{Build, array, ints, random};
-use trefoil_nn::{Clear, InputError, Options, Plan, PlanError, ready, run};
+use trefoil_nn::{Clear, InputError, Kind, Options, Plan, PlanError, ready, run};
 use trefoil_ring::Z64;
 
 fn model() -> Build {
@@ -81,6 +81,40 @@ fn plans_that_contradict_themselves_are_refused() {
     assert!(changed(&|p| p.steps[0].inputs.clear()).contains("operands"));
     assert!(changed(&|p| p.outputs[0].value = 99).contains("not made"));
     assert!(changed(&|p| p.inputs[0].value = p.weights[0].value).contains("twice"));
+}
+
+#[test]
+fn plans_with_wrong_kinds_are_refused() {
+    let model = Build::opset(17)
+        .input("x", &[1, 4])
+        .floats("c", &[], &[0.5])
+        .node("Less", &["x", "c"], "b", vec![])
+        .node("Where", &["b", "x", "c"], "y", vec![])
+        .output("y");
+    let (plan, _) = model.compile(None).unwrap();
+    let bits: Vec<_> = plan
+        .kinds
+        .iter()
+        .filter(|&&kind| kind == Kind::Bit)
+        .collect();
+    assert_eq!(bits.len(), 1, "{:?}", plan.kinds);
+    let changed = |change: &dyn Fn(&mut Plan)| {
+        let mut plan = plan.clone();
+        change(&mut plan);
+        Plan::from_bytes(&plan.to_bytes()).unwrap_err().to_string()
+    };
+    let bit = plan.steps[0].output;
+    assert!(changed(&|p| p.kinds[bit] = Kind::Number).contains("of kind Bit"));
+    assert!(changed(&|p| p.kinds[0] = Kind::Bit).contains("holds bits"));
+    assert!(changed(&|p| p.outputs[0].value = bit).contains("holds bits"));
+    assert!(changed(&|p| p.steps[1].inputs.swap(0, 1)).contains("kinds"));
+    assert!(changed(&|p| p.steps[1].inputs[1] = bit).contains("kinds"));
+    assert!(
+        changed(&|p| {
+            p.kinds.pop();
+        })
+        .contains("kinds of")
+    );
 }
 
 #[test]

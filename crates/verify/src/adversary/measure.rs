@@ -2,14 +2,13 @@
 
 use super::{Behaviour, Cheating, Deviation, Parties, Recorded};
 use crate::random::Random;
-use crate::verdict::label;
 use crate::{
     Checked, Fingerprint, Mix, MixPlan, PublicSet, Samples, Servers, Verdict, VerifyError,
     clopper_pearson,
 };
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use serde::Serialize;
-use trefoil_nn::RunRing;
+use trefoil_nn::{RunRing, Scores};
 
 /// A client's samples and what an honest server makes of them, for many mixes.
 pub struct Experiment<'a> {
@@ -19,6 +18,7 @@ pub struct Experiment<'a> {
     fingerprint: Option<&'a Fingerprint>,
     tolerance: f64,
     right: Vec<Option<usize>>,
+    scores: Scores,
     seed: u64,
 }
 
@@ -78,9 +78,12 @@ impl<'a> Experiment<'a> {
         let answers = honest
             .answer(&queries)
             .map_err(|error| VerifyError::Servers(Box::new(error)))?;
+        // The harness's models have a score for each class, or a logit.
+        let scores = Scores::of_answers(answers.len() / plan.queries.max(1), true);
         Ok(Self {
             plan: plan.clone(),
-            right: answers.outer_iter().map(|answer| label(&answer)).collect(),
+            right: scores.labels(&answers),
+            scores,
             queries,
             public: public.select(&(0..plan.public).collect::<Vec<_>>()),
             fingerprint,
@@ -162,6 +165,7 @@ impl<'a> Experiment<'a> {
             queries: &self.queries,
             public: &self.public,
             fingerprint: self.fingerprint,
+            scores: self.scores,
         };
         Mix::ordered_by(&self.plan, samples, random)
     }
@@ -186,11 +190,7 @@ impl<'a> Experiment<'a> {
             Verdict::ModelDiffers => tally.differed += 1,
         }
         if let Some(answers) = checked.answers() {
-            let labels = answers.outer_iter().map(|answer| label(&answer));
-            let wrong = labels
-                .zip(&self.right)
-                .any(|(found, right)| found != *right);
-            tally.harmed += u64::from(wrong);
+            tally.harmed += u64::from(self.scores.labels(answers) != self.right);
         }
         Ok(())
     }

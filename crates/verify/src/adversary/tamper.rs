@@ -3,10 +3,10 @@
 use super::retrain::{draw, step};
 use crate::VerifyError;
 use crate::random::Random;
-use ndarray::{ArrayD, Axis};
+use ndarray::ArrayD;
 use serde::Serialize;
 use std::fmt;
-use trefoil_nn::{InputError, Plan, Weights};
+use trefoil_nn::{InputError, Plan, Scores, Weights};
 
 /// Steps of a retraining.
 const STEPS: usize = 6;
@@ -256,12 +256,12 @@ impl<'a> Tamperer<'a> {
     pub fn accuracy(&self, weights: &Weights) -> f64 {
         let mut servers = crate::InTheClear::new(self.plan, weights);
         let Ok(answers) = crate::Servers::answer(&mut servers, self.samples);
-        let labels = answers
-            .axis_iter(Axis(0))
-            .map(|answer| crate::verdict::label(&answer));
-        let right = labels
+        let scores = Scores::of_answers(answers.len() / self.labels.len().max(1), true);
+        let found = scores.labels(&answers);
+        let right = found
+            .iter()
             .zip(self.labels)
-            .filter(|(found, label)| *found == Some(**label));
+            .filter(|(found, label)| **found == Some(**label));
         right.count() as f64 / self.labels.len() as f64
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     Ascent, Demand, InRing, MixPlan, Mode, PublicSet, derive_tolerance, log2_pass_probability,
     log2_pass_probability_at,
 };
-use trefoil_nn::{Graph, Options, Plan, Weights};
+use trefoil_nn::{Graph, Options, Plan, Scores, Weights};
 use trefoil_ring::Z64;
 
 fn model(batch: usize) -> (Plan, Weights) {
@@ -29,7 +29,7 @@ fn experiment<'a>(plan: &MixPlan, honest: &mut InRing<'_, Z64>, tolerance: f64) 
     let answers = honest.answer(&pictures).unwrap();
     let labels: Vec<usize> = answers
         .outer_iter()
-        .map(|answer| crate::verdict::label(&answer).unwrap())
+        .map(|answer| Scores::Classes(10).label(&answer).unwrap())
         .collect();
     let public = PublicSet::new(pictures.clone(), labels).unwrap();
     let public = public.select(&(20..60).collect::<Vec<_>>());

@@ -70,6 +70,7 @@ fn ask(plan: &MixPlan, change: impl FnMut(usize, usize, &mut [f64])) -> Checked 
         queries: &queries,
         public: &public,
         fingerprint: None,
+        scores: Scores::Classes(4),
     };
     let mix = Mix::new(plan, samples).unwrap();
     mix.ask(&mut rule(change), 0.01, 5, &mut |_| {}).unwrap()
@@ -82,7 +83,10 @@ fn honest_answers_come_back_in_the_order_of_the_queries() {
     let answers = checked.answers().unwrap();
     assert_eq!(answers.shape(), [6, 4]);
     for query in 0..6 {
-        assert_eq!(label(&answers.index_axis(Axis(0), query)), Some(query % 4));
+        assert_eq!(
+            Scores::Classes(4).label(&answers.index_axis(Axis(0), query)),
+            Some(query % 4)
+        );
     }
     assert_eq!(checked.comparison.runs, plan().runs());
 }
@@ -98,6 +102,7 @@ fn every_run_is_asked_once_in_requests_of_the_size_and_in_another_order_each_tim
             queries: &queries,
             public: &public,
             fingerprint: None,
+            scores: Scores::Classes(4),
         };
         let mut servers = rule(|_, sample, _: &mut [f64]| order.push(sample));
         let mix = Mix::new(&plan, samples).unwrap();
@@ -189,6 +194,7 @@ fn samples_that_do_not_fit_are_refused() {
         queries,
         public,
         fingerprint: None,
+        scores: Scores::Classes(4),
     };
     let refusal = |samples| Mix::new(&plan, samples).err().unwrap();
     assert!(matches!(
@@ -229,6 +235,7 @@ fn an_answer_of_another_shape_is_an_error() {
         queries: &queries,
         public: &public,
         fingerprint: None,
+        scores: Scores::Classes(4),
     };
     let asked = Mix::new(&plan, samples)
         .unwrap()
@@ -262,7 +269,7 @@ fn honest_mixes_on_a_network_are_accepted_and_another_network_is_not() {
     let Ok(own) = InTheClear::new(&network, &weights).answer(&pictures);
     let labels: Vec<usize> = own
         .outer_iter()
-        .map(|answer| label(&answer).unwrap())
+        .map(|answer| Scores::Classes(10).label(&answer).unwrap())
         .collect();
     let public = PublicSet::new(pictures.clone(), labels).unwrap();
     let public = public.select(&(14..14 + plan.public).collect::<Vec<_>>());
@@ -270,6 +277,7 @@ fn honest_mixes_on_a_network_are_accepted_and_another_network_is_not() {
         queries: &queries,
         public: &public,
         fingerprint: Some(&print),
+        scores: Scores::Classes(10),
     };
     let mut honest = InRing::<Z64>::new(&network, &weights, *b"honest and noisy").unwrap();
     for _ in 0..20 {

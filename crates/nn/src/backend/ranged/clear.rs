@@ -3,6 +3,7 @@
 use super::{Ranged, Term};
 use crate::backend::{Backend, Clear};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn, Zip};
+use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 
@@ -32,6 +33,27 @@ pub(super) fn bits_for(bits: &ArrayD<bool>, shape: &[usize]) -> ArrayD<bool> {
     repeated
 }
 
+/// [`Ranged::by_rank`] where `larger` orders elements, the larger one first.
+pub(super) fn by_rank<T: Copy, V: Copy>(
+    x: &ArrayD<T>,
+    table: &ArrayD<V>,
+    larger: impl Fn(T, T) -> Ordering,
+) -> ArrayD<V> {
+    let (rows, n) = (x.shape()[0], x.shape()[1]);
+    assert_eq!(table.shape(), [n, n], "a table of rows by rank");
+    // For each element its row of the table and its rank.
+    let mut places = ArrayD::from_elem(vec![rows, n], (0, 0));
+    for row in 0..rows {
+        let mut order: Vec<usize> = (0..n).collect();
+        // Stable: equal elements stay in order.
+        order.sort_by(|&i, &j| larger(x[[row, i]], x[[row, j]]));
+        for (rank, &i) in order.iter().enumerate() {
+            places[[row, i]] = (order[0], rank);
+        }
+    }
+    places.mapv(|(label, rank)| table[[label, rank]])
+}
+
 /// The power of two by which each total is divided, so that it lies in `[1/2, 1)`.
 pub(super) fn powers(total: &ArrayD<f64>) -> ArrayD<f64> {
     total.mapv(|v| (v.log2().floor() + 1.0).exp2())
@@ -43,15 +65,6 @@ impl Ranged for Clear {
     type Indicator = ArrayD<bool>;
     type Late = ArrayD<f64>;
 
-    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
-        bits.shape().to_vec()
-    }
-    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
-        !bits
-    }
-    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
-        x ^ y
-    }
     fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
         parity(bits)
     }
@@ -60,9 +73,6 @@ impl Ranged for Clear {
     }
     fn slice_bits(&self, bits: &ArrayD<bool>, range: Range<usize>) -> ArrayD<bool> {
         bits.slice_axis(last_axis(bits), range.into()).to_owned()
-    }
-    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
-        Ok(x & y)
     }
     async fn masked(
         &self,
@@ -145,6 +155,14 @@ impl Ranged for Clear {
     async fn argmax_bits(&self, x: &ArrayD<f64>, _: f64) -> Result<ArrayD<bool>, Infallible> {
         let hot = self.argmax_one_hot(x, last_axis(x).index()).await?;
         Ok(hot.mapv(|v| v != 0.0))
+    }
+    async fn by_rank(
+        &self,
+        x: &ArrayD<f64>,
+        table: &ArrayD<f64>,
+    ) -> Result<ArrayD<f64>, Infallible> {
+        // Zeros of both signs are equal.
+        Ok(by_rank(x, table, |a, b| (b + 0.0).total_cmp(&(a + 0.0))))
     }
     async fn exp_scaled(
         &self,

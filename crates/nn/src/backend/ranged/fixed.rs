@@ -1,6 +1,6 @@
 //! In the ring in the clear: functions in floats, rounded; sums and comparisons exact.
 
-use super::clear::{bits_for, last_axis, parity, repeat_bits};
+use super::clear::{bits_for, by_rank, last_axis, parity, repeat_bits};
 use super::secure::largest_norm;
 use super::{Ranged, Term};
 use crate::backend::{Backend, Clear, Fixed};
@@ -16,15 +16,6 @@ impl<R: Ring> Ranged for Fixed<R> {
     type Indicator = ArrayD<bool>;
     type Late = ArrayD<R>;
 
-    fn bits_shape(&self, bits: &ArrayD<bool>) -> Vec<usize> {
-        bits.shape().to_vec()
-    }
-    fn not(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
-        !bits
-    }
-    fn xor(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> ArrayD<bool> {
-        x ^ y
-    }
     fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
         parity(bits)
     }
@@ -33,9 +24,6 @@ impl<R: Ring> Ranged for Fixed<R> {
     }
     fn slice_bits(&self, bits: &ArrayD<bool>, range: Range<usize>) -> ArrayD<bool> {
         bits.slice_axis(last_axis(bits), range.into()).to_owned()
-    }
-    async fn and(&self, x: &ArrayD<bool>, y: &ArrayD<bool>) -> Result<ArrayD<bool>, Infallible> {
-        Ok(x & y)
     }
     async fn masked(&self, bits: &ArrayD<bool>, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
         Ok(Zip::from(bits)
@@ -117,6 +105,9 @@ impl<R: Ring> Ranged for Fixed<R> {
     async fn argmax_bits(&self, x: &ArrayD<R>, _: f64) -> Result<ArrayD<bool>, Infallible> {
         let hot = self.argmax_one_hot(x, last_axis(x).index()).await?;
         Ok(hot.mapv(|v| v != R::zero()))
+    }
+    async fn by_rank(&self, x: &ArrayD<R>, table: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+        Ok(by_rank(x, table, |a, b| b.to_i64().cmp(&a.to_i64())))
     }
     async fn exp_scaled(
         &self,

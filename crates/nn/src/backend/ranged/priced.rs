@@ -3,11 +3,12 @@
 use super::secure::{divisors, exponents, largest_norm, late_width, width};
 use super::{Ranged, Term};
 use crate::backend::Priced;
+use crate::secure::compared_bits;
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    and_cost, argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
-    divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
+    argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
+    by_rank_cost, divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
     multiply_factors_cost, multiply_runs_cost, multiply_wide_cost, scale_rows_cost, sum_of_cost,
     truncate_cost, unit_rows_cost, wide_cost,
 };
@@ -29,16 +30,6 @@ impl<R: Ring> Ranged for Priced<R> {
     type Indicator = Vec<usize>;
     type Late = Vec<usize>;
 
-    fn bits_shape(&self, bits: &Vec<usize>) -> Vec<usize> {
-        bits.clone()
-    }
-    fn not(&self, bits: &Vec<usize>) -> Vec<usize> {
-        bits.clone()
-    }
-    fn xor(&self, x: &Vec<usize>, y: &Vec<usize>) -> Vec<usize> {
-        assert_eq!(x, y, "operands of xor");
-        x.clone()
-    }
     fn parity(&self, bits: &Vec<usize>) -> Vec<usize> {
         rows(bits).0
     }
@@ -49,11 +40,6 @@ impl<R: Ring> Ranged for Priced<R> {
         let (others, n) = rows(bits);
         assert!(range.end <= n, "bits {range:?} of {n}");
         [&others[..], &[range.len()]].concat()
-    }
-    async fn and(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
-        assert_eq!(x, y, "operands of and");
-        self.add_cost(and_cost(elements(x)));
-        Ok(x.clone())
     }
     async fn masked_rows(
         &self,
@@ -172,6 +158,13 @@ impl<R: Ring> Ranged for Priced<R> {
         let (others, n) = rows(x);
         let width = width::<R>(self.format(), bound);
         self.add_cost(argmax_one_hot_lean_cost::<R>(n, elements(&others), width));
+        Ok(x.clone())
+    }
+    async fn by_rank(&self, x: &Vec<usize>, table: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+        let (rows, n) = (x[0], x[1]);
+        assert_eq!(*table, [n, n], "a table of rows by rank");
+        let bits = compared_bits::<R>(self.format());
+        self.add_cost(by_rank_cost::<R>(rows, n, bits));
         Ok(x.clone())
     }
     async fn exp_scaled(

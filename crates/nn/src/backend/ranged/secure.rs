@@ -2,12 +2,12 @@
 
 use super::{Ranged, Term};
 use crate::backend::Backend;
-use crate::secure::{Secure, SharedBits};
+use crate::secure::{Secure, SharedBits, compared_bits};
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Wide, and,
-    argmax_one_hot_lean, bit_factors, bit_to_arithmetic, divide_rows, divide_scaled, dot,
+    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Wide,
+    argmax_one_hot_lean, bit_factors, bit_to_arithmetic, by_rank, divide_rows, divide_scaled, dot,
     exp_scaled, matmul_wide, msb, msb_wide, mul, multiply_bit, multiply_factors, multiply_wide,
     scale_rows, sum_of, truncate, unit_rows,
 };
@@ -83,22 +83,6 @@ impl<R: Ring> Ranged for Secure<R> {
     type Indicator = Share<R>;
     type Late = Wide<R>;
 
-    fn bits_shape(&self, bits: &SharedBits) -> Vec<usize> {
-        bits.shape.clone()
-    }
-    fn not(&self, bits: &SharedBits) -> SharedBits {
-        SharedBits {
-            shape: bits.shape.clone(),
-            bits: bits.bits.not(self.party().role()),
-        }
-    }
-    fn xor(&self, x: &SharedBits, y: &SharedBits) -> SharedBits {
-        assert_eq!(x.shape, y.shape, "operands of xor");
-        SharedBits {
-            shape: x.shape.clone(),
-            bits: x.bits.xor(&y.bits),
-        }
-    }
     fn parity(&self, bits: &SharedBits) -> SharedBits {
         let n = bits.shape.last().copied().unwrap_or(1);
         let fold = |from: &Bits| -> Bits {
@@ -124,13 +108,6 @@ impl<R: Ring> Ranged for Secure<R> {
         Self::arrange(bits, |places| {
             let last = Axis(places.ndim().saturating_sub(1));
             places.slice_axis(last, range.clone().into()).to_owned()
-        })
-    }
-    async fn and(&self, x: &SharedBits, y: &SharedBits) -> Result<SharedBits, Abort> {
-        assert_eq!(x.shape, y.shape, "operands of and");
-        Ok(SharedBits {
-            shape: x.shape.clone(),
-            bits: and(self.party(), &x.bits, &y.bits).await?,
         })
     }
     async fn masked_rows(&self, bits: &SharedBits, x: &Share<R>) -> Result<Share<R>, Abort> {
@@ -247,6 +224,10 @@ impl<R: Ring> Ranged for Secure<R> {
             shape: [&others[..], &[n]].concat(),
             ..hot
         })
+    }
+    async fn by_rank(&self, x: &Share<R>, table: &Share<R>) -> Result<Share<R>, Abort> {
+        let bits = compared_bits::<R>(self.format());
+        by_rank(self.party(), x, table, bits).await
     }
     async fn exp_scaled(
         &self,

@@ -1,0 +1,713 @@
+//! Files of outputs, labels and membership, in the forms that people keep them in.
+
+use super::Attack;
+use crate::{Failure, arrays, files, inputs, print};
+use ndarray::{Array1, Array2, Array3, ArrayD, Axis, Ix3};
+use std::path::{Path, PathBuf};
+use trefoil_lab::attacks::rmia::Population;
+use trefoil_lab::attacks::{Evidence, Outputs, References, doubts, softmax};
+use trefoil_lab::data::classes::{self, Labels};
+use trefoil_lab::data::{ShadowModels, Table, Target, with_out_models};
+use trefoil_lab::{LabError, Sides};
+use trefoil_nn::Scores;
+
+/// Confidences of secure inference are rarely further outside [0, 1] than this; logits are.
+const OUTSIDE: f64 = 0.05;
+/// Names of the array of outputs in an archive.
+const OUTPUTS: [&str; 8] = [
+    "confidences",
+    "probabilities",
+    "logits",
+    "outputs",
+    "predictions",
+    "x",
+    "X",
+    "arr_0",
+];
+/// Names of the array of labels.
+const LABEL_NAMES: [&str; 6] = ["labels", "label", "y", "Y", "targets", "y_true"];
+/// Names of the array that says which records were trained on.
+const MEMBER_NAMES: [&str; 5] = ["membership", "members", "member", "is_member", "keep"];
+/// What labels look like.
+const LABELS: &str =
+    "labels are class numbers from 0, one for each record, one-hot rows, or names of classes";
+
+/// What the files hold.
+pub(super) struct Loaded {
+    pub(super) target: Sides<Outputs>,
+    /// Where each record stands in its file.
+    pub(super) records: Sides<Vec<usize>>,
+    pub(super) shadow: Option<Sides<Outputs>>,
+    references: Option<Sides<References>>,
+    shadow_references: Option<Sides<References>>,
+    population: Option<(Outputs, References)>,
+    pub(super) warnings: Vec<String>,
+    /// Every file with its hash.
+    pub(super) files: Vec<(String, String)>,
+}
+
+impl Loaded {
+    pub(super) fn read(arguments: &Attack) -> Result<Self, Failure> {
+        let mut reader = Reader {
+            logits: arguments.logits,
+            classes: arguments.classes.as_deref(),
+            order: None,
+            warnings: Vec::new(),
+            files: Vec::new(),
+        };
+        let mut loaded = if let Some(path) = &arguments.lira {
+            reader.shadow_models(path, arguments.lira_target)?
+        } else {
+            reader.arrays(arguments)?
+        };
+        let mut warnings = reader.warnings;
+        warnings.extend(doubts(&loaded.target, loaded.shadow.as_ref()));
+        loaded.warnings = warnings;
+        loaded.files = reader.files;
+        Ok(loaded)
+    }
+
+    pub(super) fn evidence(&self, seed: u64) -> Evidence<'_> {
+        let population = self.population.as_ref();
+        Evidence {
+            shadow: self.shadow.as_ref(),
+            references: self.references.as_ref(),
+            shadow_references: self.shadow_references.as_ref(),
+            population: population.map(|(target, references)| Population { target, references }),
+            seed,
+            ..Evidence::new(&self.target)
+        }
+    }
+
+    pub(super) fn headline(&self) -> String {
+        let records = |sides: &Sides<Outputs>| {
+            let records = sides.as_ref().map(Outputs::records);
+            let members = print::count(records.members, "member");
+            format!(
+                "{members}, {}",
+                print::count(records.nonmembers, "non-member")
+            )
+        };
+        let classes = self.target.members.classes();
+        let mut text = format!("{} of {classes} classes", records(&self.target));
+        if let Some(shadow) = &self.shadow {
+            text.push_str("; of the shadow model ");
+            text.push_str(&records(shadow));
+        }
+        text
+    }
+}
+
+/// Where a model's outputs are: two files, or one with flags.
+enum Place<'a> {
+    Two(Sides<&'a Path>),
+    One(&'a Path, Option<&'a Path>),
+}
+
+/// Outputs of a model, and where each record stood.
+struct Model {
+    outputs: Sides<Outputs>,
+    records: Sides<Vec<usize>>,
+    /// Membership of all records, where one file holds both sides.
+    members: Option<Vec<bool>>,
+}
+
+/// What one file holds of some records.
+struct Records {
+    what: String,
+    confidences: Array2<f64>,
+    labels: Option<Labels>,
+    members: Option<Vec<bool>>,
+    columns: Vec<String>,
+}
+
+/// Outputs of several models (models, records, classes), and what they were trained on.
+type Models = (Array3<f64>, Option<Array2<bool>>);
+
+/// Reads files and keeps what has to be said about them.
+struct Reader<'a> {
+    logits: bool,
+    classes: Option<&'a [String]>,
+    /// The order of classes that the first names were given.
+    order: Option<Vec<String>>,
+    warnings: Vec<String>,
+    files: Vec<(String, String)>,
+}
+
+impl Reader<'_> {
+    fn arrays(&mut self, arguments: &Attack) -> Result<Loaded, Failure> {
+        let place = match (
+            &arguments.members,
+            &arguments.nonmembers,
+            &arguments.outputs,
+        ) {
+            (Some(members), Some(nonmembers), _) => Place::Two(Sides::new(members, nonmembers)),
+            (_, _, Some(outputs)) => Place::One(outputs, arguments.membership.as_deref()),
+            _ => {
+                return Err(Failure::misuse("no outputs are named").help(
+                    "give --members and --nonmembers, or --outputs with --membership, or --lira",
+                ));
+            }
+        };
+        let mut target = self.model(&place, &arguments.labels, "--labels")?;
+        let shadow = match (
+            &arguments.shadow_members,
+            &arguments.shadow_nonmembers,
+            &arguments.shadow_outputs,
+        ) {
+            (Some(members), Some(nonmembers), _) => {
+                Some(Place::Two(Sides::new(members, nonmembers)))
+            }
+            (_, _, Some(outputs)) => {
+                Some(Place::One(outputs, arguments.shadow_membership.as_deref()))
+            }
+            _ => None,
+        };
+        let mut shadow = shadow
+            .map(|place| self.model(&place, &arguments.shadow_labels, "--shadow-labels"))
+            .transpose()?;
+        let references = self.references(
+            &arguments.references,
+            &arguments.references_trained,
+            &mut target,
+        )?;
+        let shadow_references = match &mut shadow {
+            Some(shadow) => self.references(
+                &arguments.shadow_references,
+                &arguments.shadow_references_trained,
+                shadow,
+            )?,
+            None => None,
+        };
+        let population = match &arguments.population[..] {
+            [confidences, references, labels] => {
+                let mut records = self.records(confidences)?;
+                records.labels = Some(self.labels(labels)?);
+                let what = references.display().to_string();
+                let (models, _) = self.models(references, None)?;
+                let outputs = self.outputs(records)?;
+                Some((outputs, References::offline(&what, models)?))
+            }
+            _ => None,
+        };
+        Ok(Loaded {
+            target: target.outputs,
+            records: target.records,
+            shadow: shadow.map(|shadow| shadow.outputs),
+            references,
+            shadow_references,
+            population,
+            warnings: Vec::new(),
+            files: Vec::new(),
+        })
+    }
+
+    /// One of many models under attack, the next one as the shadow model.
+    fn shadow_models(&mut self, path: &Path, target: Option<usize>) -> Result<Loaded, Failure> {
+        inputs::regular(path)?;
+        let models = ShadowModels::read(path)?;
+        for file in &models.files {
+            let hash = trefoil_lab::data::file_hash(file)?;
+            self.files.push((file.display().to_string(), hash));
+        }
+        let count = models.models();
+        let number = target.unwrap_or(count - 1);
+        if number >= count {
+            return Err(Failure::misuse(format!(
+                "--lira-target {number} is none of the {count} models 0 to {}",
+                count - 1
+            )));
+        }
+        let target = models.target(number, None)?;
+        self.left_out("", &target);
+        let other = (number + count - 1) % count;
+        let shadow = if count > 2 {
+            let shadow = models.target(other, Some(number))?;
+            self.left_out("shadow ", &shadow);
+            Some(shadow)
+        } else {
+            None
+        };
+        self.warnings.push(format!(
+            "model {number} of {count} is attacked{}",
+            if shadow.is_some() {
+                format!("; thresholds are chosen on model {other}")
+            } else {
+                String::new()
+            }
+        ));
+        let (shadow, shadow_references) = shadow
+            .map(|shadow| (shadow.outputs, shadow.references))
+            .unzip();
+        Ok(Loaded {
+            target: target.outputs,
+            records: target.records,
+            shadow,
+            references: Some(target.references),
+            shadow_references,
+            population: None,
+            warnings: Vec::new(),
+            files: Vec::new(),
+        })
+    }
+
+    fn left_out(&mut self, whose: &str, target: &Target) {
+        let Sides {
+            members,
+            nonmembers,
+        } = target.left_out;
+        if members + nonmembers > 0 {
+            self.warnings.push(left_out(whose, members, nonmembers));
+        }
+    }
+
+    /// A model's outputs for members and non-members, with labels of `flag`, if any.
+    fn model(
+        &mut self,
+        place: &Place<'_>,
+        labels: &[PathBuf],
+        flag: &str,
+    ) -> Result<Model, Failure> {
+        match place {
+            Place::Two(paths) => {
+                if labels.len() == 1 {
+                    return Err(Failure::misuse(format!(
+                        "{flag} names one file; members and non-members come in two"
+                    ))
+                    .help(format!("give {flag} MEMBERS NONMEMBERS")));
+                }
+                let mut sides = paths.try_map(|path| self.records(path))?;
+                if let [members, nonmembers] = labels {
+                    sides.members.labels = Some(self.labels(members)?);
+                    sides.nonmembers.labels = Some(self.labels(nonmembers)?);
+                }
+                self.settle(&[&sides.members, &sides.nonmembers])?;
+                let outputs = sides.try_map(|records| self.outputs(records))?;
+                let records = outputs
+                    .as_ref()
+                    .map(|outputs| (0..outputs.records()).collect());
+                Ok(Model {
+                    outputs,
+                    records,
+                    members: None,
+                })
+            }
+            Place::One(path, flags) => {
+                let mut records = self.records(path)?;
+                match labels {
+                    [] => {}
+                    [labels] => records.labels = Some(self.labels(labels)?),
+                    _ => {
+                        return Err(Failure::misuse(format!(
+                            "{flag} names {} files for the one file of outputs",
+                            labels.len()
+                        )));
+                    }
+                }
+                let members = match (flags, records.members.take()) {
+                    (Some(flags), _) => self.flags(flags)?,
+                    (None, Some(members)) => members,
+                    (None, None) => {
+                        return Err(Failure::misuse(format!(
+                            "{} does not say which records were trained on",
+                            path.display()
+                        ))
+                        .help("give --membership FILE, one 0 or 1 for each record"));
+                    }
+                };
+                let what = records.what.clone();
+                let count = records.confidences.nrows();
+                if members.len() != count {
+                    return Err(Failure::new(format!(
+                        "{what} has {count} records, and there are {} flags of membership",
+                        members.len()
+                    ))
+                    .help("save one flag for each record, in the same order"));
+                }
+                self.settle(&[&records])?;
+                let outputs = self.outputs(records)?;
+                let rows = |wanted: bool| -> Vec<usize> {
+                    (0..count).filter(|&row| members[row] == wanted).collect()
+                };
+                let rows = Sides::new(rows(true), rows(false));
+                if rows.members.is_empty() || rows.nonmembers.is_empty() {
+                    return Err(Failure::new(format!(
+                        "{what} has {} members and {} non-members; both are needed",
+                        rows.members.len(),
+                        rows.nonmembers.len()
+                    )));
+                }
+                Ok(Model {
+                    outputs: rows.as_ref().map(|rows| outputs.select(rows)),
+                    records: rows,
+                    members: Some(members),
+                })
+            }
+        }
+    }
+
+    /// Settle which name is which class, once for all files.
+    fn settle(&mut self, records: &[&Records]) -> Result<(), Failure> {
+        let labels: Vec<&Labels> = records.iter().filter_map(|r| r.labels.as_ref()).collect();
+        let named = labels.iter().any(|l| matches!(l, Labels::Names(_)));
+        let Some(first) = records.first().filter(|_| named && self.order.is_none()) else {
+            return Ok(());
+        };
+        let classes = first.confidences.ncols();
+        let order = classes::order(&labels, self.classes, &first.columns, classes)
+            .map_err(|problem| Failure::new(format!("{}: {problem}", first.what)))?;
+        if self.classes.is_none() {
+            self.warnings.push(format!(
+                "labels are names, taken as the classes {}; if the model's order is another, give --classes",
+                numbered(&order)
+            ));
+        }
+        self.order = Some(order);
+        Ok(())
+    }
+
+    fn outputs(&mut self, records: Records) -> Result<Outputs, Failure> {
+        let Records {
+            what,
+            confidences,
+            labels,
+            ..
+        } = records;
+        let Some(labels) = labels else {
+            return Ok(Outputs::unlabelled(&what, confidences)?);
+        };
+        let classes = confidences.ncols();
+        let order = self.order.clone().unwrap_or_default();
+        let labels = labels
+            .numbers(&order)
+            .map_err(|problem| Failure::new(format!("{what}: {problem}")).help(LABELS))?;
+        let from_one = labels.iter().max() == Some(&classes) && labels.iter().min() > Some(&0);
+        Outputs::new(&what, confidences, labels).map_err(|error| {
+            Failure::new(error).help(if from_one {
+                format!(
+                    "they look counted from 1; subtract 1, so that they are 0 to {}",
+                    classes - 1
+                )
+            } else {
+                LABELS.to_owned()
+            })
+        })
+    }
+
+    /// Confidences at `path`, with what else a table says.
+    fn records(&mut self, path: &Path) -> Result<Records, Failure> {
+        let what = path.display().to_string();
+        if is_table(path) {
+            let table = self.table(path)?;
+            let labels = table.labels.map(Labels::of_column).transpose();
+            let labels = labels
+                .map_err(|problem| Failure::new(format!("{what}: {problem}")).help(LABELS))?;
+            return Ok(Records {
+                confidences: self.confidences(path, table.values.into_dyn())?,
+                what,
+                labels,
+                members: table.members,
+                columns: table.names,
+            });
+        }
+        let array = self.array(path, &OUTPUTS)?;
+        Ok(Records {
+            confidences: self.confidences(path, array)?,
+            what,
+            labels: None,
+            members: None,
+            columns: Vec::new(),
+        })
+    }
+
+    fn table(&mut self, path: &Path) -> Result<Table, Failure> {
+        inputs::regular(path)?;
+        let table = Table::read(path)?;
+        self.hash(path)?;
+        Ok(table)
+    }
+
+    fn labels(&mut self, path: &Path) -> Result<Labels, Failure> {
+        let shown = path.display();
+        let wrong = |problem: String| Failure::new(format!("{shown}: {problem}")).help(LABELS);
+        if is_table(path) {
+            let column = self.table(path)?.only_labels().map_err(wrong)?;
+            return Labels::of_column(column).map_err(wrong);
+        }
+        inputs::regular(path)?;
+        let (file, key) = match inputs::split_name(path) {
+            Some((file, key)) => (file, Some(key)),
+            None => (path, None),
+        };
+        if let Some(texts) = classes::texts(file, key, &LABEL_NAMES)? {
+            self.hash(path)?;
+            return Ok(Labels::Names(texts));
+        }
+        let array = self.array(path, &LABEL_NAMES)?;
+        Labels::of_array(&array).map_err(wrong)
+    }
+
+    /// Which records were trained on.
+    fn flags(&mut self, path: &Path) -> Result<Vec<bool>, Failure> {
+        let shown = path.display();
+        let help = "save one flag for each record: 1 where the model was trained on it, else 0";
+        let values: Vec<f64> = if is_table(path) {
+            let table = self.table(path)?;
+            match table.members {
+                Some(members) => return Ok(members),
+                None if table.names.len() == 1 => table.values.into_iter().collect(),
+                None => {
+                    return Err(Failure::new(format!(
+                        "{shown} has no column called `member`, only {}",
+                        table.names.join(", ")
+                    ))
+                    .help(help));
+                }
+            }
+        } else {
+            let array = self.array(path, &MEMBER_NAMES)?;
+            let records = array.shape().first().copied().unwrap_or(0);
+            if array.len() != records {
+                return Err(Failure::new(format!(
+                    "{shown} has shape {:?}; flags of membership have one axis",
+                    array.shape()
+                ))
+                .help(help));
+            }
+            array.into_iter().collect()
+        };
+        let flags = Array1::from_vec(values).into_dyn();
+        if let Some((index, value)) = arrays::first(&flags, |v| ![0.0, 1.0].contains(&v)) {
+            return Err(
+                Failure::new(format!("{shown} at {index:?} is {value}, not 0 or 1")).help(help),
+            );
+        }
+        Ok(flags.iter().map(|&flag| flag > 0.5).collect())
+    }
+
+    /// Reference models' outputs for the records of `model`, in as many files as those; records that each of them was
+    /// trained on are left out of both, and counted.
+    fn references(
+        &mut self,
+        files: &[PathBuf],
+        trained: &[PathBuf],
+        model: &mut Model,
+    ) -> Result<Option<Sides<References>>, Failure> {
+        let (names, mut sides): (Sides<String>, Sides<Models>) = match (files, &model.members) {
+            ([], _) => return Ok(None),
+            ([members, nonmembers], None) if trained.len() != 1 => (
+                Sides::new(members, nonmembers).map(|path| path.display().to_string()),
+                Sides::new(
+                    self.models(members, trained.first())?,
+                    self.models(nonmembers, trained.get(1))?,
+                ),
+            ),
+            ([all], Some(members)) if trained.len() < 2 => {
+                let members = members.clone();
+                let (models, trained) = self.models(all, trained.first())?;
+                let what = all.display().to_string();
+                if models.dim().1 != members.len() {
+                    return Err(Failure::new(format!(
+                        "{what} has outputs for {} records, the model's outputs are of {}",
+                        models.dim().1,
+                        members.len()
+                    )));
+                }
+                let side = |rows: &Vec<usize>| {
+                    let trained = trained.as_ref().map(|t| t.select(Axis(1), rows));
+                    (models.select(Axis(1), rows), trained)
+                };
+                let rows = model.records.as_ref();
+                (Sides::new(what.clone(), what), rows.map(side))
+            }
+            _ => {
+                return Err(Failure::misuse(
+                    "reference models' outputs come in as many files as the model's: two, or one with --outputs",
+                )
+                .help("give --references, and --references-trained, the same number of files"));
+            }
+        };
+        let mut left = Sides::new(0, 0);
+        let each = [
+            (
+                &mut sides.members,
+                &mut model.outputs.members,
+                &mut model.records.members,
+                &mut left.members,
+            ),
+            (
+                &mut sides.nonmembers,
+                &mut model.outputs.nonmembers,
+                &mut model.records.nonmembers,
+                &mut left.nonmembers,
+            ),
+        ];
+        for ((models, trained), outputs, records, left) in each {
+            let Some(flags) = trained
+                .as_mut()
+                .filter(|flags| flags.ncols() == records.len())
+            else {
+                continue;
+            };
+            let kept = with_out_models(flags);
+            let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
+            if rows.len() == kept.len() {
+                continue;
+            }
+            *left = kept.len() - rows.len();
+            *models = models.select(Axis(1), &rows);
+            *flags = flags.select(Axis(1), &rows);
+            *outputs = outputs.select(&rows);
+            *records = rows.iter().map(|&row| records[row]).collect();
+        }
+        if left.members + left.nonmembers > 0 {
+            self.warnings
+                .push(left_out("", left.members, left.nonmembers));
+        }
+        let made = names
+            .zip(sides)
+            .try_map(|(what, (models, trained))| match trained {
+                Some(trained) => References::new(&what, models, trained),
+                None => References::offline(&what, models),
+            })?;
+        Ok(Some(made))
+    }
+
+    fn models(&mut self, path: &Path, trained: Option<&PathBuf>) -> Result<Models, Failure> {
+        let what = path.display().to_string();
+        let array = self.array(path, &OUTPUTS)?;
+        let shape = array.shape().to_vec();
+        let array = array.into_dimensionality::<Ix3>().map_err(|_| {
+            Failure::new(format!(
+                "{what} has shape {shape:?}; outputs of several models have three axes"
+            ))
+            .help("save an array (models, records, classes)")
+        })?;
+        let (models, records, classes) = array.dim();
+        let unfit = |error: ndarray::ShapeError| Failure::new(format!("{what}: {error}"));
+        let rows = array
+            .into_shape_with_order((models * records, classes))
+            .map_err(unfit)?;
+        let rows = self.confidences(path, rows.into_dyn())?;
+        let classes = rows.ncols();
+        let array = rows
+            .into_shape_with_order((models, records, classes))
+            .map_err(unfit)?;
+        let Some(trained) = trained else {
+            return Ok((array, None));
+        };
+        let shown = trained.display();
+        let flags = self.array(trained, &["keep", "trained"])?;
+        if let Some((index, value)) = arrays::first(&flags, |v| ![0.0, 1.0].contains(&v)) {
+            return Err(
+                Failure::new(format!("{shown} at {index:?} is {value}, not 0 or 1"))
+                    .help("save 1 where the model was trained on the record, else 0"),
+            );
+        }
+        let shape = flags.shape().to_vec();
+        let flags = flags.into_dimensionality::<ndarray::Ix2>().map_err(|_| {
+            Failure::new(format!(
+                "{shown} has shape {shape:?}; which model was trained on which record has two axes"
+            ))
+            .help("save an array (models, records)")
+        })?;
+        if flags.dim() != (models, records) {
+            return Err(Failure::new(format!(
+                "{shown} has shape {:?}; {what} has outputs of {models} models for {records} records",
+                flags.shape()
+            )));
+        }
+        Ok((array, Some(flags.mapv(|v| v > 0.5))))
+    }
+
+    fn array(&mut self, path: &Path, names: &[&str]) -> Result<ArrayD<f64>, Failure> {
+        let array = files::named_array(path, names)?;
+        arrays::all_finite(path, &array)?;
+        self.hash(path)?;
+        Ok(array)
+    }
+
+    fn hash(&mut self, path: &Path) -> Result<(), Failure> {
+        let hash = trefoil_lab::data::file_hash(inputs::file_of(path))?;
+        self.files.push((path.display().to_string(), hash));
+        Ok(())
+    }
+
+    /// The rows as confidences, with doubts about them. A single number a record is the logit or probability of class 1.
+    fn confidences(&mut self, path: &Path, array: ArrayD<f64>) -> Result<Array2<f64>, Failure> {
+        let shown = path.display();
+        let shape = array.shape().to_vec();
+        let columns = match shape[..] {
+            [_] => 1,
+            [_, columns] => columns,
+            _ => {
+                return Err(Failure::new(format!(
+                    "{shown} has shape {shape:?}; confidence vectors have two axes"
+                ))
+                .help("save an array (records, classes), a row for each record"));
+            }
+        };
+        if !self.logits {
+            let outside = |v: f64| !(-OUTSIDE..=1.0 + OUTSIDE).contains(&v);
+            if let Some((index, value)) = arrays::first(&array, outside) {
+                return Err(Failure::new(format!(
+                    "{shown} at {index:?} is {value}, which is no confidence between 0 and 1"
+                ))
+                .help("if these are logits, add --logits"));
+            }
+        }
+        let scores = Scores::of_answers(columns, self.logits);
+        let Some(rows) = scores.confidences(&array) else {
+            return Err(Failure::new(format!(
+                "{shown} has shape {shape:?}, which are no scores of classes"
+            )));
+        };
+        if columns == 1 {
+            let told = format!("{shown} holds one number for each record: {scores}");
+            if !self.warnings.contains(&told) {
+                self.warnings.push(told);
+            }
+            return Ok(rows);
+        }
+        if self.logits {
+            return Ok(softmax(rows));
+        }
+        let sums = rows.sum_axis(Axis(1));
+        let odd = sums.iter().filter(|&&s| (s - 1.0).abs() > OUTSIDE).count();
+        if odd > 0 {
+            self.warnings.push(format!(
+                "{shown}: the confidences of {odd} of {} rows do not add up to 1",
+                sums.len()
+            ));
+        }
+        Ok(rows)
+    }
+}
+
+fn left_out(whose: &str, members: usize, nonmembers: usize) -> String {
+    format!(
+        "{members} {whose}members and {nonmembers} {whose}non-members are left out: every reference model was trained \
+         on them, so there is nothing to compare with"
+    )
+}
+
+fn numbered(order: &[String]) -> String {
+    let numbered = order
+        .iter()
+        .enumerate()
+        .map(|(class, name)| format!("{class} {name}"));
+    numbered.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a file is a table of text, by its ending.
+fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| {
+        ["csv", "tsv", "txt"].contains(&ending.to_string_lossy().to_lowercase().as_str())
+    })
+}
+
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Self {
+        Self::new(error)
+    }
+}

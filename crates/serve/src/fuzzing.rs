@@ -1,0 +1,97 @@
+//! What clients and parties send each other, read as the service and the client read it: for fuzz targets.
+
+use crate::client::report;
+use crate::wire::{PartyReport, Reply, Request};
+use crate::{BenchJob, Seen, task};
+use trefoil_guard::GuardSettings;
+use trefoil_nn::Plan;
+
+/// Read what a client asks for, as far as a party does before it answers.
+pub fn request(bytes: &[u8]) {
+    match postcard::take_from_bytes(bytes) {
+        Ok((Request::Infer { plan, guard, .. }, [])) => {
+            let Ok(plan) = Plan::from_bytes(&plan) else {
+                return;
+            };
+            let guard = guard.map(|guard| task::decode(&guard, &plan)).transpose();
+            if let Ok(guard) = guard {
+                task::hash(&plan, guard.as_ref());
+            }
+        }
+        Ok((Request::Bench(job), [])) => drop(job.check()),
+        _ => {}
+    }
+}
+
+/// Requests to begin with: for a plan, with and without a guard, and for a benchmark.
+pub fn requests(plan: &Plan, guard: &GuardSettings) -> Vec<Vec<u8>> {
+    let infer = |guard: Option<Vec<u8>>| Request::Infer {
+        plan: plan.to_bytes(),
+        guard,
+        batches: 2,
+        observe: false,
+    };
+    let bench = Request::Bench(BenchJob {
+        protocol: "relu".to_owned(),
+        size: 100,
+        ring_bits: 64,
+        repeats: 2,
+    });
+    let requests = [infer(None), infer(Some(task::encode(guard))), bench];
+    encoded(&requests)
+}
+
+/// Read the public half of a guard, for a plan.
+pub fn guard_settings(bytes: &[u8], plan: &Plan) {
+    if let Ok(settings) = task::decode(bytes, plan) {
+        task::hash(plan, Some(&settings));
+    }
+}
+
+/// A public half of a guard to begin with.
+pub fn settings(guard: &GuardSettings) -> Vec<u8> {
+    task::encode(guard)
+}
+
+/// Read what a party says, and of three reports what a client makes of them.
+pub fn reply(bytes: &[u8], plan: &Plan) {
+    if let Ok((Reply::Done(told), [])) = postcard::take_from_bytes(bytes) {
+        for guarded in [false, true] {
+            let reports = vec![told.clone(), told.clone(), told.clone()];
+            drop(report(plan, guarded, &reports));
+        }
+    }
+}
+
+/// Replies to begin with: the report of a run of `plan` among them.
+pub fn replies(plan: &Plan) -> Vec<Vec<u8>> {
+    let done = |steps: usize| {
+        Reply::Done(PartyReport {
+            steps: vec![(0.25, 3, 400); steps],
+            rounds: 9,
+            bytes: 1_000,
+            wire_bytes: 1_200,
+            frames: 8,
+            seen: Some(Seen::default()),
+        })
+    };
+    let steps = plan.steps.len();
+    encoded(&[
+        Reply::Ready,
+        Reply::Step(3),
+        Reply::Output,
+        done(steps),
+        done(steps + 1),
+        Reply::Measured {
+            seconds: vec![0.5, 0.25],
+            rounds: [1, 2],
+            bytes: 7,
+        },
+        Reply::Failed("a reason".to_owned()),
+    ])
+}
+
+fn encoded(messages: &[impl serde::Serialize]) -> Vec<Vec<u8>> {
+    let bytes = messages.iter().map(postcard::to_stdvec);
+    bytes.filter_map(Result::ok).collect()
+}
