@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::infer::BackendKind;
 use crate::layers::{self, LayerCheck};
 use crate::options::LinkKind;
+use crate::precision::SampledCheck;
 use crate::ranges::RangeReport;
 use crate::{Failure, print, summary};
 use serde::Serialize;
@@ -42,6 +43,17 @@ pub(crate) struct Answers {
     /// Distance from the run in the clear.
     #[serde(flatten)]
     pub(crate) check: Option<Check>,
+    /// Distance from the run in the clear of the samples that are compared by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sampled_check: Option<SampledCheck>,
+    /// Whether the user forwent any comparison.
+    pub(crate) unchecked: bool,
+    /// How answers name classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) labels_by: Option<String>,
+    /// The layers that the client applied in the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_scaling: Option<Vec<String>>,
     /// Distance of every layer from the run in the clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) layers: Option<Vec<LayerCheck>>,
@@ -82,14 +94,32 @@ impl Answers {
         if let Some(layers) = &self.layers {
             layers::print(layers)?;
         }
-        if let Some(check) = &self.check {
+        if let Some(steps) = &self.public_scaling {
             print::line(format!(
-                "against the run in the clear: {} of the labels agree, largest error {:.2e}, mean \
-                 {:.2e}",
-                percent(check.label_agreement),
-                check.max_abs_error,
-                check.mean_abs_error
+                "scaled by the client, in the clear: {}",
+                steps.join(", ")
             ))?;
+        }
+        if let Some(check) = &self.check {
+            let labels = check.label_agreement.map_or_else(String::new, |share| {
+                format!("{} of the labels agree, ", percent(share))
+            });
+            print::line(format!(
+                "against the run in the clear: {labels}largest error {:.2e}, mean {:.2e}",
+                check.max_abs_error, check.mean_abs_error
+            ))?;
+        } else if let Some(sampled) = &self.sampled_check {
+            print::line(format!(
+                "{} compared with the clear: largest error {:.2e}, allowed {:.2e}",
+                print::count(sampled.samples, "answer"),
+                sampled.max_abs_error,
+                sampled.allowed
+            ))?;
+        } else if self.unchecked {
+            print::line("no answer was compared with the clear (--no-check)")?;
+        }
+        if let Some(by) = &self.labels_by {
+            print::line(format!("labels: {by}"))?;
         }
         if let Some(accuracy) = self.accuracy {
             print::line(format!("against the labels: {} right", percent(accuracy)))?;

@@ -2,9 +2,10 @@
 
 use crate::model::Model;
 use crate::{Failure, arrays, doubts, files, print};
-use ndarray::{ArrayD, Axis};
+use ndarray::ArrayD;
 use serde::Serialize;
 use std::path::Path;
+use trefoil_nn::Scores;
 
 /// How far answers are from those in the clear.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -13,40 +14,42 @@ pub(crate) struct Check {
     pub(crate) max_abs_error: f64,
     /// Mean difference of the elements.
     pub(crate) mean_abs_error: f64,
-    /// Share of the pictures for which the largest element of the answer is the same.
-    pub(crate) label_agreement: f64,
+    /// Share of the pictures for which the answer names the same class; none where answers name none.
+    pub(crate) label_agreement: Option<f64>,
 }
 
 impl Check {
     /// Compare two arrays of answers of the same shape, `[N, …]`.
-    pub(crate) fn new(answers: &ArrayD<f64>, clear: &ArrayD<f64>) -> Self {
+    pub(crate) fn new(answers: &ArrayD<f64>, clear: &ArrayD<f64>, scores: Option<Scores>) -> Self {
         let errors = (answers - clear).mapv(f64::abs);
         Self {
             max_abs_error: errors.iter().copied().fold(0.0, f64::max),
             mean_abs_error: errors.mean().unwrap_or(0.0),
-            label_agreement: share(&labels(answers), &labels(clear)),
+            label_agreement: scores
+                .map(|scores| share(&labels(answers, scores), &labels(clear, scores))),
         }
     }
 }
 
-/// For each picture, which element of its answer is the largest; the first of equal ones.
-pub(crate) fn labels(answers: &ArrayD<f64>) -> Vec<usize> {
-    let largest = |answer: ndarray::ArrayViewD<'_, f64>| {
-        let mut best = (0, f64::NEG_INFINITY);
-        for (index, &value) in answer.iter().enumerate() {
-            if value > best.1 {
-                best = (index, value);
-            }
-        }
-        best.0
-    };
-    answers.axis_iter(Axis(0)).map(largest).collect()
+/// For each picture, the class that its answer names; a number that is no class where it names none.
+pub(crate) fn labels(answers: &ArrayD<f64>, scores: Scores) -> Vec<usize> {
+    let named = scores.labels(answers).into_iter();
+    named.map(|label| label.unwrap_or(usize::MAX)).collect()
 }
 
 /// Share of the places where the two are equal.
 pub(crate) fn share(these: &[usize], those: &[usize]) -> f64 {
     let equal = these.iter().zip(those).filter(|(this, that)| this == that);
     equal.count() as f64 / these.len().max(1) as f64
+}
+
+/// What looks wrong about labels that go with the classes that were answered.
+pub(crate) fn doubt(answered: &[usize], labels: &[usize], scores: Scores) -> Option<String> {
+    let classes = scores.classes()?;
+    let known = answered.iter().all(|&answer| answer < classes);
+    known
+        .then(|| doubts::doubt(answered, labels, classes))
+        .flatten()
 }
 
 /// Read the true labels of `pictures` pictures.
@@ -58,7 +61,7 @@ pub(crate) fn read_labels(
     pictures: usize,
     model: &Model,
 ) -> Result<Vec<usize>, Failure> {
-    let &[classes] = model.answer_shape() else {
+    let Some(scores) = model.scores() else {
         let shape = model.answer_shape();
         return Err(Failure::new(format!(
             "--labels needs a model with one score per class, this one's answers have shape {shape:?}"
@@ -74,6 +77,7 @@ pub(crate) fn read_labels(
         ))
         .help(format!("give one label per picture: shape [{pictures}]")));
     }
+    let classes = scores.classes().unwrap_or(usize::MAX);
     let is_class = |value: f64| value.fract() == 0.0 && (0.0..classes as f64).contains(&value);
     if let Some((index, value)) = arrays::first(&labels, |value| !is_class(value)) {
         let last = classes.saturating_sub(1);
@@ -97,10 +101,15 @@ mod tests {
     fn errors_and_labels_are_those_of_the_answers() {
         let answers = array![[1.0, 3.0], [2.0, 0.0], [5.0, 5.0]].into_dyn();
         let clear = array![[1.0, 2.5], [0.0, 1.0], [5.0, 5.0]].into_dyn();
-        assert_eq!(labels(&answers), [1, 0, 0]);
-        let check = Check::new(&answers, &clear);
+        let check = Check::new(&answers, &clear, Some(Scores::Classes(2)));
         assert!((check.max_abs_error - 2.0).abs() < 1e-12);
         assert!((check.mean_abs_error - 3.5 / 6.0).abs() < 1e-12);
-        assert!((check.label_agreement - 2.0 / 3.0).abs() < 1e-12);
+        assert!((check.label_agreement.unwrap() - 2.0 / 3.0).abs() < 1e-12);
+        let single = array![[0.4], [0.6], [0.7]].into_dyn();
+        let other = array![[0.3], [0.4], [0.9]].into_dyn();
+        let check = Check::new(&single, &other, Some(Scores::Probability));
+        assert!((check.label_agreement.unwrap() - 2.0 / 3.0).abs() < 1e-12);
+        let right = share(&labels(&single, Scores::Probability), &[0, 1, 0]);
+        assert!((right - 2.0 / 3.0).abs() < 1e-12);
     }
 }

@@ -52,6 +52,15 @@ impl Failure {
         }
     }
 
+    /// This failure, with something more to do.
+    pub(crate) fn and_help(self, more: &str) -> Self {
+        let help = match &self.help {
+            Some(help) => format!("{help}; {more}"),
+            None => more.to_owned(),
+        };
+        self.help(help)
+    }
+
     /// Tell the user on standard error, and give the exit code.
     pub(crate) fn report(self, json: bool) -> ExitCode {
         let code = ExitCode::from(self.code);

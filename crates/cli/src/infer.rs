@@ -10,15 +10,18 @@ use crate::layers::{self, LayerCheck};
 use crate::model::{self, Model, NumberFormat, Pictures};
 use crate::options::{LinkKind, emulated_only_in_memory, seconds};
 use crate::outputs::Destination;
+use crate::precision::{self, Looked};
 use crate::progress::Bar;
 use crate::ranges::RangeOptions;
-use crate::{Failure, doubts, local, print};
+use crate::recipe::Adapt;
+use crate::{Failure, local, print};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use trefoil_net::Network;
+use trefoil_nn::Graph;
 use trefoil_serve::{Client, Inference, Outcome, PartiesFile};
 
 /// Options of `trefoil infer`.
@@ -67,9 +70,13 @@ pub(crate) struct Infer {
     /// Pictures at once [default: 64, or what takes about 1 GiB at each party, or N if that is less]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
-    /// Run the model in the clear too, and compare
+    /// Run the model in the clear too, and compare all answers: fails where one is off by more than is allowed. Without,
+    /// some are compared
     #[arg(long)]
     check: bool,
+    /// Compare no answer with the clear, and take whatever the numbers give
+    #[arg(long, conflicts_with = "check")]
+    no_check: bool,
     /// Compare every layer, in fixed point against the clear: where precision goes
     #[arg(long, requires = "check")]
     layers: bool,
@@ -96,6 +103,7 @@ pub(crate) enum BackendKind {
 pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let link = arguments.link()?;
     if let Some(plan) = &arguments.verification.verify {
+        arguments.refuse_with_verify()?;
         return verified::run(arguments, plan, json);
     }
     let destination = arguments.destination()?;
@@ -107,7 +115,7 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         Some(path) => model.guard(path),
         None => Ok(()),
     };
-    let (model, known) = arguments.ranges.compile(
+    let (mut model, known) = arguments.ranges.compile(
         &graph,
         pictures.len(),
         batch,
@@ -115,7 +123,13 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         &arguments.preparation,
         guard,
     )?;
-    RangeOptions::check(&model, &arguments.input, &pictures)?;
+    let scaled = model.scaled(&pictures)?;
+    RangeOptions::check(&model, &arguments.input, &scaled)?;
+    if arguments.backend != BackendKind::Clear {
+        model.check_range(&arguments.input, &scaled)?;
+    }
+    let looked = arguments.look(&graph, &mut model, &pictures, &guard)?;
+    let pictures = scaled;
     // The file's own copy of the weights.
     drop(graph);
     let labels = arguments.labels.as_deref();
@@ -130,12 +144,20 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let check = if arguments.check {
         let bar = Bar::new("running in the clear");
         let clear = local::clear(&model, &pictures, &mut |progress| bar.show(progress))?;
-        clear
-            .outputs
-            .first()
-            .map(|clear| Check::new(&answers, clear))
+        match clear.outputs.first() {
+            Some(clear) => {
+                precision::all(&model, &answers, clear)?;
+                Some(Check::new(&answers, clear, model.scores()))
+            }
+            None => None,
+        }
     } else {
         None
+    };
+    // A guard's answers are not those of the plan.
+    let sampled = match &looked {
+        Some(looked) if model.guard.is_none() => Some(looked.compare(&answers)?),
+        _ => None,
     };
     let compared: Option<Vec<LayerCheck>> = if arguments.layers {
         model.check_range(&arguments.input, &pictures)?;
@@ -143,12 +165,13 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     } else {
         None
     };
-    let answered = check::labels(&answers);
-    let classes = model.answer_shape().iter().product();
-    let labels_doubt = labels
-        .as_ref()
-        .and_then(|labels| doubts::doubt(&answered, labels, classes));
-    let accuracy = labels.map(|labels| check::share(&answered, &labels));
+    let compared_labels = labels.zip(model.scores()).map(|(labels, scores)| {
+        let answered = check::labels(&answers, scores);
+        let doubt = check::doubt(&answered, &labels, scores);
+        (check::share(&answered, &labels), doubt)
+    });
+    let (accuracy, labels_doubt) = compared_labels.unzip();
+    let labels_doubt = labels_doubt.flatten();
     destination.write(&answers)?;
 
     let in_ring = arguments.backend != BackendKind::Clear;
@@ -171,7 +194,16 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         files: files::names(&pictures.files),
         batch: model.plan.batch,
         report: outcome.report,
+        labels_by: (check.is_some() || accuracy.is_some())
+            .then(|| model.scores())
+            .flatten()
+            .map(|scores| scores.to_string()),
         check,
+        sampled_check: sampled,
+        unchecked: arguments.no_check,
+        public_scaling: model
+            .scaling()
+            .map(|scaling| scaling.steps().map(ToOwned::to_owned).collect()),
         layers: compared,
         ranges: known.as_ref().map(|known| known.report(&model)),
         accuracy,
@@ -202,6 +234,29 @@ impl Infer {
         Destination::new("--output", &self.output, &inputs)
     }
 
+    /// Options that a verified run could only ignore.
+    fn refuse_with_verify(&self) -> Result<(), Failure> {
+        let unused = [
+            (
+                "--no-check",
+                self.no_check,
+                "it compares nothing with the clear",
+            ),
+            (
+                "--public-scaling",
+                self.ranges.public_scaling(),
+                "public samples and fingerprints are of inputs that are not scaled",
+            ),
+        ];
+        match unused.into_iter().find(|(_, given, _)| *given) {
+            None => Ok(()),
+            Some((flag, _, reason)) => Err(Failure::misuse(format!(
+                "{flag} is given with --verify, which does without: {reason}"
+            ))
+            .help(format!("leave {flag} out, or --verify"))),
+        }
+    }
+
     /// What connects parties that this program starts; nothing where it starts none.
     fn link(&self) -> Result<Option<LinkKind>, Failure> {
         if self.backend == BackendKind::Secure {
@@ -212,18 +267,51 @@ impl Infer {
             emulated_only_in_memory(self.network, link)?;
             return Ok(Some(link));
         }
+        let clear = self.backend == BackendKind::Clear;
         let unused = [
             ("--link", self.link.is_some()),
             ("--network", self.network.is_some()),
             ("--parties", self.parties.is_some()),
+            ("--no-check", clear && self.no_check),
         ];
         match unused.iter().find(|(_, given)| *given) {
             None => Ok(None),
+            Some(("--no-check", _)) => Err(Failure::misuse(
+                "--no-check is given, but --backend clear is what others are compared with",
+            )
+            .help("leave --no-check out, or choose --backend fixed or secure")),
             Some((flag, _)) => Err(Failure::misuse(format!(
                 "{flag} is given, but only --backend secure has parties"
             ))
             .help(format!("leave {flag} out, or choose --backend secure"))),
         }
+    }
+
+    /// Look at some pictures before anything is shared; softmaxes of logits that lie far apart are widened.
+    fn look(
+        &self,
+        graph: &Graph,
+        model: &mut Model,
+        pictures: &Pictures,
+        adapt: Adapt<'_>,
+    ) -> Result<Option<Looked>, Failure> {
+        if self.no_check || self.backend == BackendKind::Clear {
+            return Ok(None);
+        }
+        let batch = self.batch.map(NonZeroUsize::get);
+        let format = NumberFormat {
+            fraction_bits: Some(model.plan.fraction_bits),
+            ..self.format
+        };
+        let mut recipe = self
+            .ranges
+            .recipe(graph, pictures.len(), batch, format, adapt);
+        recipe.far.clone_from(&model.far);
+        let looked = precision::before(&recipe, pictures)?;
+        if model.far.is_empty() && !looked.far.is_empty() {
+            model.widen(&looked.far);
+        }
+        Ok(Some(looked))
     }
 
     fn answer(
@@ -234,9 +322,6 @@ impl Infer {
     ) -> Result<Outcome, Failure> {
         let bar = Bar::new("starting");
         let mut progress = |progress| bar.show(progress);
-        if self.backend != BackendKind::Clear {
-            model.check_range(&self.input, pictures)?;
-        }
         match self.backend {
             BackendKind::Clear => local::clear(model, pictures, &mut progress),
             BackendKind::Fixed => local::fixed(model, pictures, &mut progress),

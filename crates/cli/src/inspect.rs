@@ -113,7 +113,7 @@ fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failur
         "memory",
     ];
     if known.is_some() {
-        header.extend(["range", "headroom"]);
+        header.extend(["range", "headroom", "error"]);
     }
     let mut table = summary::table(&header);
     for (step, range) in priced.steps.iter().zip(step_ranges(priced, known)) {
@@ -132,7 +132,7 @@ fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failur
         cells.extend(
             range
                 .iter()
-                .flat_map(|range| [range.range(), range.headroom()]),
+                .flat_map(|range| [range.range(), range.headroom(), range.error()]),
         );
         table.add_row(cells);
     }

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use trefoil_guard::Guard;
 use trefoil_nn::graph::Element;
-use trefoil_nn::{Graph, ModelError, Options, Plan, Problem, Weights};
+use trefoil_nn::{Graph, ModelError, Options, Plan, Problem, Scaling, Scores, Weights};
 
 /// Pictures at once unless the user chooses: enough to fill messages, little enough for memory.
 const BATCH: usize = 64;
@@ -23,6 +23,14 @@ pub(crate) struct NumberFormat {
     /// Bits after the binary point [default: 20 in the ring of 64 bits, 10 in that of 32]
     #[arg(long, value_name = "F")]
     pub(crate) fraction_bits: Option<u32>,
+}
+
+impl NumberFormat {
+    /// Bits after the binary point.
+    pub(crate) fn bits(self) -> u32 {
+        let default = Options::ring(self.ring).fraction_bits;
+        self.fraction_bits.unwrap_or(default)
+    }
 }
 
 fn ring(text: &str) -> Result<u32, String> {
@@ -41,6 +49,10 @@ pub(crate) struct Model {
     pub(crate) weights: Weights,
     /// The guard over its answers.
     pub(crate) guard: Option<Guard>,
+    /// What the client does to inputs before the plan takes them.
+    scaling: Option<Scaling>,
+    /// Steps, as they are compiled, whose softmax takes logits that lie far apart.
+    pub(crate) far: Vec<usize>,
 }
 
 /// Pictures that fit a model.
@@ -76,26 +88,47 @@ impl Model {
         batch: Option<usize>,
         format: NumberFormat,
     ) -> Result<Self, Failure> {
+        Self::compile_scaled(graph, pictures, batch, format, false)
+    }
+
+    /// The same; with `public_scaling`, what scales the model's input is apart from the plan, see [`Model::scaled`].
+    ///
+    /// # Errors
+    /// As [`Model::compile`]; if nothing scales the input where that is asked for.
+    pub(crate) fn compile_scaled(
+        graph: &Graph,
+        pictures: usize,
+        batch: Option<usize>,
+        format: NumberFormat,
+        public_scaling: bool,
+    ) -> Result<Self, Failure> {
+        let compile = |options: &Options| {
+            if public_scaling {
+                Plan::compile_scaled(graph, options)
+            } else {
+                Plan::compile(graph, options).map(|(plan, weights)| (plan, weights, None))
+            }
+        };
         let mut options = Options::ring(format.ring);
         if let Some(bits) = format.fraction_bits {
             options.fraction_bits = bits;
         }
         options.batch = Some(batch.unwrap_or(BATCH.min(pictures)));
-        let mut compiled = Plan::compile(graph, &options);
+        let mut compiled = compile(&options);
         if compiled.is_err() && batch.is_none() {
             // A model may mix its pictures, so that it runs at the batch it was exported for only.
             options.batch = None;
-            compiled = Plan::compile(graph, &options);
-        } else if let Ok((plan, _)) = &compiled
+            compiled = compile(&options);
+        } else if let Ok((plan, ..)) = &compiled
             && batch.is_none()
             && fitting_batch(plan) < plan.batch
         {
             // Large pictures: fewer at once, so that memory does not grow with their number.
             options.batch = Some(fitting_batch(plan));
             drop(compiled);
-            compiled = Plan::compile(graph, &options);
+            compiled = compile(&options);
         }
-        let (plan, weights) = compiled.map_err(|error| refuse(&error))?;
+        let (plan, weights, scaling) = compiled.map_err(|error| refuse(&error))?;
         let [output] = plan.outputs.as_slice() else {
             return Err(several(graph, "returns", plan.outputs.len(), "outputs"));
         };
@@ -107,7 +140,43 @@ impl Model {
             );
             return Err(Failure::new(message).help("export a model with one answer per picture"));
         }
-        Ok(Self::new(plan, weights))
+        if public_scaling && scaling.is_none() {
+            return Err(Failure::new(format!(
+                "{}: nothing at the model's input scales it, so there is nothing that --public-scaling could leave to the \
+                 client",
+                graph.file
+            ))
+            .help("leave --public-scaling out"));
+        }
+        let mut model = Self::new(plan, weights);
+        model.scaling = scaling;
+        Ok(model)
+    }
+
+    /// The pictures as the plan takes them: scaled, where that is left to the client.
+    ///
+    /// # Errors
+    /// If they do not fit the model.
+    pub(crate) fn scaled(&self, pictures: &Pictures) -> Result<Pictures, Failure> {
+        let values = match &self.scaling {
+            None => pictures.values.clone(),
+            Some(scaling) => scaling.apply(&pictures.values).map_err(Failure::new)?,
+        };
+        let files = pictures.files.clone();
+        Ok(Pictures { values, files })
+    }
+
+    /// What the client does to inputs before the plan takes them.
+    pub(crate) fn scaling(&self) -> Option<&Scaling> {
+        self.scaling.as_ref()
+    }
+
+    /// What the numbers of an answer are.
+    pub(crate) fn scores(&self) -> Option<Scores> {
+        match &self.guard {
+            Some(guard) => Some(Scores::Classes(guard.settings().classes())),
+            None => self.plan.scores(),
+        }
     }
 
     /// A compiled model, unguarded.
@@ -116,7 +185,15 @@ impl Model {
             plan,
             weights,
             guard: None,
+            scaling: None,
+            far: Vec::new(),
         }
+    }
+
+    /// Let the softmaxes at `steps` take logits that lie far apart.
+    pub(crate) fn widen(&mut self, steps: &[usize]) {
+        self.plan.widen_softmaxes(&mut self.weights, steps);
+        self.far = steps.to_vec();
     }
 
     /// Put the guard of a file over the answers, which are confidences then; a softmax at the model's end gives way to
@@ -127,6 +204,14 @@ impl Model {
     pub(crate) fn guard(&mut self, path: &Path) -> Result<(), Failure> {
         let guard = guard::load(path)?;
         self.plan.open_at_logits();
+        if self.plan.scores() == Some(Scores::Probability) {
+            return Err(Failure::new(
+                "the model answers with a probability that is computed from a logit on the way: a guard works on logits",
+            )
+            .help("export a model that ends in the sigmoid, or before it"));
+        }
+        // The guard's answers are confidences of two classes then.
+        self.plan.pair_logits();
         let guard = guard::fitted(guard, &self.plan).map_err(|error| {
             Failure::new(format!(
                 "{} does not guard this model: {error}",

@@ -1,9 +1,10 @@
 //! How large a model's numbers become: measured on samples or bounded, checked before anything runs.
 
 use crate::files::Preparation;
-use crate::local::filled;
-use crate::model::{self, Model, NumberFormat};
+use crate::model::{self, Model, NumberFormat, Pictures};
+use crate::precision::{self, Found, SampledCheck};
 use crate::progress::Bar;
+use crate::recipe::{Adapt, Recipe};
 use crate::{Failure, arrays, print};
 use clap::Args;
 use serde::Serialize;
@@ -11,11 +12,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trefoil_nn::defaults::FRACTION_BITS_64;
-use trefoil_nn::{Graph, Headroom, Ranges};
+use trefoil_nn::{Graph, Headroom, LayerError, Ranges};
 use trefoil_serve::Progress;
 
 /// The finest format that is chosen in the ring of 32 bits: where bits are few, all that fit are of use.
 const FINEST_32: u32 = 13;
+/// The finest of all: it is chosen where the default's precision does not do.
+const FINEST_64: u32 = 29;
 
 /// Options about the sizes of numbers.
 #[derive(Debug, Args)]
@@ -32,6 +35,20 @@ pub(crate) struct RangeOptions {
     /// public with the plan
     #[arg(long, conflicts_with = "fraction_bits")]
     auto_fraction_bits: bool,
+    /// Leave what scales the model's input to the client: constants that are added, multiplied or divided by before the
+    /// first layer, and a power of two for each feature whose weights in the first layer are small. Servers never see
+    /// them; whoever asks does, so say so only if they are public
+    #[arg(long, conflicts_with = "input_range")]
+    public_scaling: bool,
+}
+
+/// The finest format that is chosen by ranges alone.
+fn limit(ring: u32) -> u32 {
+    if ring == 32 {
+        FINEST_32
+    } else {
+        FRACTION_BITS_64
+    }
 }
 
 /// Two numbers, as a user writes them.
@@ -49,6 +66,10 @@ pub(crate) struct Known {
     ranges: Ranges,
     /// What the plan declares for its input.
     declared: [f64; 2],
+    /// The error of every step over samples.
+    errors: Option<Vec<LayerError>>,
+    /// How far answers to samples are off.
+    told: Option<SampledCheck>,
 }
 
 /// The ranges as `--json` shows them.
@@ -64,6 +85,9 @@ pub(crate) struct RangeReport {
     headroom_bits: Option<f64>,
     /// The tightest step; none for the inputs and weights themselves.
     tightest_step: Option<String>,
+    /// How far fixed point is off over the samples, and what is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<SampledCheck>,
 }
 
 /// A step's ranges as `--json` shows them.
@@ -75,6 +99,9 @@ pub(crate) struct StepReport {
     pub(crate) headroom_bits: Option<f64>,
     /// For what: a value, a product, the argument of a function.
     pub(crate) tightest: Option<&'static str>,
+    /// The largest error of fixed point, over samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_abs_error: Option<f64>,
 }
 
 impl RangeOptions {
@@ -97,89 +124,118 @@ impl RangeOptions {
         preparation: &Preparation,
         adapt: impl Fn(&mut Model) -> Result<(), Failure>,
     ) -> Result<(Model, Option<Known>), Failure> {
-        let mut model = Model::compile(graph, pictures, batch, format)?;
-        adapt(&mut model)?;
-        if self.calibrate.is_none() && self.input_range.is_none() {
-            if self.auto_fraction_bits {
-                let message = "--auto-fraction-bits needs ranges to choose by";
-                return Err(Failure::misuse(message)
-                    .help("add --calibrate X.npy, or --input-range LOW,HIGH"));
-            }
-            return Ok((model, None));
+        let mut recipe = self.recipe(graph, pictures, batch, format, &adapt);
+        if self.calibrate.is_none() && self.input_range.is_none() && self.auto_fraction_bits {
+            let message = "--auto-fraction-bits needs ranges to choose by";
+            return Err(
+                Failure::misuse(message).help("add --calibrate X.npy, or --input-range LOW,HIGH")
+            );
         }
-        let known = self.ranges(graph, &model, preparation)?;
-        if self.auto_fraction_bits {
-            let limit = if format.ring == 32 {
-                FINEST_32
-            } else {
-                FRACTION_BITS_64
-            };
-            let bits = known.ranges.fraction_bits(format.ring, limit);
-            let bits =
-                bits.ok_or_else(|| known.unfit(&model, "no number of fraction bits fits"))?;
-            let format = NumberFormat {
-                fraction_bits: Some(bits),
-                ..format
-            };
-            model = Model::compile(graph, pictures, Some(model.plan.batch), format)?;
-            adapt(&mut model)?;
-        }
-        known.check(&model)?;
+        let known = if let Some(path) = &self.calibrate {
+            let samples = model::pictures(path, preparation, graph)?;
+            self.measured(&mut recipe, &samples)?
+        } else if let Some(declared) = self.input_range {
+            self.bounded(&mut recipe, declared)?
+        } else {
+            return Ok((recipe.compile()?, None));
+        };
+        let mut model = recipe.compile()?;
+        known.warn(&model);
         model.plan.declare_ranges(&[known.declared]);
         Ok((model, Some(known)))
     }
 
-    fn ranges(
+    /// Whether the scaling at the input is the client's.
+    pub(crate) fn public_scaling(&self) -> bool {
+        self.public_scaling
+    }
+
+    /// How a model is compiled with these options.
+    pub(crate) fn recipe<'a>(
         &self,
-        graph: &Graph,
-        model: &Model,
-        preparation: &Preparation,
-    ) -> Result<Known, Failure> {
-        let (plan, weights) = (&model.plan, &model.weights);
-        let steps = plan.steps.len();
-        let Some(path) = &self.calibrate else {
-            let declared = self.input_range.unwrap_or_default();
-            let bar = Bar::new("bounding every layer");
-            let mut observer = |index: usize, name: &str, _: Duration| {
-                bar.show(step(0, 1, index, steps, name));
-            };
-            let ranges = Ranges::worst_case(plan, weights, &[declared], &mut observer);
-            return Ok(Known { ranges, declared });
-        };
-        let samples = model::pictures(path, preparation, graph)?;
-        let bar = Bar::new("looking at samples");
-        let batches = samples.len().div_ceil(plan.batch);
-        let mut ranges: Option<Ranges> = None;
-        for batch in 0..batches {
-            let mut observer = |index: usize, name: &str, _: Duration| {
-                bar.show(step(batch, batches, index, steps, name));
-            };
-            let input = filled(&samples, batch * plan.batch, plan.batch);
-            let more = Ranges::of_samples(plan, weights, vec![input], &mut observer);
-            ranges = Some(match ranges {
-                Some(ranges) => ranges.and(&more),
-                None => more,
-            });
+        graph: &'a Graph,
+        pictures: usize,
+        batch: Option<usize>,
+        format: NumberFormat,
+        adapt: Adapt<'a>,
+    ) -> Recipe<'a> {
+        Recipe {
+            graph,
+            pictures,
+            batch,
+            format,
+            public_scaling: self.public_scaling,
+            adapt,
+            far: Vec::new(),
         }
-        let Some(mut ranges) = ranges else {
-            return Err(Failure::new(format!("{} holds no samples", path.display())));
+    }
+
+    /// What `samples` reach, and how precise fixed point is for them; the recipe gets a format that fits, if it may.
+    fn measured(&self, recipe: &mut Recipe<'_>, samples: &Pictures) -> Result<Known, Failure> {
+        let mut found = precision::look(recipe, samples)?;
+        if self.auto_fraction_bits {
+            let Some(mut bits) = found
+                .ranges
+                .fraction_bits(recipe.format.ring, limit(recipe.format.ring))
+            else {
+                let known = Known::of(found, self.input_range);
+                let model = recipe.compile()?;
+                return Err(known.unfit(&model, "no number of fraction bits fits"));
+            };
+            let finest = found
+                .ranges
+                .fraction_bits(recipe.format.ring, FINEST_64)
+                .unwrap_or(bits);
+            loop {
+                if recipe.format.bits() != bits {
+                    *recipe = recipe.with_bits(bits);
+                    found = precision::look(recipe, samples)?;
+                }
+                // Finer where precision asks for it and there is room.
+                if found.trouble().is_none() || bits >= finest {
+                    break;
+                }
+                bits = finest.min(bits + 3);
+            }
+        }
+        if let Some(trouble) = found.trouble() {
+            return Err(found.refuse(&trouble, recipe, samples));
+        }
+        recipe.far.clone_from(&found.far);
+        Ok(Known::of(found, self.input_range))
+    }
+
+    /// Bounds for every input in the declared range.
+    fn bounded(&self, recipe: &mut Recipe<'_>, declared: [f64; 2]) -> Result<Known, Failure> {
+        let model = recipe.compile()?;
+        let plan = &model.plan;
+        let steps = plan.steps.len();
+        let bar = Bar::new("bounding every layer");
+        let mut observer = |index: usize, name: &str, _: Duration| {
+            bar.show(step(0, 1, index, steps, name));
         };
-        ranges.samples = Some(samples.len());
-        let declared = self
-            .input_range
-            .unwrap_or_else(|| widened(ranges.inputs[0]));
-        Ok(Known { ranges, declared })
+        let ranges = Ranges::worst_case(plan, &model.weights, &[declared], &mut observer);
+        let known = Known {
+            ranges,
+            declared,
+            errors: None,
+            told: None,
+        };
+        if self.auto_fraction_bits {
+            let limit = limit(recipe.format.ring);
+            let bits = known.ranges.fraction_bits(recipe.format.ring, limit);
+            let bits =
+                bits.ok_or_else(|| known.unfit(&model, "no number of fraction bits fits"))?;
+            *recipe = recipe.with_bits(bits);
+        }
+        Ok(known)
     }
 
     /// Check that all pictures are in the declared range, before anything is shared.
     ///
     /// # Errors
     /// The first value outside, by its place in `path`.
-    pub(crate) fn check(
-        model: &Model,
-        path: &Path,
-        pictures: &model::Pictures,
-    ) -> Result<(), Failure> {
+    pub(crate) fn check(model: &Model, path: &Path, pictures: &Pictures) -> Result<(), Failure> {
         let Some(&[low, high]) = model.plan.input_ranges.first() else {
             return Ok(());
         };
@@ -217,14 +273,23 @@ fn step(batch: usize, batches: usize, index: usize, steps: usize, name: &str) ->
 }
 
 impl Known {
-    /// Refuse what samples show not to fit; warn of what may not.
-    fn check(&self, model: &Model) -> Result<(), Failure> {
+    fn of(found: Found, declared: Option<[f64; 2]>) -> Self {
+        let errors = found.errors().map(<[LayerError]>::to_vec);
+        let told = found.told();
+        let reached = found.ranges.inputs.first().copied().unwrap_or_default();
+        Self {
+            declared: declared.unwrap_or_else(|| widened(reached)),
+            ranges: found.ranges,
+            errors,
+            told,
+        }
+    }
+
+    /// Warn of what may not fit.
+    fn warn(&self, model: &Model) {
         let room = self.tightest(model).1;
         if room >= self.ranges.wanted() {
-            return Ok(());
-        }
-        if self.ranges.samples.is_some() && room < 0.0 {
-            return Err(self.unfit(model, "the ring cannot hold the model's numbers"));
+            return;
         }
         let (place, found) = (self.place(model), self.reach(model));
         let warning = if self.ranges.samples.is_some() {
@@ -239,7 +304,6 @@ impl Known {
         };
         // Nobody is left to tell if standard error is closed.
         let _ = writeln!(std::io::stderr(), "{warning}");
-        Ok(())
     }
 
     fn tightest(&self, model: &Model) -> (Option<usize>, f64) {
@@ -299,8 +363,12 @@ impl Known {
             Some(samples) => format!("over {}", print::count(samples, "sample")),
             None => "in the worst case".to_owned(),
         };
+        let precision = self.told.map_or_else(String::new, |told| {
+            let (error, allowed) = (told.max_abs_error, told.allowed);
+            format!("; largest error {error:.2e}, allowed {allowed:.2e}")
+        });
         format!(
-            "ranges {source}, inputs from {} to {}: least headroom {} {}",
+            "ranges {source}, inputs from {} to {}: least headroom {} {}{precision}",
             print::number(low),
             print::number(high),
             bits(self.tightest(model).1),
@@ -321,6 +389,7 @@ impl Known {
             input_range: self.declared,
             headroom_bits: room.is_finite().then_some(room),
             tightest_step: step.map(|index| model.plan.steps[index].name.clone()),
+            precision: self.told,
         }
     }
 
@@ -332,6 +401,7 @@ impl Known {
                 range: [step.low, step.high],
                 headroom_bits: room.map(|room| room.bits).filter(|bits| bits.is_finite()),
                 tightest: room.map(|room| room.extent.need.name()),
+                max_abs_error: self.errors.as_ref().map(|errors| errors[index].largest),
             }
         };
         self.ranges.steps.iter().enumerate().map(each).collect()
@@ -351,6 +421,12 @@ impl StepReport {
             (Some(room), Some(need)) => format!("{} ({need})", bits(room)),
             _ => "-".to_owned(),
         }
+    }
+
+    /// The error, as people read it.
+    pub(crate) fn error(&self) -> String {
+        self.max_abs_error
+            .map_or_else(|| "-".to_owned(), |error| format!("{error:.1e}"))
     }
 }
 

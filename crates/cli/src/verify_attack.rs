@@ -9,7 +9,7 @@ use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 use std::time::Duration;
 use trefoil_digits::{MODEL, generate};
-use trefoil_nn::{Graph, Layer, Plan, Weights};
+use trefoil_nn::{Graph, Layer, Plan, Scores, Weights};
 use trefoil_ring::Z64;
 use trefoil_verify::adversary::{
     Behaviour, Deviation, Experiment, Parties, Tally, Tamperer, Tampering,
@@ -140,10 +140,10 @@ impl Stage {
         let labels: Vec<usize> = labels.into_iter().map(usize::from).collect();
         let mut honest = InRing::<Z64>::new(&plan, &weights, COINS).map_err(Failure::new)?;
         let answers = honest.answer(&pictures).map_err(Failure::new)?;
-        let found = crate::check::labels(&answers);
+        let found = Scores::Classes(10).labels(&answers);
         // Public samples are those that the model is known to answer rightly.
         let right: Vec<usize> = (100..400)
-            .filter(|&index| found[index] == labels[index])
+            .filter(|&index| found[index] == Some(labels[index]))
             .collect();
         let public = PublicSet::new(pictures, labels)?;
         let queries = public.select(&(0..100).collect::<Vec<_>>());

@@ -3,7 +3,7 @@
 use crate::InputError;
 use crate::backend::{Clear, Fixed};
 use crate::executor::{Observer, ready};
-use crate::plan::{Plan, Weights};
+use crate::plan::{Plan, ValueId, Weights};
 use crate::value::Value;
 use crate::walk::Walk;
 use ndarray::ArrayD;
@@ -91,41 +91,89 @@ pub fn layer_errors(
     seed: [u8; 16],
     observer: &mut dyn Observer,
 ) -> Result<Vec<LayerError>, InputError> {
-    plan.check_inputs(inputs)?;
-    if plan.ring_bits == 32 {
-        errors_in::<Z32>(plan, weights, inputs, seed, observer)
-    } else {
-        errors_in::<Z64>(plan, weights, inputs, seed, observer)
-    }
+    Ok(examine(plan, weights, inputs, seed, observer)?.errors)
 }
 
-fn errors_in<R: Ring>(
+/// What one batch of samples shows of a plan, beside the error of every step.
+pub struct Examined {
+    /// The error of every step, as [`layer_errors`] tells it.
+    pub errors: Vec<LayerError>,
+    /// The outputs in 64-bit floats, with the weights as the model has them.
+    pub exact: Vec<ArrayD<f64>>,
+    /// The outputs in fixed point.
+    pub rounded: Vec<ArrayD<f64>>,
+}
+
+/// [`layer_errors`], with the outputs.
+///
+/// # Errors
+/// As [`layer_errors`].
+///
+/// # Panics
+/// If the plan is not checked.
+pub fn examine(
     plan: &Plan,
     weights: &Weights,
     inputs: &[ArrayD<f64>],
     seed: [u8; 16],
     observer: &mut dyn Observer,
-) -> Result<Vec<LayerError>, InputError> {
+) -> Result<Examined, InputError> {
+    plan.check_inputs(inputs)?;
+    if plan.ring_bits == 32 {
+        examined_in::<Z32>(plan, weights, inputs, seed, observer)
+    } else {
+        examined_in::<Z64>(plan, weights, inputs, seed, observer)
+    }
+}
+
+fn examined_in<R: Ring>(
+    plan: &Plan,
+    weights: &Weights,
+    inputs: &[ArrayD<f64>],
+    seed: [u8; 16],
+    observer: &mut dyn Observer,
+) -> Result<Examined, InputError> {
     let format = plan.format();
     let backend = Fixed::<R>::new(format, seed);
-    let mut exact = Walk::new(plan, weights.to_clear(), inputs.to_vec());
+    // An output may be an input.
+    let given = |value: ValueId| plan.inputs.iter().position(|port| port.value == value);
+    let outputs = plan.outputs.iter();
+    let mut exact: Vec<Option<ArrayD<f64>>> = outputs
+        .map(|port| given(port.value).map(|input| inputs[input].clone()))
+        .collect();
+    let mut rounded = exact.clone();
+    let mut clear = Walk::new(plan, weights.to_clear(), inputs.to_vec());
     let encoded = inputs
         .iter()
         .map(|input| input.mapv(|value| format.encode::<R>(value)));
-    let mut rounded = Walk::new(plan, weights.encode::<R>(plan)?, encoded.collect());
+    let mut fixed = Walk::new(plan, weights.encode::<R>(plan)?, encoded.collect());
     let mut errors = Vec::with_capacity(plan.steps.len());
     loop {
         let start = Instant::now();
-        let (Ok(one), Ok(other)) = (ready(exact.step(&Clear)), ready(rounded.step(&backend)));
+        let (Ok(one), Ok(other)) = (ready(clear.step(&Clear)), ready(fixed.step(&backend)));
         let (Some((index, one)), Some((_, other))) = (one, other) else {
-            return Ok(errors);
+            break;
         };
-        errors.push(match (&one, &other) {
-            (Value::Number(one), Value::Number(other)) => LayerError::of(one, other, plan),
-            (Value::Bit(one), Value::Bit(other)) => LayerError::of_bits(one, other),
+        errors.push(match (one, other) {
+            (Value::Number(one), Value::Number(other)) => {
+                for (place, port) in plan.outputs.iter().enumerate() {
+                    if port.value == plan.steps[index].output {
+                        exact[place] = Some(one.clone());
+                        rounded[place] = Some(format.decode_all(other.view()));
+                    }
+                }
+                LayerError::of(&one, &other, plan)
+            }
+            // No output of a plan: those are numbers.
+            (Value::Bit(one), Value::Bit(other)) => LayerError::of_bits(&one, &other),
             // A step's output has one kind on all back ends.
             _ => LayerError::default(),
         });
         observer.step(index, &plan.steps[index].name, start.elapsed());
     }
+    Ok(Examined {
+        errors,
+        exact: exact.into_iter().flatten().collect(),
+        rounded: rounded.into_iter().flatten().collect(),
+    })
 }

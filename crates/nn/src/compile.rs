@@ -4,6 +4,7 @@ use crate::graph::{Attribute, Dimension, Element, Graph, GraphInput, Node};
 use crate::network::{Network, ValueId};
 use crate::operators::{Bits, Numbers, Reader, constants, find, reason, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
+use crate::scaling::{self, Scaling};
 use crate::shape::elements;
 use crate::value::Kind;
 use crate::{ModelError, Problem, passes};
@@ -25,14 +26,50 @@ impl Plan {
             check_format(options.ring_bits, options.fraction_bits).map_err(Problem::Options)?;
             let (mut network, batch) = network(graph, options.batch)?;
             passes::optimise(&mut network);
-            let (plan, tensors) = emit(&network, &graph.name, batch, options);
-            // With the network gone the tensors have one owner, and are moved, not copied.
-            drop(network);
-            let tensors = tensors.into_iter().map(Arc::unwrap_or_clone).collect();
-            Ok((plan, Weights::new(tensors)))
+            Ok(finish(network, &graph.name, batch, options))
         };
         compile().map_err(|problem: Problem| problem.of(&graph.file))
     }
+
+    /// [`Plan::compile`] of what is behind the scaling at the model's input, and that scaling: leading products and sums
+    /// with constants, and a power of two for each feature whose weights in the first layer are small. The plan takes
+    /// scaled inputs. No scaling if the model does not begin so.
+    ///
+    /// Which layers are taken depends on the architecture alone.
+    ///
+    /// # Errors
+    /// As [`Plan::compile`].
+    pub fn compile_scaled(
+        graph: &Graph,
+        options: &Options,
+    ) -> Result<(Self, Weights, Option<Scaling>), ModelError> {
+        let compile = || {
+            check_format(options.ring_bits, options.fraction_bits).map_err(Problem::Options)?;
+            let (mut network, batch) = network(graph, options.batch)?;
+            let mut scaling = scaling::take(&mut network);
+            passes::optimise(&mut network);
+            if let Some(scaling) = &mut scaling {
+                scaling::balance(&mut network, scaling).map_err(Problem::Options)?;
+            }
+            let scaling = scaling.filter(|scaling| !scaling.nodes.is_empty());
+            let scaling = scaling.map(|network| {
+                let (plan, weights) = finish(network, "scaling", batch, options);
+                Scaling { plan, weights }
+            });
+            let (plan, weights) = finish(network, &graph.name, batch, options);
+            Ok((plan, weights, scaling))
+        };
+        compile().map_err(|problem: Problem| problem.of(&graph.file))
+    }
+}
+
+fn finish(network: Network, name: &str, batch: usize, options: &Options) -> (Plan, Weights) {
+    let (plan, tensors) = emit(&network, name, batch, options);
+    // With the network gone the tensors have one owner, and are moved, not copied.
+    drop(network);
+    let tensors = tensors.into_iter().map(Arc::unwrap_or_clone).collect();
+    let weights = Weights::new(&plan, tensors);
+    (plan, weights)
 }
 
 impl Graph {

@@ -1,8 +1,9 @@
 //! Where logits leave a plan.
 
-use crate::operators::Layer;
+use crate::operators::{Concat, Layer, Reshape, Scale};
 use crate::plan::{Options, Plan, Port};
 use crate::value::Kind;
+use crate::scores::Scores;
 
 impl Plan {
     /// A plan of nothing: its input is its output, `batch` rows of `classes` logits. For what is computed on logits
@@ -24,8 +25,8 @@ impl Plan {
         plan
     }
 
-    /// The plan without the softmax, or the softmax's logarithm, that its only output comes from: its output is the logits
-    /// then. Whether there was one. A softmax's numbers are not logits, and a second one over them would be wrong.
+    /// The plan without the softmax, the softmax's logarithm, or the sigmoid of a single score, that its only output comes
+    /// from: its output is the logits then. Whether there was one. A softmax's numbers are not logits, and a second one over them would be wrong.
     pub fn open_at_logits(&mut self) -> bool {
         let [output] = &mut self.outputs[..] else {
             return false;
@@ -42,12 +43,31 @@ impl Plan {
         let is_softmax = match &self.steps[last].layer {
             Layer::Softmax(softmax) => softmax.axis == last_axis,
             Layer::LogSoftmax(softmax) => softmax.axis == last_axis,
+            // A single score: its probability.
+            Layer::Sigmoid(_) => self.shapes[output.value]
+                .iter()
+                .skip(1)
+                .all(|&size| size == 1),
             _ => false,
         };
         if !is_softmax || self.steps.iter().any(used) {
             return false;
         }
         output.value = self.steps.remove(last).inputs[0];
+        true
+    }
+
+    /// Give a plan of a single logit for each sample, that of class 1 of two, the logits of both: 0 and that one, whose
+    /// softmax is the pair of their probabilities. Whether it was such a plan.
+    pub fn pair_logits(&mut self) -> bool {
+        if self.scores() != Some(Scores::Logit) {
+            return false;
+        }
+        let (single, shape) = (self.outputs[0].value, vec![self.batch, 1]);
+        let column = self.add_step("both logits", Reshape { shape }, &[single], None);
+        let zero = self.add_step("both logits", Scale { factor: 0.0 }, &[column], None);
+        let both = self.add_step("both logits", Concat { axis: 1 }, &[zero, column], None);
+        self.outputs[0].value = both;
         true
     }
 

@@ -1,6 +1,7 @@
 //! What is computed, without weights: the public description that all parties agree on.
 
 use crate::defaults::{MAX_NODES, fraction_bits};
+use crate::masks::floored;
 pub use crate::network::ValueId;
 use crate::operators::Layer;
 use crate::shape::elements;
@@ -8,6 +9,7 @@ use crate::value::Kind;
 use crate::{InputError, PlanError};
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use trefoil_ring::{Fixed, Ring};
@@ -101,6 +103,8 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Weights {
     tensors: Arc<[ArrayD<f64>]>,
+    /// What the format holds in the place of a mask's "none of this"; nothing for other tensors.
+    floors: Arc<[Option<f64>]>,
 }
 
 impl Plan {
@@ -317,7 +321,8 @@ impl Plan {
     /// # Errors
     /// As [`Plan::check_inputs`].
     pub fn check_weights(&self, weights: &Weights) -> Result<(), InputError> {
-        let tensors: Vec<_> = weights.iter().collect();
+        let held = weights.held();
+        let tensors: Vec<_> = held.iter().map(AsRef::as_ref).collect();
         self.check_tensors(&self.weights, &tensors)
     }
 
@@ -365,9 +370,9 @@ impl Plan {
 }
 
 impl Weights {
-    pub(crate) fn new(tensors: Vec<ArrayD<f64>>) -> Self {
-        let tensors = tensors.into();
-        Self { tensors }
+    pub(crate) fn new(plan: &Plan, tensors: Vec<ArrayD<f64>>) -> Self {
+        let (tensors, floors) = (tensors.into(), plan.mask_floors().into());
+        Self { tensors, floors }
     }
 
     /// Other tensors for the same plan: retrained ones, say.
@@ -375,9 +380,25 @@ impl Weights {
     /// # Errors
     /// If their number, a shape or a value does not fit the plan.
     pub fn from_tensors(plan: &Plan, tensors: Vec<ArrayD<f64>>) -> Result<Self, InputError> {
-        let views: Vec<_> = tensors.iter().collect();
-        plan.check_tensors(&plan.weights, &views)?;
-        Ok(Self::new(tensors))
+        let weights = Self::new(plan, tensors);
+        plan.check_weights(&weights)?;
+        Ok(weights)
+    }
+
+    /// The tensors as the format holds them: those of [`Weights::iter`], but that in masks of a softmax -inf, the least
+    /// float and other numbers that say "none of this" are numbers far enough below any logit.
+    pub fn held(&self) -> Vec<Cow<'_, ArrayD<f64>>> {
+        let each = self.tensors.iter().zip(self.floors.iter());
+        each.map(|(tensor, floor)| match floor {
+            Some(floor) => Cow::Owned(tensor.mapv(|value| floored(value, *floor))),
+            None => Cow::Borrowed(tensor),
+        })
+        .collect()
+    }
+
+    /// Let masks hold `floor` for "none of this".
+    pub(crate) fn deepen_masks(&mut self, floor: f64) {
+        self.floors = self.floors.iter().map(|old| old.map(|_| floor)).collect();
     }
 
     /// The tensors, in the order of [`Plan::weights`].
@@ -406,6 +427,7 @@ impl Weights {
         assert_eq!(R::BITS, plan.ring_bits, "the plan's ring");
         plan.check_weights(self)?;
         Ok(self
+            .held()
             .iter()
             .map(|tensor| tensor.mapv(|v| plan.format().encode(v)))
             .collect())

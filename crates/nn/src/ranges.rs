@@ -192,10 +192,9 @@ impl Ranges {
         observer: &mut dyn Observer,
     ) -> Self {
         let backend = Bounds::new(plan.format().ulp());
-        let weights: Vec<Interval> = weights
-            .to_clear()
-            .into_iter()
-            .map(Interval::point)
+        let held = weights.held().into_iter();
+        let weights: Vec<Interval> = held
+            .map(|tensor| Interval::point(tensor.into_owned()))
             .collect();
         for tensor in weights.iter().chain(&inputs) {
             backend.note(Need::Value, tensor);
@@ -222,6 +221,17 @@ impl Ranges {
             given,
             samples,
         }
+    }
+
+    /// The steps that are softmaxes, or their logarithms, of logits further apart than the protocol takes.
+    pub fn far_softmaxes(&self, ring_bits: u32, fraction_bits: u32) -> Vec<usize> {
+        let far = |extent: &Extent| {
+            let [_, greatest] = extent.need.allowed(ring_bits, fraction_bits);
+            extent.need == Need::Spread && extent.high > greatest
+        };
+        let steps = self.steps.iter().enumerate();
+        let steps = steps.filter(|(_, step)| step.extents.iter().any(far));
+        steps.map(|(index, _)| index).collect()
     }
 
     /// As far as this or `other` reaches, two ranges of one plan.
@@ -252,12 +262,12 @@ impl Ranges {
     /// # Panics
     /// If there is no such step.
     pub fn headroom(&self, index: usize, ring_bits: u32, fraction_bits: u32) -> Option<Headroom> {
-        tightest(&self.steps[index].extents, ring_bits, fraction_bits)
+        self.least(&self.steps[index].extents, ring_bits, fraction_bits)
     }
 
     /// The step with the least headroom, or `None` for the inputs and weights themselves, and that headroom.
     pub fn tightest(&self, ring_bits: u32, fraction_bits: u32) -> (Option<usize>, f64) {
-        let given = tightest(&self.given, ring_bits, fraction_bits);
+        let given = self.least(&self.given, ring_bits, fraction_bits);
         let mut least = (None, given.map_or(f64::INFINITY, |room| room.bits));
         for index in 0..self.steps.len() {
             let room = self.headroom(index, ring_bits, fraction_bits);
@@ -266,6 +276,21 @@ impl Ranges {
             }
         }
         least
+    }
+
+    /// Of samples, what is far below the largest logit or too small to divide by is no matter of room: softmaxes are
+    /// widened where that happens, and comparing fixed point with floats tells whether a small divisor does harm.
+    fn least(&self, extents: &[Extent], ring_bits: u32, fraction_bits: u32) -> Option<Headroom> {
+        let counted = |extent: &&Extent| {
+            let [least, _] = extent.need.allowed(ring_bits, fraction_bits);
+            let small = extent.need == Need::Positive && extent.low < least && extent.high > 0.0;
+            self.samples.is_none() || (extent.need != Need::Spread && !small)
+        };
+        let rooms = extents.iter().filter(counted).map(|&extent| Headroom {
+            bits: extent.headroom(ring_bits, fraction_bits),
+            extent,
+        });
+        rooms.min_by(|a, b| a.bits.total_cmp(&b.bits))
     }
 
     /// The headroom that is wanted: none above proven bounds, [`Ranges::MARGIN`] above samples.
@@ -283,12 +308,4 @@ impl Ranges {
             .rev()
             .find(|&bits| bits <= limit && self.tightest(ring_bits, bits).1 >= self.wanted())
     }
-}
-
-fn tightest(extents: &[Extent], ring_bits: u32, fraction_bits: u32) -> Option<Headroom> {
-    let rooms = extents.iter().map(|&extent| Headroom {
-        bits: extent.headroom(ring_bits, fraction_bits),
-        extent,
-    });
-    rooms.min_by(|a, b| a.bits.total_cmp(&b.bits))
 }

@@ -169,7 +169,9 @@ impl Client {
         let connected = start.elapsed();
         progress(Progress::Sharing);
         let of_guard = guard.map(Guard::tensors).unwrap_or_default();
-        let secrets: Vec<&ArrayD<f64>> = weights.iter().chain(&of_guard).collect();
+        let held = weights.held();
+        let tensors = held.iter().map(AsRef::as_ref);
+        let secrets: Vec<&ArrayD<f64>> = tensors.chain(&of_guard).collect();
         let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();

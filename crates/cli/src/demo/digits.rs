@@ -1,18 +1,18 @@
 //! The first part of the demo: three servers read drawn digits that none of them sees.
 
 use super::Ink;
-use crate::check::{self, Check};
+use crate::check::Check;
 use crate::model::{Model, NumberFormat, Pictures};
 use crate::options::LinkKind;
 use crate::progress::Bar;
 use crate::spectrum::{self, Counts};
 use crate::{Failure, local, print, summary};
-use ndarray::Array4;
+use ndarray::{Array4, ArrayD};
 use serde_json::{Value, json};
 use std::io::stdout;
 use std::time::Duration;
 use trefoil_digits::{MODEL, Style, generate, picture, render, side_by_side};
-use trefoil_nn::Graph;
+use trefoil_nn::{Graph, Scores};
 use trefoil_serve::{Inference, Outcome, Report, Seen};
 
 /// Pictures in a row, and how wide one of them is: a row fills 77 columns.
@@ -66,12 +66,18 @@ pub(super) fn ask(seed: u64, count: usize) -> Result<Shown, Failure> {
         seed,
         pictures,
         labels: labels.into_iter().map(usize::from).collect(),
-        predictions: check::labels(answers),
-        in_clear: check::labels(clear),
-        check: Check::new(answers, clear),
+        predictions: largest(answers),
+        in_clear: largest(clear),
+        check: Check::new(answers, clear, model.scores()),
         report,
         true_values: local::top_bits(&model, &queries)?,
     })
+}
+
+/// The digit that each answer names.
+fn largest(answers: &ArrayD<f64>) -> Vec<usize> {
+    let named = Scores::Classes(10).labels(answers);
+    named.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 impl Shown {
@@ -79,7 +85,7 @@ impl Shown {
         json!({
             "labels": self.labels,
             "predictions": self.predictions,
-            "accuracy": check::share(&self.predictions, &self.labels),
+            "accuracy": equal(&self.predictions, &self.labels) as f64 / self.labels.len() as f64,
             "label_agreement": self.check.label_agreement,
             "max_abs_error": self.check.max_abs_error,
             "mean_abs_error": self.check.mean_abs_error,

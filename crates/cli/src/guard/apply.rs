@@ -176,7 +176,7 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
         clear
             .outputs
             .first()
-            .map(|clear| Check::new(&answers, clear))
+            .map(|clear| Check::new(&answers, clear, model.scores()))
     } else {
         None
     };
@@ -257,7 +257,7 @@ impl Applied {
         if let Some(check) = &self.check {
             print::line(format!(
                 "against the clear: labels agree for {:.2} %, largest error {:.2e}, mean {:.2e}",
-                100.0 * check.label_agreement,
+                100.0 * check.label_agreement.unwrap_or_default(),
                 check.max_abs_error,
                 check.mean_abs_error
             ))?;

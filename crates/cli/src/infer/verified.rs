@@ -6,7 +6,7 @@ use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
 use crate::verify_doubts::Doubts;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
-use crate::{Failure, check, doubts, print};
+use crate::{Failure, check, print};
 use clap::Args;
 use ndarray::{Axis, concatenate};
 use serde::Serialize;
@@ -163,10 +163,9 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     if let Some(answers) = checked.answers() {
         destination.write(answers)?;
     }
-    let answered = checked.answers().map(|answers| named(scores, answers));
-    let classes = scores
-        .classes()
-        .unwrap_or_else(|| model.answer_shape().iter().product());
+    let answered = checked
+        .answers()
+        .map(|answers| check::labels(answers, scores));
     let compared = answered.as_ref().zip(labels.as_ref());
     let failed = Doubts::about(&comparison.failed, comparison.public, &public, &one, scores)?;
     let told = Told {
@@ -182,7 +181,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         bytes_sent_per_party: report.bytes_sent_per_party,
         accuracy: compared.map(|(answered, labels)| check::share(answered, labels)),
         labels_doubt: compared
-            .and_then(|(answered, labels)| doubts::doubt(answered, labels, classes)),
+            .and_then(|(answered, labels)| check::doubt(answered, labels, scores)),
     };
     if json {
         print::json(&told)?;
@@ -328,12 +327,6 @@ fn check_classes(public: &PublicSet, path: &Path, scores: Scores) -> Result<(), 
     } else {
         "labels are the classes' numbers, counted from 0"
     }))
-}
-
-/// The class that each answer names; a number beyond all classes where it names none.
-fn named(scores: Scores, answers: &ndarray::ArrayD<f64>) -> Vec<usize> {
-    let labels = scores.labels(answers).into_iter();
-    labels.map(|label| label.unwrap_or(usize::MAX)).collect()
 }
 
 /// The store's file, its folder made.

@@ -14,6 +14,7 @@ mod loss;
 mod mistakes;
 mod onnx;
 mod outputs;
+mod precision;
 mod price;
 mod ranges;
 mod services;

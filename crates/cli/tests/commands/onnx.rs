@@ -55,3 +55,52 @@ pub(crate) fn chain(sizes: &[u8], operators: &[&str], outputs: u8) -> Vec<u8> {
     let opset = [field(1, b""), number(2, 17)].concat();
     [number(1, 8), field(7, &graph), field(8, &opset)].concat()
 }
+
+/// A stored tensor of floats.
+fn tensor(name: &str, shape: &[u8], values: &[f32]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = shape.iter().flat_map(|&size| number(1, size)).collect();
+    bytes.extend(number(2, 1));
+    bytes.extend(field(8, name.as_bytes()));
+    let raw: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    bytes.extend(field(9, &raw));
+    bytes
+}
+
+/// A model of `x` [N, features] to `y` [N, 1]: less `mean` and by `std` if they are given, times `weights`, through a
+/// sigmoid.
+pub(crate) fn scored(scaler: Option<(&[f32], &[f32])>, weights: &[f32]) -> Vec<u8> {
+    let features = weights.len() as u8;
+    let mut stored = vec![tensor("w", &[features, 1], weights)];
+    let mut nodes: Vec<[&str; 4]> = Vec::new();
+    let mut last = "x";
+    if let Some((mean, std)) = scaler {
+        stored.push(tensor("mean", &[features], mean));
+        stored.push(tensor("std", &[features], std));
+        nodes.push(["Sub", "x", "mean", "centred"]);
+        nodes.push(["Div", "centred", "std", "scaled"]);
+        last = "scaled";
+    }
+    nodes.push(["MatMul", last, "w", "logit"]);
+    nodes.push(["Sigmoid", "logit", "", "y"]);
+    let mut graph = field(2, b"test");
+    for [operator, first, second, output] in nodes {
+        let mut node = field(1, first.as_bytes());
+        if !second.is_empty() {
+            node.extend(field(1, second.as_bytes()));
+        }
+        node.extend(field(2, output.as_bytes()));
+        node.extend(field(3, output.as_bytes()));
+        node.extend(field(4, operator.as_bytes()));
+        graph.extend(field(1, &node));
+    }
+    for tensor in stored {
+        graph.extend(field(5, &tensor));
+    }
+    graph.extend(field(11, &value("x", &[features])));
+    graph.extend(field(12, &value("y", &[1])));
+    let opset = [field(1, b""), number(2, 17)].concat();
+    [number(1, 8), field(7, &graph), field(8, &opset)].concat()
+}

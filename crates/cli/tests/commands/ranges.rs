@@ -126,7 +126,7 @@ fn formats_that_cannot_hold_the_samples_are_refused_or_chosen() {
         &["--auto-fraction-bits", "--calibrate"],
     );
     // The worst case is only warned of.
-    let warned = world.infer("--backend fixed --input-range 0,1e6 --fraction-bits 25");
+    let warned = world.infer("--backend fixed --input-range 0,1e6 --fraction-bits 25 --no-check");
     warned.succeeded();
     assert!(
         warned.stderr.contains("worst case does not fit"),

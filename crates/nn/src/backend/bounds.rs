@@ -224,6 +224,9 @@ impl Bounds {
     /// The arguments of a function of positive numbers, none below the unit.
     fn positive(&self, x: &Interval) -> Interval {
         self.note(Need::Positive, x);
+        if x.is_point() {
+            return x.clone();
+        }
         x.rising(|end| end.mapv(|v| v.max(self.unit)))
     }
 }
@@ -521,7 +524,7 @@ impl Backend for Bounds {
         // As a product of the argument and its reciprocal root.
         self.note(
             Need::Value,
-            &x.falling(|end| end.mapv(|v| v.sqrt().recip())),
+            &x.falling(|end| end.mapv(|v| v.max(self.unit).sqrt().recip())),
         );
         Ok(self.product(x.rising(|end| end.mapv(f64::sqrt))))
     }

@@ -42,12 +42,15 @@ impl<'a> External<'a> {
         if proto.segment.is_some() {
             return Err(refuse("tensors in segments are not read".into()));
         }
-        if proto.data_location == Some(DataLocation::External as i32) {
-            let raw = self.data(proto).map_err(refuse)?;
-            return decode(proto, kind, &shape, Some(raw)).map_err(refuse);
-        }
-        let raw = (!proto.raw_data.is_empty()).then_some(proto.raw_data.as_ref());
-        decode(proto, kind, &shape, raw).map_err(refuse)
+        let external = proto.data_location == Some(DataLocation::External as i32);
+        let raw = if external {
+            Some(self.data(proto).map_err(refuse)?)
+        } else {
+            (!proto.raw_data.is_empty()).then_some(proto.raw_data.as_ref())
+        };
+        let constant = decode(proto, kind, &shape, raw).map_err(refuse)?;
+        numbers(&constant).map_err(refuse)?;
+        Ok(constant)
     }
 
     /// The bytes of external data.
@@ -244,6 +247,30 @@ fn halves(bytes: &[u8], kind: DataType, shape: &[usize]) -> Vec<i64> {
     let count = shape.iter().product();
     let halves = bytes.iter().flat_map(|&byte| [byte & 15, byte >> 4]);
     halves.map(signed).take(count).collect()
+}
+
+/// Check that no element is "not a number": whatever is computed with it is none either.
+fn numbers(constant: &Constant) -> Result<(), String> {
+    fn first<T>(array: &ArrayD<T>, is_nan: impl Fn(&T) -> bool) -> Result<(), String> {
+        // Counting indices along takes longer than looking at the elements.
+        if !array.iter().any(&is_nan) {
+            return Ok(());
+        }
+        match array.indexed_iter().find(|(_, value)| is_nan(value)) {
+            None => Ok(()),
+            Some((at, _)) => {
+                let at = ndarray::Dimension::slice(&at).to_vec();
+                Err(format!(
+                    "at {at:?} it holds NaN, which is no number; see where training or the export went wrong"
+                ))
+            }
+        }
+    }
+    match constant {
+        Constant::Float(array) => first(array, |v| v.is_nan()),
+        Constant::Double(array) => first(array, |v| v.is_nan()),
+        Constant::Int(_) | Constant::Bool(_) => Ok(()),
+    }
 }
 
 /// Little-endian words of `N` bytes.

@@ -19,6 +19,7 @@ mod models;
 mod operators;
 mod passes;
 mod plans;
+mod precision;
 mod ranges;
 mod secure;
 mod trees;

@@ -158,12 +158,25 @@ fn inputs_are_checked_before_anything_else() {
 fn weights_that_do_not_fit_are_named() {
     let model = Build::opset(13)
         .input("x", &[1, 2])
-        .floats("w", &[2, 2], &[1.0, f32::NAN, 0.0, 0.0])
+        .floats("w", &[2, 2], &[1.0, f32::INFINITY, 0.0, 0.0])
         .node("MatMul", &["x", "w"], "y", vec![])
         .output("y");
     let (plan, weights) = Plan::compile(&model.read().unwrap(), &Options::default()).unwrap();
     let error = weights.encode::<Z64>(&plan).unwrap_err().to_string();
     assert!(error.contains("`w` at [0, 1]"), "{error}");
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_named_when_the_file_is_read() {
+    let model = Build::opset(13)
+        .input("x", &[1, 2])
+        .floats("w", &[2, 2], &[1.0, f32::NAN, 0.0, 0.0])
+        .node("MatMul", &["x", "w"], "y", vec![])
+        .output("y");
+    let error = model.read().unwrap_err().to_string();
+    for word in ["test.onnx", "`w`", "[0, 1]", "NaN"] {
+        assert!(error.contains(word), "{error}");
+    }
 }
 
 #[test]
