@@ -2,8 +2,8 @@
 
 use crate::operators::{Concat, Layer, Reshape, Scale};
 use crate::plan::{Options, Plan, Port};
-use crate::value::Kind;
 use crate::scores::Scores;
+use crate::value::Kind;
 
 impl Plan {
     /// A plan of nothing: its input is its output, `batch` rows of `classes` logits. For what is computed on logits
