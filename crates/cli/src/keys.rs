@@ -4,7 +4,7 @@ use crate::{Failure, print};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use trefoil_serve::write_keys;
+use trefoil_serve::{ServeError, write_keys_listening};
 
 /// Addresses if none are given: three ports of this machine.
 const LOCAL: [&str; 3] = ["127.0.0.1:7700", "127.0.0.1:7701", "127.0.0.1:7702"];
@@ -15,17 +15,26 @@ pub(crate) struct Keys {
     /// Folder to write to; made if it is missing, and files in it are never overwritten
     #[arg(long, value_name = "DIR", default_value = "keys")]
     out: PathBuf,
-    /// Where a party listens; give it three times, for parties 0, 1 and 2 [default: 127.0.0.1:7700
+    /// Where a party is reached; give it three times, for parties 0, 1 and 2 [default: 127.0.0.1:7700
     /// to 127.0.0.1:7702]
     #[arg(long, value_name = "HOST:PORT")]
     address: Vec<String>,
+    /// Where a party listens, if that is not where it is reached, such as 0.0.0.0:7700 in a container; give it
+    /// once for all or three times
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Vec<String>,
 }
 
 /// Write the files and say what to do with them.
 pub(crate) fn run(arguments: &Keys, json: bool) -> Result<(), Failure> {
     let addresses = addresses(&arguments.address)?;
-    let keys = write_keys(&arguments.out, &addresses).map_err(|error| {
-        Failure::new(error).help("choose another folder with --out, or remove the old files")
+    let listen = listening(&arguments.listen, &addresses)?;
+    let made = write_keys_listening(&arguments.out, &addresses, &listen);
+    let keys = made.map_err(|error| match error {
+        ServeError::Address(_) => Failure::misuse(error),
+        error => {
+            Failure::new(error).help("choose another folder with --out, or remove the old files")
+        }
     })?;
     if json {
         let pins: serde_json::Map<_, _> = keys
@@ -53,6 +62,21 @@ pub(crate) fn run(arguments: &Keys, json: bool) -> Result<(), Failure> {
          Then, where the pictures are:\n  \
          trefoil infer --parties {out}/parties.toml --model M.onnx --input X.npy --output OUT.npy"
     ))
+}
+
+/// Where the three listen.
+fn listening(given: &[String], addresses: &[String; 3]) -> Result<[String; 3], Failure> {
+    match given {
+        [] => Ok(addresses.clone()),
+        [all] => Ok([(); 3].map(|()| all.clone())),
+        _ => <[String; 3]>::try_from(given.to_vec()).map_err(|_| {
+            let number = given.len();
+            Failure::misuse(format!(
+                "--listen is given {number} times, one or three are needed"
+            ))
+            .help("name where party 0, party 1 and party 2 listen, in this order")
+        }),
+    }
 }
 
 /// The three addresses asked for, or the local ones.

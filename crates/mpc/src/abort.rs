@@ -48,6 +48,16 @@ pub enum Abort {
         /// Largest amount kept.
         limit: u64,
     },
+    /// The client sent this party and a peer different things where they must be the same.
+    #[error(
+        "the client told {peer} {what} that differs from this party's: the client, or {peer}, deviated; nothing was answered"
+    )]
+    Differs {
+        /// The peer that was compared with.
+        peer: Role,
+        /// What differs.
+        what: &'static str,
+    },
     /// Two copies of one component, held by two parties, differ.
     #[error(
         "the copies of component {component} that two parties hold differ at element {index}: one of them deviated"

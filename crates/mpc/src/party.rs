@@ -25,8 +25,12 @@ use trefoil_ring::{Prg, Ring, Seed};
 const FULL_FRAME: usize = 256 << 10;
 /// Party 0 never waits, so its messages leave at the latest after this time.
 const LINGER: Duration = Duration::from_micros(20);
-/// Most bytes kept unread from one peer.
+/// Most bytes kept unread from one peer where nothing else is set.
 const FAR_AHEAD: u64 = 8 << 30;
+/// What an unread message takes beside its payload: its header, and its place in the table.
+const MESSAGE: u64 = 128;
+/// Longest wait before a party looks whether its peers still live.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// What a party needs to enter a session.
 pub struct PartyConfig {
@@ -36,7 +40,8 @@ pub struct PartyConfig {
     pub session: [u8; 16],
     /// The PRG seeds shared with each peer, by the peer's index; the own index is not read.
     pub seeds: [Option<Seed>; 3],
-    /// Longest wait for any one message.
+    /// Longest silence: how long a peer may give no sign of life, or all of them no sign of work, while this
+    /// party waits. Where links carry no signs of life, the longest wait for any one frame.
     pub timeout: Duration,
 }
 
@@ -70,6 +75,7 @@ struct Session {
     last_flush: Cell<Instant>,
     arrived: RefCell<HashMap<Key, Message>>,
     unread: [Cell<u64>; 3],
+    far_ahead: Cell<u64>,
     awaited: RefCell<Vec<(Role, Step)>>,
     yielded: Cell<bool>,
     failure: RefCell<Option<Abort>>,
@@ -121,6 +127,7 @@ impl Party {
             last_flush: Cell::new(Instant::now()),
             arrived: RefCell::default(),
             unread: Default::default(),
+            far_ahead: Cell::new(FAR_AHEAD),
             awaited: RefCell::default(),
             yielded: Cell::new(false),
             failure: RefCell::default(),
@@ -173,6 +180,12 @@ impl Party {
             if let Err(abort) = session.flush() {
                 session.fail(abort);
             }
+            // A program that waits for nobody, as party 0's, would not see it.
+            if state.is_pending()
+                && let Some(abort) = &*session.failure.borrow()
+            {
+                return Err(abort.clone());
+            }
             match state {
                 Poll::Ready(done) => {
                     // What comes next may take long: no peer shall wait for a message meanwhile.
@@ -180,11 +193,9 @@ impl Party {
                     let drained = session.transport.borrow_mut().drain(deadline);
                     return drained.map_err(|source| link("sending", source)).and(done);
                 }
-                Poll::Pending if session.yielded.take() || session.failure.borrow().is_some() => {}
+                Poll::Pending if session.yielded.take() => {}
                 Poll::Pending => {
-                    if let Err(abort) = session.receive_frame() {
-                        session.fail(abort);
-                    }
+                    session.receive_frame()?;
                 }
             }
         }
@@ -196,6 +207,50 @@ impl Party {
     /// If `peer` is this party.
     pub fn link_stats(&self, peer: Role) -> LinkStats {
         self.session.transport.borrow().stats(peer)
+    }
+
+    /// From now on keep at most `bytes` unread from each peer; 8 GiB if nothing is said.
+    pub fn keep_unread(&self, bytes: u64) {
+        self.session.far_ahead.set(bytes);
+    }
+
+    /// The evaluators tell party 0 that a batch is over; party 0 does nothing. [`Party::await_batch_end`] is the
+    /// other half.
+    ///
+    /// # Cost
+    /// No round and no payload: party 0, which waits for nobody in a batch, so learns how far ahead it is.
+    ///
+    /// # Errors
+    /// [`Abort::Link`].
+    pub fn end_batch(&self) -> Result<(), Abort> {
+        if self.role() != Role::P0 {
+            self.post(Role::P0, Step::BatchEnd, Vec::new());
+            self.session.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Party 0 waits until both evaluators have ended the next batch that it has not waited for yet; they do nothing.
+    ///
+    /// # Errors
+    /// [`Abort::Link`], [`Abort::Unexpected`].
+    pub fn await_batch_end(&self) -> Result<(), Abort> {
+        if self.role() != Role::P0 {
+            return Ok(());
+        }
+        self.run(async |party| {
+            for evaluator in [Role::P1, Role::P2] {
+                party.take(evaluator, Step::BatchEnd, 0).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// After [`Party::finish`]: wait until the peers have said goodbye too, at most the time-out. Whoever closes its
+    /// links before that may destroy what is under way to them.
+    pub fn linger(&self) {
+        let deadline = Instant::now() + self.session.timeout;
+        self.session.transport.borrow_mut().linger(deadline);
     }
 
     /// Push out what is still queued and say goodbye to the peers.
@@ -245,10 +300,12 @@ impl Party {
 
     /// A branch of its own, for work beside other branches; end it with [`Party::merge`]. [`Party::join`] does
     /// both.
+    ///
+    /// # Panics
+    /// After 2^32 - 1 sub-protocols of one branch: a number that came again would bring the same masks again.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let child = self.children.get() + 1;
-        self.children.set(child);
+        let child = count(&self.children, "sub-protocols") + 1;
         Self::at(
             Rc::clone(&self.session),
             branch_id(&self.branch.0, child),
@@ -286,8 +343,7 @@ impl Party {
     /// The payload is sent as it is: whoever writes a protocol masks it with a draw that `to` does not know.
     pub fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
         let session = &*self.session;
-        let number = self.sent[to.index()].get();
-        self.sent[to.index()].set(number + 1);
+        let number = count(&self.sent[to.index()], "messages to one peer");
         let count = &session.sent[to.index()];
         count.set(count.get() + payload.len() as u64);
         session.messages[to.index()].set(session.messages[to.index()].get() + 1);
@@ -315,8 +371,7 @@ impl Party {
     /// # Errors
     /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
     pub async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
-        let number = self.received[from.index()].get();
-        self.received[from.index()].set(number + 1);
+        let number = count(&self.received[from.index()], "messages of one peer");
         let key = (from, self.branch, number);
         let session = &*self.session;
         let message = poll_fn(|_| {
@@ -331,7 +386,8 @@ impl Party {
         })
         .await?;
         let unread = &session.unread[from.index()];
-        unread.set(unread.get().saturating_sub(message.payload.len() as u64));
+        let kept = MESSAGE + message.payload.len() as u64;
+        unread.set(unread.get().saturating_sub(kept));
         if message.tag != step.tag() || message.payload.len() != bytes {
             return Err(Abort::Unexpected {
                 peer: from,
@@ -341,9 +397,13 @@ impl Party {
                 found_bytes: message.payload.len(),
             });
         }
-        // Party 0's messages depend on no input: they are preprocessing and deepen nothing.
-        if from != Role::P0 {
-            self.depth.set(self.depth.get().max(message.depth + 1));
+        // Party 0's messages depend on no input: they are preprocessing and deepen nothing. Nor does the word that a
+        // batch is over.
+        if from != Role::P0 && step != Step::BatchEnd {
+            let malformed = || NetError::Malformed { peer: from, bytes };
+            let depth = message.depth.checked_add(1);
+            let depth = depth.ok_or_else(|| link(&step.to_string(), malformed()))?;
+            self.depth.set(self.depth.get().max(depth));
         }
         Ok(message.payload)
     }
@@ -433,6 +493,42 @@ impl Session {
         Ok(())
     }
 
+    /// The next frame, however long it takes, as long as both peers live and somebody works.
+    fn receive_while_they_live(&self, awaited: &[Role]) -> Result<(Role, Vec<u8>), NetError> {
+        let start = Instant::now();
+        let mut transport = self.transport.borrow_mut();
+        let glance = (self.timeout / 8).min(GLANCE);
+        loop {
+            let received = transport.receive(awaited, Instant::now() + glance);
+            let Err(NetError::Timeout { .. }) = received else {
+                return received;
+            };
+            let now = Instant::now();
+            let since = |sign: Instant| now.saturating_duration_since(sign.max(start));
+            let (mut silent, mut stuck) = (Vec::new(), now - start);
+            for peer in [self.role.next(), self.role.prev()] {
+                let Some(heard) = transport.heard(peer) else {
+                    continue;
+                };
+                stuck = stuck.min(since(heard.work));
+                if since(heard.any) >= self.timeout {
+                    silent.push((peer, since(heard.any)));
+                }
+            }
+            // Who gives no sign of life is named, whether it is waited for or one of the others waits for it.
+            let waited = silent.iter().map(|&(_, silence)| silence).max();
+            if let Some(waited) = waited {
+                let peers = silent.into_iter().map(|(peer, _)| peer).collect();
+                return Err(NetError::Timeout { peers, waited });
+            }
+            // All live and nobody works: the message was lost, and will not come.
+            if stuck >= self.timeout {
+                let (peers, waited) = (awaited.to_vec(), now - start);
+                return Err(NetError::Timeout { peers, waited });
+            }
+        }
+    }
+
     fn receive_frame(&self) -> Result<(), Abort> {
         let mut peers: Vec<Role> = self
             .awaited
@@ -442,8 +538,7 @@ impl Session {
             .collect();
         peers.sort_unstable();
         peers.dedup();
-        let deadline = Instant::now() + self.timeout;
-        let received = self.transport.borrow_mut().receive(&peers, deadline);
+        let received = self.receive_while_they_live(&peers);
         let (peer, body) = received.map_err(|source| link(&self.step(), source))?;
         let malformed = || {
             link(
@@ -458,12 +553,13 @@ impl Session {
         let mut arrived = self.arrived.borrow_mut();
         for message in messages {
             let unread = &self.unread[peer.index()];
-            unread.set(unread.get() + message.payload.len() as u64);
-            if unread.get() > FAR_AHEAD {
+            unread.set(unread.get() + MESSAGE + message.payload.len() as u64);
+            let limit = self.far_ahead.get();
+            if unread.get() > limit {
                 return Err(Abort::TooFarAhead {
                     peer,
                     bytes: unread.get(),
-                    limit: FAR_AHEAD,
+                    limit,
                 });
             }
             match arrived.entry((peer, message.branch, message.number)) {
@@ -487,6 +583,14 @@ fn link(step: &str, source: NetError) -> Abort {
     }
 }
 
+/// The next number of a counter, which never comes back to a number that was used.
+fn count(counter: &Cell<u32>, what: &str) -> u32 {
+    let number = counter.get();
+    assert!(number < u32::MAX, "2^32 {what} in one branch");
+    counter.set(number + 1);
+    number
+}
+
 /// The id of a branch: a hash of the path to it, the same at all parties whatever the scheduling.
 /// 96 bits: two of a million branches collide with probability below 2^-56.
 fn branch_id(parent: &[u8], child: u32) -> Branch {
@@ -497,4 +601,56 @@ fn branch_id(parent: &[u8], child: u32) -> Branch {
     let mut id = [0; 12];
     hasher.finalize_xof().fill(&mut id);
     Branch(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Party 1 alone, and its peers' ends of the links.
+    fn alone() -> (Party, Vec<trefoil_net::MemoryTransport>) {
+        let [p0, p1, p2] = trefoil_net::memory_mesh();
+        let config = PartyConfig {
+            role: Role::P1,
+            session: [1; 16],
+            seeds: [Some(Seed([1; 16])), None, Some(Seed([2; 16]))],
+            timeout: Duration::from_mins(1),
+        };
+        (Party::new(config, Box::new(p1)), vec![p0, p2])
+    }
+
+    #[test]
+    #[should_panic(expected = "2^32 sub-protocols in one branch")]
+    fn forks_never_come_round_to_a_branch_that_was_used() {
+        let (party, _peers) = alone();
+        party.children.set(u32::MAX - 1);
+        let last = party.fork();
+        assert_ne!(last.branch, party.branch);
+        drop(party.fork());
+    }
+
+    #[test]
+    #[should_panic(expected = "2^32 messages to one peer in one branch")]
+    fn message_numbers_never_come_round() {
+        let (party, _peers) = alone();
+        party.sent[2].set(u32::MAX);
+        party.post(Role::P2, Step::Deal, Vec::new());
+    }
+
+    #[test]
+    fn a_peer_that_claims_the_last_depth_is_named() {
+        let (party, mut peers) = alone();
+        let message = Message {
+            branch: party.branch,
+            number: 0,
+            depth: u32::MAX,
+            tag: Step::Reshare.tag(),
+            payload: vec![0; 8],
+        };
+        let frame = encode_frame(&[message]);
+        peers[1].send(Role::P1, frame).expect("an open link");
+        let taken = party.run(async |party| party.take(Role::P2, Step::Reshare, 8).await);
+        let error = taken.expect_err("no depth is left").to_string();
+        assert!(error.contains("party 2 sent a malformed frame"), "{error}");
+    }
 }

@@ -24,6 +24,10 @@ pub enum Step {
     Wrap = 7,
     /// Party 0's share of a truncated mask.
     TruncatedMask = 8,
+    /// An evaluator's word to party 0 that a batch is over.
+    BatchEnd = 32,
+    /// Digests of what a client sent, to be compared.
+    Compare = 9,
 }
 
 impl Step {
@@ -43,6 +47,8 @@ impl Step {
             Self::ReshareBits,
             Self::Wrap,
             Self::TruncatedMask,
+            Self::BatchEnd,
+            Self::Compare,
         ];
         known
             .iter()
@@ -61,7 +67,9 @@ impl fmt::Display for Step {
             Self::Reshare => "reshare",
             Self::ReshareBits => "reshare bits",
             Self::Wrap => "truncation wrap",
+            Self::BatchEnd => "batch end",
             Self::TruncatedMask => "truncated mask",
+            Self::Compare => "comparison of what the client sent",
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::hello::{Greeting, HELLO_LIMIT, check_answer};
 use crate::listener::explain;
 use crate::stream::{FrameStream, Read, poll};
 use crate::tls::Security;
-use crate::{Channel, Hello, Mismatch, PROTOCOL_VERSION, Peer, SessionError};
+use crate::{Channel, Hello, Mismatch, PROTOCOL_VERSION, Peer, SessionError, Stop};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::thread;
@@ -17,6 +17,9 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 /// Between attempts; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Between two looks at whether the session has been stopped.
+pub(crate) const GLANCE: Duration = Duration::from_millis(50);
 
 /// Connects to the party `hello.to` at `address` (`HOST:PORT`), and shakes hands.
 ///
@@ -36,12 +39,29 @@ pub fn connect(
     hello: &Hello,
     deadline: Instant,
 ) -> Result<Channel, SessionError> {
+    connect_unless(address, security, hello, deadline, &Stop::default())
+}
+
+/// As [`connect`], given up as soon as `stop` says so.
+///
+/// # Errors
+/// As for [`connect`], and [`SessionError::Stopped`].
+///
+/// # Panics
+/// As for [`connect`].
+pub fn connect_unless(
+    address: &str,
+    security: &Security,
+    hello: &Hello,
+    deadline: Instant,
+    stop: &Stop,
+) -> Result<Channel, SessionError> {
     let party = match hello.to {
         Peer::Party(party) => party,
         Peer::Client => unreachable!("only parties can be dialed"),
     };
     let start = Instant::now();
-    let (socket, at) = dial(address, hello.to, deadline)?;
+    let (socket, at) = dial(address, hello.to, deadline, stop)?;
     let peer = label(hello.to, &at);
     let tls = security.connect(party).map_err(SessionError::certificate)?;
     let closed = |error: io::Error| SessionError::Closed {
@@ -56,12 +76,13 @@ pub fn connect(
             Ok(Read::Frame(frame)) => break frame,
             Ok(Read::Progress) => {}
             Ok(Read::Blocked) => {
+                stop.check()?;
                 let now = Instant::now();
                 if now >= deadline {
                     let (what, waited) = ("answer the hello", now - start);
                     return Err(SessionError::Timeout { peer, what, waited });
                 }
-                poll([&stream], deadline - now);
+                poll([&stream], GLANCE.min(deadline - now));
             }
             Err(failure) => return Err(explain(peer, &failure, security, Some(hello.to))),
         }
@@ -91,6 +112,7 @@ fn dial(
     address: &str,
     peer: Peer,
     deadline: Instant,
+    stop: &Stop,
 ) -> Result<(TcpStream, SocketAddr), SessionError> {
     let start = Instant::now();
     let unreachable = |reason: String| SessionError::Unreachable {
@@ -106,6 +128,7 @@ fn dial(
     let mut last = "the name has no address".to_owned();
     loop {
         for &at in &addresses {
+            stop.check()?;
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(unreachable(last));

@@ -72,6 +72,14 @@ impl Pace {
         self.free = Some(sent);
         sent + self.network.one_way
     }
+
+    /// Bytes that have not left at `now`.
+    pub(crate) fn unsent(&self, now: Instant) -> u64 {
+        let busy = self
+            .free
+            .map_or(Duration::ZERO, |free| free.saturating_duration_since(now));
+        (busy.as_secs_f64() * self.network.bits_per_second / 8.0) as u64
+    }
 }
 
 /// A network that is not `lan`, `wan` or `MS,MBIT`.

@@ -96,6 +96,14 @@ pub enum SessionError {
         /// How long it waited.
         waited: Duration,
     },
+    /// A connection gave way to others before it had shown who it is.
+    #[error("{peer} said no hello in {waited:.1?}, and many others wait: closed to make room")]
+    Crowded {
+        /// Its address.
+        peer: String,
+        /// How long it had been open.
+        waited: Duration,
+    },
     /// A frame above the limit was announced, or handed over for sending.
     #[error("a frame of {bytes} bytes from or for {peer} exceeds the limit of {limit}{hint}")]
     TooLarge {
@@ -125,6 +133,18 @@ pub enum SessionError {
         waited: Duration,
         /// Connections that were turned away meanwhile, the last ones.
         rejected: Vec<(SocketAddr, String)>,
+    },
+    /// The session was stopped while this side waited.
+    #[error("stopped: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
+    /// The operating system gives no thread.
+    #[error("the operating system gives no thread: {reason}")]
+    Thread {
+        /// What it said.
+        reason: String,
     },
     /// An identity's file cannot be read, written or used.
     #[error("identity file {}: {reason}", .path.display())]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Version of everything that goes over a connection. Only equal versions talk to each other.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Largest frame accepted before the peer is known.
 pub(crate) const HELLO_LIMIT: u64 = 1024;
@@ -80,6 +80,9 @@ impl Terms {
                 expected: own,
                 actual: hello.to,
             });
+        }
+        if hello.from == Peer::Client && !self.expected.contains(&Peer::Client) {
+            return Err(Mismatch::Busy);
         }
         if !self.expected.contains(&hello.from) {
             return Err(Mismatch::Unexpected { from: hello.from });
@@ -173,6 +176,9 @@ pub enum Mismatch {
         /// The claim.
         claimed: Peer,
     },
+    /// A client came while another one's session runs.
+    #[error("it is busy with another session: ask again when that has ended")]
+    Busy,
     /// Nobody waits for this sender, or it is connected already.
     #[error("{from} is not expected to connect now")]
     Unexpected {
@@ -353,7 +359,7 @@ mod tests {
                 from: Peer::Client,
                 ..hello()
             })
-            .contains("a client is not expected")
+            .contains("busy")
         );
         assert!(
             told(Hello {

@@ -7,8 +7,10 @@
 //! - Connections begin with a handshake ([`Hello`]) that binds protocol version, session, roles
 //!   and plan; under TLS each side knows the other by its [`Pin`]. [`establish`] connects three
 //!   parties; [`Listener::accept`] and [`connect`] make the [`Channel`]s of clients.
-//! - No call waits beyond its deadline, whatever a peer does.
+//! - A session's [`Pulse`] tells its peers that this program lives, so that a time-out means silence: no call
+//!   waits for a peer that gives no sign of life, and a session has an end whatever its peers do.
 
+mod activity;
 mod channel;
 mod connect;
 mod emulated;
@@ -17,28 +19,35 @@ mod error;
 pub mod fuzzing;
 mod hello;
 mod identity;
+mod line;
 mod listener;
 mod memory;
 mod mesh;
 mod message;
+mod patience;
+mod pulse;
 mod role;
+mod seeds;
 mod socket;
 mod stream;
 mod tls;
 mod transport;
 mod wire;
 
-pub use channel::Channel;
-pub use connect::connect;
+pub use activity::Activity;
+pub use channel::{Channel, LINGER};
+pub use connect::{connect, connect_unless};
 pub use emulated::{Network, NetworkParseError, emulated_mesh, emulated_mesh_with};
 pub use error::SessionError;
 pub use hello::{Hello, Mismatch, PROTOCOL_VERSION, Peer, Terms};
 pub use identity::{Identity, Pin, PinParseError};
-pub use listener::{Accepted, Incoming, Listener};
+pub use listener::{Accepted, Incoming, Listener, Waker};
 pub use memory::{MemoryTransport, memory_mesh, memory_mesh_with};
-pub use mesh::{Seed, Session, agree_seed, establish};
+pub use mesh::{Entrance, Session, establish, establish_unless};
 pub use message::{Branch, HEADER_BYTES, Message, Tag, decode_frame, encode_frame};
+pub use pulse::{BEAT, Pulse, Stop};
 pub use role::Role;
+pub use seeds::{Seed, agree_seed};
 pub use socket::SocketTransport;
 pub use tls::{Security, TlsSecurity};
-pub use transport::{DEFAULT_FRAME_LIMIT, LinkOptions, LinkStats, NetError, Transport};
+pub use transport::{DEFAULT_FRAME_LIMIT, Heard, LinkOptions, LinkStats, NetError, Transport};

@@ -5,31 +5,51 @@ use crate::stream::{Failure, FrameStream, Read, interest, poll_fds};
 use crate::tls::{Security, WrongPin};
 use crate::{Channel, Hello, Mismatch, PROTOCOL_VERSION, Peer, Pin, SessionError, Terms};
 use rustix::event::{PollFd, PollFlags};
-use std::collections::VecDeque;
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::collections::{HashMap, VecDeque};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a connection may take to say hello where nothing else is set.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
-/// Connections shaking hands at one time; the oldest gives way to a new one.
-const HANDSHAKES: usize = 64;
+/// Connections shaking hands at one time; beyond them one gives way to each new one.
+const HANDSHAKES: usize = 256;
+
+/// Of them from one address.
+const HANDSHAKES_OF_ONE: usize = 32;
 
 /// Accepts connections of parties and clients, and checks who they are and what they want.
 pub struct Listener {
     socket: TcpListener,
     security: Security,
     handshake_time: Duration,
+    hold: Duration,
     handshakes: VecDeque<Handshake>,
+    /// Both ends of what [`Waker`] rings.
+    bell: (UnixStream, UnixStream),
 }
 
-/// A connection that has not said hello yet.
+/// Lets a [`Listener::accept`] in another thread return at once.
+pub struct Waker(UnixStream);
+
+impl Waker {
+    /// Wake it, as if its deadline were over.
+    pub fn wake(&self) {
+        // A bell that rings already need not ring again.
+        let _ = (&self.0).write(&[0]);
+    }
+}
+
+/// A connection that has not been answered yet.
 struct Handshake {
     stream: FrameStream,
     from: SocketAddr,
     started: Instant,
+    /// What a client said that waits for the running session to end, and when.
+    waits: Option<(Hello, Instant)>,
 }
 
 /// What an accept brought.
@@ -66,12 +86,37 @@ impl Listener {
         socket
             .set_nonblocking(true)
             .map_err(|error| SessionError::bind(address, &error))?;
-        let handshake_time = HANDSHAKE_TIME;
+        let bell = UnixStream::pair().map_err(|error| SessionError::bind(address, &error))?;
+        for end in [&bell.0, &bell.1] {
+            end.set_nonblocking(true)
+                .map_err(|error| SessionError::bind(address, &error))?;
+        }
         Ok(Self {
             socket,
             security,
-            handshake_time,
+            handshake_time: HANDSHAKE_TIME,
+            hold: Duration::ZERO,
             handshakes: VecDeque::new(),
+            bell,
+        })
+    }
+
+    /// Sets how long a client that comes during a session waits for its end before it is told that this party is
+    /// busy; not at all by default.
+    #[must_use]
+    pub fn hold_clients(mut self, time: Duration) -> Self {
+        self.hold = time;
+        self
+    }
+
+    /// What makes an accept return early.
+    ///
+    /// # Errors
+    /// [`SessionError::Thread`] if the system gives no descriptor for it.
+    pub fn waker(&self) -> Result<Waker, SessionError> {
+        let end = self.bell.1.try_clone();
+        end.map(Waker).map_err(|error| SessionError::Thread {
+            reason: error.to_string(),
         })
     }
 
@@ -130,7 +175,8 @@ impl Listener {
                 return Ok(turned_away);
             }
             let now = Instant::now();
-            if now >= deadline {
+            let rung = matches!((&self.bell.0).read(&mut [0; 64]), Ok(1..));
+            if now >= deadline || rung {
                 let peer = "anybody".into();
                 return Err(SessionError::Timeout {
                     peer,
@@ -147,16 +193,11 @@ impl Listener {
         loop {
             match self.socket.accept() {
                 Ok((socket, from)) => {
-                    if self.handshakes.len() == HANDSHAKES
-                        && let Some(Handshake { from, started, .. }) = self.handshakes.pop_front()
-                    {
-                        self.begin(socket, from);
-                        return Some(Accepted::TurnedAway {
-                            from,
-                            reason: silent(from, started),
-                        });
-                    }
+                    let crowd = self.crowd_out(&from);
                     self.begin(socket, from);
+                    if crowd.is_some() {
+                        return crowd;
+                    }
                 }
                 Err(error) => {
                     match error.kind() {
@@ -173,6 +214,35 @@ impl Listener {
         }
     }
 
+    /// Where no place is left for one more connection `from` there, closes the one that is likeliest a stranger's.
+    fn crowd_out(&mut self, from: &SocketAddr) -> Option<Accepted> {
+        let host = host(from);
+        let held = |h: &&Handshake| self::host(&h.from) == host;
+        let crowded = if self.handshakes.iter().filter(held).count() >= HANDSHAKES_OF_ONE {
+            host
+        } else if self.handshakes.len() >= HANDSHAKES {
+            // Whoever holds the most places gives one up.
+            let mut places: HashMap<IpAddr, usize> = HashMap::new();
+            for handshake in &self.handshakes {
+                *places.entry(self::host(&handshake.from)).or_default() += 1;
+            }
+            let (host, _) = places.into_iter().max_by_key(|&(_, held)| held)?;
+            host
+        } else {
+            return None;
+        };
+        let candidates = self.handshakes.iter().enumerate();
+        let candidates = candidates.filter(|(_, h)| self::host(&h.from) == crowded);
+        let (at, _) = candidates.min_by_key(|(_, h)| (h.stream.trust(), h.started))?;
+        let Handshake { from, started, .. } = self.handshakes.remove(at)?;
+        let waited = started.elapsed();
+        let peer = from.to_string();
+        Some(Accepted::TurnedAway {
+            from,
+            reason: SessionError::Crowded { peer, waited },
+        })
+    }
+
     fn begin(&mut self, socket: TcpStream, from: SocketAddr) {
         let Ok(tls) = self.security.accept() else {
             return;
@@ -183,6 +253,7 @@ impl Listener {
                 stream,
                 from,
                 started: Instant::now(),
+                waits: None,
             });
         }
     }
@@ -193,8 +264,20 @@ impl Listener {
             stream,
             from,
             started,
+            waits,
         } = &mut self.handshakes[i];
         let peer = || from.to_string();
+        if let Some((hello, since)) = waits {
+            // It may have gone meanwhile.
+            if let Err(failure) = stream.listen() {
+                return Some(Err(explain(peer(), &failure, &self.security, None)));
+            }
+            let hello = match terms.check(hello) {
+                Err(Mismatch::Busy) if since.elapsed() < self.hold => return None,
+                checked => checked.map(|()| hello.clone()),
+            };
+            return Some(answer(stream, terms, hello, peer()));
+        }
         let frame = loop {
             stream.flush();
             match stream.read(HELLO_LIMIT) {
@@ -210,7 +293,13 @@ impl Listener {
         let own = PROTOCOL_VERSION;
         let hello = match Greeting::decode(&frame) {
             Some(Greeting::Hello(hello)) => match authenticate(&hello, stream, &self.security) {
-                Ok(()) => terms.check(&hello).map(|()| hello),
+                Ok(()) => match terms.check(&hello) {
+                    Err(Mismatch::Busy) if !self.hold.is_zero() => {
+                        *waits = Some((hello, Instant::now()));
+                        return None;
+                    }
+                    checked => checked.map(|()| hello),
+                },
                 Err(mismatch) => Err(mismatch),
             },
             Some(Greeting::OtherVersion(actual)) => Err(Mismatch::Version {
@@ -225,27 +314,17 @@ impl Listener {
                 }));
             }
         };
-        let answer = match &hello {
-            Ok(hello) => Greeting::Hello(terms.answer(hello)),
-            Err(mismatch) => Greeting::Rejected(*mismatch),
-        };
-        stream.push(answer.encode());
-        if hello.is_err() {
-            stream.push_goodbye();
-        }
-        // Small, and the first: the system takes it at once.
-        stream.flush();
-        Some(hello.map_err(|mismatch| SessionError::Mismatch {
-            peer: peer(),
-            mismatch,
-        }))
+        Some(answer(stream, terms, hello, peer()))
     }
 
     fn sleep(&self, now: Instant, deadline: Instant) {
         let expiry = self
             .handshakes
             .iter()
-            .map(|h| h.started + self.handshake_time)
+            .map(|h| match &h.waits {
+                Some((_, since)) => *since + self.hold,
+                None => h.started + self.handshake_time,
+            })
             .min();
         let wake = expiry.map_or(deadline, |expiry| expiry.min(deadline));
         let mut fds: Vec<_> = self
@@ -254,11 +333,44 @@ impl Listener {
             .filter_map(|h| interest(&h.stream))
             .collect();
         fds.push(PollFd::new(&self.socket, PollFlags::IN));
+        fds.push(PollFd::new(&self.bell.0, PollFlags::IN));
         // Rounded up, so as not to wake just before the time.
         poll_fds(
             &mut fds,
             wake.saturating_duration_since(now) + Duration::from_micros(50),
         );
+    }
+}
+
+/// Answers a hello.
+fn answer(
+    stream: &mut FrameStream,
+    terms: &Terms,
+    hello: Result<Hello, Mismatch>,
+    peer: String,
+) -> Result<Hello, SessionError> {
+    let greeting = match &hello {
+        Ok(hello) => Greeting::Hello(terms.answer(hello)),
+        Err(mismatch) => Greeting::Rejected(*mismatch),
+    };
+    stream.push(greeting.encode());
+    if hello.is_err() {
+        stream.push_goodbye();
+    }
+    // Small, and the first: the system takes it at once.
+    stream.flush();
+    hello.map_err(|mismatch| SessionError::Mismatch { peer, mismatch })
+}
+
+/// Whose connections are counted together: an IPv4 address, or an IPv6 network of 64 bits, which is what one
+/// subscriber has.
+fn host(from: &SocketAddr) -> IpAddr {
+    match from.ip().to_canonical() {
+        IpAddr::V6(v6) => {
+            let network = v6.to_bits() >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from_bits(network))
+        }
+        v4 => v4,
     }
 }
 

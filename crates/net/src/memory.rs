@@ -1,15 +1,25 @@
 //! Links between three threads of one process, at memory speed or paced like a network.
 
 use crate::emulated::{Network, Pace};
+use crate::patience::{Patience, send_stalled};
 use crate::transport::{FRAME_HEADER_BYTES, check_size, ended, peers_of};
-use crate::{LinkOptions, LinkStats, NetError, Role, Transport};
+use crate::{Activity, Heard, LinkOptions, LinkStats, NetError, Role, Transport};
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// A sleeping thread is woken late by about this much; the rest of a wait is spun.
 const OVERSLEEP: Duration = Duration::from_micros(100);
+
+/// What an operating system takes of a link's bytes before the peer's program reads them.
+const SYSTEM_BUFFER: u64 = 4 << 20;
+
+/// Between two looks of a party that waits to send.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// One party's end of the links made by [`memory_mesh`] or [`emulated_mesh`](crate::emulated_mesh).
 ///
@@ -28,6 +38,17 @@ pub struct MemoryTransport {
     stats: [LinkStats; 3],
     options: LinkOptions,
     finished: bool,
+    common: Arc<Common>,
+    /// What was seen last of each peer's activity, and when it last showed work.
+    seen: [Cell<(u64, Instant)>; 3],
+}
+
+/// What the three ends share.
+#[derive(Default)]
+struct Common {
+    activity: [Arc<Activity>; 3],
+    /// Bytes that were sent and not yet taken by the receiver's program, by sender and receiver.
+    under_way: [[AtomicU64; 3]; 3],
 }
 
 /// What travels: a frame or the end of the link.
@@ -36,6 +57,13 @@ struct Parcel {
     /// Not to be seen by the receiver before.
     due: Instant,
     content: Result<Vec<u8>, End>,
+}
+
+impl Parcel {
+    /// Its size on the link.
+    fn bytes(&self) -> u64 {
+        (FRAME_HEADER_BYTES + self.content.as_ref().map_or(0, Vec::len)) as u64
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +96,8 @@ pub(crate) fn mesh(network: Option<Network>, options: LinkOptions) -> [MemoryTra
     let (tx1, rx1) = channel();
     let (tx2, rx2) = channel();
     let to = [tx0, tx1, tx2];
+    let common = Arc::<Common>::default();
+    let now = Instant::now();
     let end = |role, inbox| MemoryTransport {
         role,
         to: to.clone(),
@@ -78,6 +108,8 @@ pub(crate) fn mesh(network: Option<Network>, options: LinkOptions) -> [MemoryTra
         stats: [LinkStats::default(); 3],
         options,
         finished: false,
+        common: Arc::clone(&common),
+        seen: [(); 3].map(|()| Cell::new((0, now))),
     };
     [end(Role::P0, rx0), end(Role::P1, rx1), end(Role::P2, rx2)]
 }
@@ -87,6 +119,10 @@ impl Transport for MemoryTransport {
         assert!(to != self.role, "{to} has no link to itself");
         assert!(!self.finished, "nothing is sent after a goodbye");
         check_size(to, body.len(), self.options.frame_limit)?;
+        if self.backlog(to, Instant::now()) > self.options.queue {
+            let deadline = Instant::now() + self.options.patience;
+            self.push_out(self.options.queue, deadline)?;
+        }
         if let Some(end) = self.ended[to.index()] {
             return Err(NetError::LinkDown {
                 peer: to,
@@ -136,7 +172,10 @@ impl Transport for MemoryTransport {
                 spin_until = wake;
                 continue;
             }
-            match self.inbox.recv_timeout(nap) {
+            self.common.activity[self.role.index()].wait();
+            let parcel = self.inbox.recv_timeout(nap);
+            self.common.activity[self.role.index()].work();
+            match parcel {
                 Ok(parcel) => self.accept(parcel),
                 Err(RecvTimeoutError::Timeout) => spin_until = wake,
                 // Cannot happen while this party holds a sender of its own inbox.
@@ -145,17 +184,27 @@ impl Transport for MemoryTransport {
         }
     }
 
-    fn drain(&mut self, _: Instant) -> Result<(), NetError> {
-        // A frame is in the peer's hands as soon as it is sent.
-        Ok(())
+    fn drain(&mut self, deadline: Instant) -> Result<(), NetError> {
+        self.push_out(0, deadline)
     }
 
-    fn finish(&mut self, _deadline: Instant) -> Result<(), NetError> {
+    fn finish(&mut self, deadline: Instant) -> Result<(), NetError> {
         if !self.finished {
             self.finished = true;
             self.post_end(End::Goodbye);
         }
-        Ok(())
+        self.push_out(0, deadline)
+    }
+
+    fn heard(&self, peer: Role) -> Option<Heard> {
+        let (now, seen) = (Instant::now(), &self.seen[peer.index()]);
+        let (mut moved, mut work) = seen.get();
+        if self.common.activity[peer.index()].works(&mut moved) {
+            work = now;
+        }
+        seen.set((moved, work));
+        // A thread that is gone has ended its links.
+        Some(Heard { any: now, work })
     }
 
     fn stats(&self, peer: Role) -> LinkStats {
@@ -164,8 +213,85 @@ impl Transport for MemoryTransport {
 }
 
 impl MemoryTransport {
+    /// What this party's peers may know of its work.
+    pub fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.common.activity[self.role.index()])
+    }
+
+    /// Bytes for `to` that wait at this end, as they would before a connection whose buffers are full: they have
+    /// not left over the emulated network, or the receiver's program has not taken them.
+    fn backlog(&self, to: Role, now: Instant) -> u64 {
+        let untaken = self.common.under_way[self.role.index()][to.index()].load(Relaxed);
+        let unsent = self
+            .pace
+            .as_ref()
+            .map_or(0, |pace| pace[to.index()].unsent(now));
+        let gone = self.ended[to.index()].is_some();
+        if gone {
+            return 0;
+        }
+        untaken.max(unsent).saturating_sub(SYSTEM_BUFFER)
+    }
+
+    /// Waits until no more than `most` bytes wait for any peer; takes in meanwhile what peers send.
+    fn push_out(&mut self, most: u64, deadline: Instant) -> Result<(), NetError> {
+        let start = Instant::now();
+        let mut patience = Patience::new(start, deadline);
+        loop {
+            let now = Instant::now();
+            let waiting = peers_of(self.role).map(|peer| (peer, self.backlog(peer, now)));
+            let stalled: Vec<_> = waiting
+                .into_iter()
+                .filter(|&(_, left)| left > most)
+                .collect();
+            if stalled.is_empty() {
+                return Ok(());
+            }
+            let left = stalled.iter().map(|&(_, left)| left).sum();
+            let work = stalled.iter().filter_map(|&(peer, _)| self.heard(peer));
+            patience.renew(now, left, work.map(|heard| heard.work).max());
+            if patience.is_over(now) {
+                return Err(send_stalled(&stalled, now - start));
+            }
+            let activity = self.activity();
+            activity.wait();
+            if let Ok(parcel) = self.inbox.recv_timeout(LOOK) {
+                self.accept(parcel);
+            }
+            activity.work();
+            for &(peer, _) in &stalled {
+                self.look_for_the_end(peer)?;
+            }
+        }
+    }
+
+    /// Who has ended while this party sends takes nothing more.
+    fn look_for_the_end(&mut self, peer: Role) -> Result<(), NetError> {
+        let ends = self.arrived[peer.index()].iter();
+        match ends
+            .filter_map(|parcel| parcel.content.as_ref().err())
+            .next()
+        {
+            Some(End::Dropped) => Err(NetError::LinkDown {
+                peer,
+                reason: End::Dropped.reason().into(),
+            }),
+            Some(End::Goodbye) => {
+                self.common.under_way[self.role.index()][peer.index()].store(0, Relaxed);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Sorts a parcel in; its due time is respected later.
     fn accept(&mut self, parcel: Parcel) {
+        let (from, to) = (parcel.from.index(), self.role.index());
+        let bytes = parcel.bytes();
+        let _ = self.common.under_way[from][to].fetch_update(Relaxed, Relaxed, |under_way| {
+            Some(under_way.saturating_sub(bytes))
+        });
+        self.common.activity[to].moved();
         self.arrived[parcel.from.index()].push_back(parcel);
     }
 
@@ -231,17 +357,18 @@ impl MemoryTransport {
 
     fn post(&mut self, to: Role, content: Result<Vec<u8>, End>) {
         let now = Instant::now();
-        let bytes = FRAME_HEADER_BYTES + content.as_ref().map_or(0, Vec::len);
-        let due = self
-            .pace
-            .as_mut()
-            .map_or(now, |pace| pace[to.index()].arrival(now, bytes));
-        // A peer that is gone has said so in this party's inbox; the next receive reports it.
-        let _ = self.to[to.index()].send(Parcel {
+        let mut parcel = Parcel {
             from: self.role,
-            due,
+            due: now,
             content,
-        });
+        };
+        let bytes = parcel.bytes();
+        if let Some(pace) = &mut self.pace {
+            parcel.due = pace[to.index()].arrival(now, bytes as usize);
+        }
+        self.common.under_way[self.role.index()][to.index()].fetch_add(bytes, Relaxed);
+        // A peer that is gone has said so in this party's inbox; the next receive reports it.
+        let _ = self.to[to.index()].send(parcel);
     }
 
     fn post_end(&mut self, end: End) {
@@ -364,5 +491,43 @@ mod tests {
             ),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_emulated_link_drains_as_slowly_as_it_sends() {
+        let network = Network {
+            one_way: Duration::from_millis(1),
+            bits_per_second: 400e6,
+        };
+        let [mut p0, mut p1, _p2] = mesh(Some(network), LinkOptions::default());
+        let reader = thread::spawn(move || {
+            p1.receive(&[Role::P0], soon()).unwrap();
+            p1
+        });
+        // 16 MiB take 0.34 s, of which the system buffers the last 4.
+        p0.send(Role::P1, vec![0; 16 << 20]).unwrap();
+        let start = Instant::now();
+        p0.drain(soon()).unwrap();
+        let took = start.elapsed();
+        assert!(took > Duration::from_millis(150), "{took:?}");
+        drop(reader.join().unwrap());
+    }
+
+    #[test]
+    fn a_link_in_memory_holds_a_bounded_amount_for_a_peer_that_takes_nothing() {
+        let options = LinkOptions {
+            queue: 1 << 20,
+            patience: Duration::from_millis(100),
+            ..LinkOptions::default()
+        };
+        let [mut p0, mut p1, _p2] = memory_mesh_with(options);
+        // The peer waits elsewhere, as for its client.
+        p1.activity().wait();
+        let sent = (0..100).find_map(|i| p0.send(Role::P1, vec![0; 1 << 20]).err().map(|e| (i, e)));
+        let (sent, error) = sent.unwrap();
+        assert!(matches!(error, NetError::SendStalled { .. }), "{error}");
+        assert!(sent <= 7, "{sent} MiB were taken");
+        p1.receive(&[Role::P0], soon()).unwrap();
+        p0.drain(soon()).unwrap();
     }
 }

@@ -1,15 +1,13 @@
 //! Three parties find each other.
 
+use crate::connect::GLANCE;
 use crate::listener::{Accepted, Listener};
+use crate::seeds::{Agreement, Seed};
 use crate::{
-    Channel, Hello, LinkOptions, Mismatch, Peer, Role, SessionError, SocketTransport, Terms,
-    connect,
+    Channel, Hello, LinkOptions, Mismatch, Peer, Role, Security, SessionError, SocketTransport,
+    Stop, Terms, connect_unless,
 };
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
-
-/// A secret that two parties share, to be expanded by a keyed generator. Wiped when dropped.
-pub type Seed = Zeroizing<[u8; 16]>;
 
 /// What the three parties agree on before they connect, as one of them sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +22,33 @@ pub struct Session {
     pub addresses: [String; 3],
 }
 
+/// Where connections come in: a [`Listener`], or what stands before one.
+pub trait Entrance {
+    /// How connections are protected.
+    fn security(&self) -> &Security;
+
+    /// The next connection whose handshake is over, well or not.
+    ///
+    /// # Errors
+    /// [`SessionError::Timeout`] if none is over by the `deadline`.
+    fn accept(&mut self, terms: &Terms, deadline: Instant) -> Result<Accepted, SessionError>;
+}
+
+impl Entrance for Listener {
+    fn security(&self) -> &Security {
+        Self::security(self)
+    }
+
+    fn accept(&mut self, terms: &Terms, deadline: Instant) -> Result<Accepted, SessionError> {
+        Self::accept(self, terms, deadline)
+    }
+}
+
 /// Connects this party to its two peers, and agrees on a seed with each (indexed by role).
 ///
 /// A party dials those with a lower index and accepts those with a higher one; strays are turned
 /// away. For a listener that serves clients too, put the pieces together by hand:
-/// [`connect`], [`Listener::accept`], [`agree_seed`], [`SocketTransport::new`].
+/// [`connect`], [`Listener::accept`], [`agree_seed`](crate::agree_seed), [`SocketTransport::new`].
 ///
 /// # Security
 /// Under [`Security::Tls`](crate::Security::Tls), both ends of each link are proved by their pins,
@@ -40,10 +60,24 @@ pub struct Session {
 /// connect, and what was turned away meanwhile; [`SessionError::Mismatch`] at once for a party of
 /// this session that has another plan.
 pub fn establish(
-    listener: &mut Listener,
+    listener: &mut dyn Entrance,
     session: &Session,
     options: LinkOptions,
     deadline: Instant,
+) -> Result<(SocketTransport, [Option<Seed>; 3]), SessionError> {
+    establish_unless(listener, session, options, deadline, &Stop::default())
+}
+
+/// As [`establish`], given up as soon as `stop` says so.
+///
+/// # Errors
+/// As for [`establish`], and [`SessionError::Stopped`].
+pub fn establish_unless(
+    listener: &mut dyn Entrance,
+    session: &Session,
+    options: LinkOptions,
+    deadline: Instant,
+    stop: &Stop,
 ) -> Result<(SocketTransport, [Option<Seed>; 3]), SessionError> {
     let role = session.role;
     let mut channels: [Option<Channel>; 3] = [None, None, None];
@@ -51,14 +85,25 @@ pub fn establish(
         let (from, to) = (Peer::Party(role), Peer::Party(peer));
         let hello = Hello::new(from, to, session.id, session.plan_hash);
         let address = &session.addresses[peer.index()];
-        channels[peer.index()] = Some(connect(address, listener.security(), &hello, deadline)?);
+        channels[peer.index()] = Some(connect_unless(
+            address,
+            listener.security(),
+            &hello,
+            deadline,
+            stop,
+        )?);
     }
-    accept_higher(listener, session, &mut channels, deadline)?;
+    accept_higher(listener, session, &mut channels, deadline, stop)?;
     let mut seeds = [None, None, None];
-    for (channel, seed) in channels.iter_mut().zip(&mut seeds) {
-        if let Some(channel) = channel {
-            *seed = Some(agree_seed(channel, role, deadline)?);
-        }
+    // Both contributions are under way before either answer is waited for.
+    let mut begun = Vec::new();
+    for channel in channels.iter_mut().flatten() {
+        begun.push(Agreement::begin(channel, deadline)?);
+    }
+    let connected = channels.iter_mut().zip(&mut seeds);
+    let connected = connected.filter_map(|(channel, seed)| channel.as_mut().zip(Some(seed)));
+    for ((channel, seed), begun) in connected.zip(begun) {
+        *seed = Some(begun.end(channel, role, &session.id, deadline)?);
     }
     let (next, previous) = (role.next().index(), role.prev().index());
     match (channels[next].take(), channels[previous].take()) {
@@ -78,10 +123,11 @@ pub fn establish(
 const KEPT_REJECTIONS: usize = 4;
 
 fn accept_higher(
-    listener: &mut Listener,
+    listener: &mut dyn Entrance,
     session: &Session,
     channels: &mut [Option<Channel>; 3],
     deadline: Instant,
+    stop: &Stop,
 ) -> Result<(), SessionError> {
     let start = Instant::now();
     let mut rejected = Vec::new();
@@ -99,7 +145,8 @@ fn accept_higher(
             session: Some(session.id),
             plan_hash: Some(session.plan_hash),
         };
-        match listener.accept(&terms, deadline) {
+        stop.check()?;
+        match listener.accept(&terms, deadline.min(Instant::now() + GLANCE)) {
             Ok(Accepted::Peer(incoming)) => {
                 if let Peer::Party(peer) = incoming.who {
                     channels[peer.index()] = Some(incoming.channel);
@@ -120,6 +167,7 @@ fn accept_higher(
                 }
                 rejected.push((from, reason.to_string()));
             }
+            Err(SessionError::Timeout { .. }) if Instant::now() < deadline => {}
             Err(SessionError::Timeout { .. }) => {
                 let waited = start.elapsed();
                 return Err(SessionError::Missing {
@@ -131,47 +179,4 @@ fn accept_higher(
             Err(other) => return Err(other),
         }
     }
-}
-
-/// Agrees with the party at the other end on a seed: the one with the lower index draws it from
-/// the operating system and sends it.
-///
-/// # Errors
-/// As for [`Channel::send`] and [`Channel::recv`]; [`SessionError::Malformed`] for something else
-/// than a seed; [`SessionError::Random`].
-///
-/// # Panics
-/// If the other end is not another party.
-pub fn agree_seed(
-    channel: &mut Channel,
-    role: Role,
-    deadline: Instant,
-) -> Result<Seed, SessionError> {
-    let peer = channel.peer();
-    assert!(
-        matches!(peer, Peer::Party(other) if other != role),
-        "{role} and {peer} share no seed"
-    );
-    let mut seed = Seed::default();
-    if peer > Peer::Party(role) {
-        getrandom::fill(seed.as_mut()).map_err(|error| SessionError::Random {
-            reason: error.to_string(),
-        })?;
-        channel.send(seed.as_ref(), deadline)?;
-    } else {
-        let received = Zeroizing::new(channel.recv(seed.len() as u64, deadline)?);
-        if received.len() != seed.len() {
-            let reason = format!(
-                "a seed of {} bytes instead of {}",
-                received.len(),
-                seed.len()
-            );
-            return Err(SessionError::Malformed {
-                peer: channel.label(),
-                reason,
-            });
-        }
-        seed.copy_from_slice(&received);
-    }
-    Ok(seed)
 }

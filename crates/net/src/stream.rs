@@ -2,27 +2,34 @@
 
 use crate::LinkStats;
 use crate::transport::FRAME_HEADER_BYTES;
-use crate::wire::{Outgoing, Partial, READ_BYTES, Tls, fill, write_plain, write_tls};
+use crate::wire::{Outgoing, Partial, Queue, READ_BYTES, Tls, fill, write_plain, write_tls};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustls::Connection;
-use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The length that says goodbye instead of announcing a frame.
 const GOODBYE: u32 = u32::MAX;
 
+/// The length that says: this end lives, and works or has moved something since it last said so.
+const WORKING: u32 = u32::MAX - 1;
+
+/// The length that says: this end lives, and waits for others.
+const WAITING: u32 = u32::MAX - 2;
+
 /// Largest body a length can announce.
-pub(crate) const MAX_BODY: u64 = GOODBYE as u64 - 1;
+pub(crate) const MAX_BODY: u64 = WAITING as u64 - 1;
 
 /// One end of a framed connection. Never blocks; see [`poll`] for waiting.
 ///
-/// Wire format: a little-endian `u32` length, then the body; a length of `u32::MAX` is a goodbye.
+/// Wire format: a little-endian `u32` length, then the body; a length of `u32::MAX` is a goodbye, the two
+/// lengths below it are signs of life without a body.
 pub(crate) struct FrameStream {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     tls: Option<Box<Tls>>,
-    outgoing: VecDeque<Outgoing>,
+    outgoing: Queue,
     /// Goodbye is queued: shut the sending side down behind it.
     closing: bool,
     shut: bool,
@@ -32,6 +39,14 @@ pub(crate) struct FrameStream {
     taken: usize,
     partial: Option<Partial>,
     failure: Option<Failure>,
+    /// This side has stopped reading: that nothing comes any more says nothing of the peer.
+    pub(crate) deaf: bool,
+    /// Whether anything has ever come.
+    spoke: bool,
+    /// When anything came last.
+    heard: Instant,
+    /// When (part of) a frame came last, or the word that the peer works.
+    worked: Instant,
     pub(crate) stats: LinkStats,
 }
 
@@ -79,10 +94,11 @@ impl FrameStream {
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
         let tls = tls.map(|connection| Box::new(Tls::new(connection)));
+        let now = Instant::now();
         Ok(Self {
-            socket,
+            socket: Arc::new(socket),
             tls,
-            outgoing: VecDeque::new(),
+            outgoing: Queue::default(),
             closing: false,
             shut: false,
             write_error: None,
@@ -90,8 +106,16 @@ impl FrameStream {
             taken: 0,
             partial: None,
             failure: None,
+            deaf: false,
+            spoke: false,
+            heard: now,
+            worked: now,
             stats: LinkStats::default(),
         })
+    }
+
+    pub(crate) fn socket(&self) -> &Arc<TcpStream> {
+        &self.socket
     }
 
     /// The TLS peer's certificate, once the handshake is done.
@@ -100,20 +124,37 @@ impl FrameStream {
         chain.first().map(AsRef::as_ref)
     }
 
+    /// How far the other end has come in showing who it is: 0 silent, 1 it has said something, 2 under TLS it has
+    /// proved to have a certificate that is pinned here.
+    pub(crate) fn trust(&self) -> u8 {
+        match &self.tls {
+            Some(tls) if !tls.connection.is_handshaking() => 2,
+            _ => u8::from(self.spoke),
+        }
+    }
+
     /// Queues a frame of at most [`MAX_BODY`] bytes.
     pub(crate) fn push(&mut self, body: Vec<u8>) {
         assert!(!self.closing, "nothing is sent after a goodbye");
         debug_assert!(body.len() as u64 <= MAX_BODY);
         self.stats.count_sent(body.len());
-        self.outgoing
-            .push_back(Outgoing::new(body.len() as u32, body));
+        self.outgoing.push(Outgoing::new(body.len() as u32, body));
+    }
+
+    /// Tells the peer that this end lives, unless something is on its way out anyway.
+    pub(crate) fn beat(&mut self, working: bool) {
+        if !self.closing && self.outgoing.is_empty() && self.write_error.is_none() {
+            let sign = if working { WORKING } else { WAITING };
+            self.outgoing.push(Outgoing::new(sign, Vec::new()));
+        }
+        self.flush();
     }
 
     /// Queues a goodbye, after which nothing may be pushed.
     pub(crate) fn push_goodbye(&mut self) {
         if !self.closing {
             self.closing = true;
-            self.outgoing.push_back(Outgoing::new(GOODBYE, Vec::new()));
+            self.outgoing.push(Outgoing::new(GOODBYE, Vec::new()));
         }
     }
 
@@ -130,11 +171,7 @@ impl FrameStream {
 
     /// Bytes of frames not yet taken by the socket or by TLS.
     pub(crate) fn pending_bytes(&self) -> u64 {
-        self.outgoing
-            .iter()
-            .flat_map(Outgoing::rest)
-            .map(|part| part.len() as u64)
-            .sum()
+        self.outgoing.bytes()
     }
 
     /// Memory held for receiving.
@@ -157,6 +194,29 @@ impl FrameStream {
         self.failure.as_ref()
     }
 
+    /// When the peer gave a sign of life last, and when one of work.
+    pub(crate) fn heard(&self) -> (Instant, Instant) {
+        (self.heard, self.worked)
+    }
+
+    /// Whether something has come that is in no frame yet.
+    pub(crate) fn half_read(&self) -> bool {
+        self.partial.is_some() || self.incoming.len() > self.taken
+    }
+
+    /// Ends both directions now, for `reason`; who waits for the socket wakes.
+    pub(crate) fn cut(&mut self, reason: &str) {
+        if self.failure.is_none() {
+            self.failure = Some(Failure::Closed(reason.to_owned()));
+        }
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Ends both directions; what the system has taken will still arrive.
+    pub(crate) fn close(&mut self) {
+        self.cut("this side has closed it");
+    }
+
     /// Hands over what the socket takes without waiting.
     pub(crate) fn flush(&mut self) {
         if !self.pending() {
@@ -176,15 +236,18 @@ impl FrameStream {
         }
     }
 
-    /// Sleeps until the socket takes more, or breaks.
-    pub(crate) fn poll_writable(&self, time: Duration) {
-        poll_fds(&mut [PollFd::new(&self.socket, PollFlags::OUT)], time);
+    /// What to wait for.
+    pub(crate) fn flags(&self) -> PollFlags {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.failure.is_none());
+        flags.set(PollFlags::OUT, self.pending());
+        flags
     }
 
     fn shut_down(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             tls.connection.send_close_notify();
-            if !write_tls(&self.socket, tls, &mut VecDeque::new())? {
+            if !write_tls(&self.socket, tls, &mut Queue::default())? {
                 return Ok(());
             }
         }
@@ -197,6 +260,27 @@ impl FrameStream {
         if let Some(frame) = self.take_frame(limit)? {
             return Ok(Read::Frame(frame));
         }
+        if !self.fill()? {
+            return Ok(Read::Blocked);
+        }
+        Ok(self.take_frame(limit)?.map_or(Read::Progress, Read::Frame))
+    }
+
+    /// Takes in the peer's signs of life, as far as no frame is before them.
+    pub(crate) fn listen(&mut self) -> Result<(), Failure> {
+        loop {
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            self.take_signs();
+            if self.half_read() || !self.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once from the socket; whether anything was there.
+    fn fill(&mut self) -> Result<bool, Failure> {
         let large = self
             .partial
             .as_ref()
@@ -207,15 +291,37 @@ impl FrameStream {
             (None, _) => fill(&self.socket, &mut self.incoming),
         };
         match filled {
-            Ok(true) => {}
-            Ok(false) => return Ok(Read::Blocked),
+            Ok(filled) => {
+                if filled {
+                    self.spoke = true;
+                    self.heard = Instant::now();
+                }
+                Ok(filled)
+            }
             Err(Failure::Closed(reason)) => {
                 let reason = format!("{reason}{}", self.cut_in_a_frame());
-                return Err(self.fail(Failure::Closed(reason)));
+                Err(self.fail(Failure::Closed(reason)))
             }
-            Err(failure) => return Err(self.fail(failure)),
+            Err(failure) => Err(self.fail(failure)),
         }
-        Ok(self.take_frame(limit)?.map_or(Read::Progress, Read::Frame))
+    }
+
+    /// Passes over signs of life.
+    fn take_signs(&mut self) {
+        while let Some(&header) = self.incoming[self.taken..].first_chunk()
+            && self.partial.is_none()
+        {
+            match u32::from_le_bytes(header) {
+                WORKING => self.worked = self.heard,
+                WAITING => {}
+                _ => return,
+            }
+            self.taken += FRAME_HEADER_BYTES;
+        }
+        if self.taken == self.incoming.len() {
+            self.incoming.clear();
+            self.taken = 0;
+        }
     }
 
     /// Assembles a frame from what is in `incoming`.
@@ -223,7 +329,9 @@ impl FrameStream {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
+        self.take_signs();
         let mut partial = if let Some(partial) = self.partial.take() {
+            self.worked = self.heard;
             partial
         } else {
             let Some(&header) = self.incoming[self.taken..].first_chunk() else {
@@ -240,6 +348,7 @@ impl FrameStream {
                 return Err(self.fail(Failure::TooLarge(u64::from(length))));
             }
             self.taken += FRAME_HEADER_BYTES;
+            self.worked = self.heard;
             Partial::new(length as usize)
         };
         let available = &self.incoming[self.taken..];
@@ -281,9 +390,7 @@ pub(crate) fn poll<'a>(streams: impl IntoIterator<Item = &'a FrameStream>, time:
 
 /// What to wait for on a stream; `None` if nothing can happen on it any more.
 pub(crate) fn interest(stream: &FrameStream) -> Option<PollFd<'_>> {
-    let mut flags = PollFlags::empty();
-    flags.set(PollFlags::IN, stream.failure.is_none());
-    flags.set(PollFlags::OUT, stream.pending());
+    let flags = stream.flags();
     (!flags.is_empty()).then(|| PollFd::new(&stream.socket, flags))
 }
 

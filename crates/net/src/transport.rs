@@ -9,6 +9,9 @@ pub(crate) const FRAME_HEADER_BYTES: usize = 4;
 /// Largest frame accepted where nothing else is set: 1 GiB.
 pub const DEFAULT_FRAME_LIMIT: u64 = 1 << 30;
 
+/// Bytes that wait for a peer where nothing else is set: 64 MiB.
+const DEFAULT_QUEUE: u64 = 64 << 20;
+
 /// Settings of a party's links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkOptions {
@@ -19,6 +22,11 @@ pub struct LinkOptions {
     /// Largest frame sent or accepted, in bytes without its header; at most
     /// 4 GiB - 2, what a length prefix can say.
     pub frame_limit: u64,
+    /// Bytes that wait for a peer to take them, beyond which a send waits too. One frame more is accepted,
+    /// whatever its size.
+    pub queue: u64,
+    /// How long such a send waits for a peer that takes nothing and does not say that it works.
+    pub patience: Duration,
 }
 
 impl Default for LinkOptions {
@@ -26,6 +34,8 @@ impl Default for LinkOptions {
         Self {
             spin: Duration::from_micros(50),
             frame_limit: DEFAULT_FRAME_LIMIT,
+            queue: DEFAULT_QUEUE,
+            patience: Duration::from_mins(1),
         }
     }
 }
@@ -148,8 +158,9 @@ pub(crate) const fn peers_of(role: Role) -> [Role; 2] {
 
 /// Ordered, reliable links from one party to its two peers.
 ///
-/// FIFO per link. A send never waits for the peer's program: what the operating system does not
-/// take at once is kept and drained while this party receives.
+/// FIFO per link. What the operating system does not take at once is kept and drained while this party
+/// receives; a send waits only where more than [`LinkOptions::queue`] is kept already, and takes in meanwhile
+/// what the peers send, so that two senders never wait for each other.
 pub trait Transport: Send {
     /// Queue the frame `body` for `to`.
     ///
@@ -174,23 +185,48 @@ pub trait Transport: Send {
 
     /// Push out everything still queued, so that no peer waits for this party while it does something else.
     ///
-    /// What arrives meanwhile is kept for [`Transport::receive`].
+    /// What arrives meanwhile is kept for [`Transport::receive`]. The `deadline` is for a peer that takes nothing: it
+    /// moves on by as much as was given whenever one takes something, or is heard to work.
     ///
     /// # Errors
-    /// [`NetError::SendStalled`] if a peer does not take what is queued by `deadline`;
+    /// [`NetError::SendStalled`] if a peer takes nothing for that long;
     /// [`NetError::LinkDown`], [`NetError::FrameTooLarge`].
     fn drain(&mut self, deadline: Instant) -> Result<(), NetError>;
 
     /// Push out everything still queued, and say goodbye. Nothing is sent afterwards, and what
     /// arrives from now on may be dropped.
     ///
-    /// A transport dropped without it looks to its peers like a killed process.
+    /// A transport dropped without it looks to its peers like a killed process. The `deadline` is as for
+    /// [`Transport::drain`].
     ///
     /// # Errors
-    /// [`NetError::SendStalled`] if a peer does not take what is queued by `deadline`;
+    /// [`NetError::SendStalled`] if a peer takes nothing for that long;
     /// [`NetError::LinkDown`] if it cannot any more.
     fn finish(&mut self, deadline: Instant) -> Result<(), NetError>;
 
+    /// After [`finish`](Self::finish): wait until the peers have said goodbye too, at most until `deadline`.
+    ///
+    /// A connection that is closed while a peer still sends destroys what is under way to that peer.
+    fn linger(&mut self, deadline: Instant) {
+        let _ = deadline;
+    }
+
+    /// When `peer` was heard last; `None` where peers give no signs of life between their frames.
+    fn heard(&self, peer: Role) -> Option<Heard> {
+        let _ = peer;
+        None
+    }
+
     /// Counters of the link to `peer`.
     fn stats(&self, peer: Role) -> LinkStats;
+}
+
+/// Signs of life of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The last of any kind.
+    pub any: Instant,
+    /// The last that said that the peer works: (part of) a frame, or the word of its program. A peer that
+    /// only waits gives signs of life, but none of these.
+    pub work: Instant,
 }

@@ -42,13 +42,53 @@ impl Outgoing {
         }
     }
 
-    pub(crate) fn rest(&self) -> [&[u8]; 2] {
+    fn rest(&self) -> [&[u8]; 2] {
         let header = self.sent.min(FRAME_HEADER_BYTES);
         [&self.header[header..], &self.body[self.sent - header..]]
     }
 
     fn done(&self) -> bool {
         self.sent == FRAME_HEADER_BYTES + self.body.len()
+    }
+}
+
+/// Frames on their way out, in order.
+#[derive(Default)]
+pub(crate) struct Queue {
+    frames: VecDeque<Outgoing>,
+    bytes: u64,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, frame: Outgoing) {
+        self.bytes += (FRAME_HEADER_BYTES + frame.body.len()) as u64;
+        self.frames.push_back(frame);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes not yet handed over.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes = self.bytes.saturating_sub(written as u64);
+        while let Some(front) = self.frames.front_mut() {
+            let part = written.min(FRAME_HEADER_BYTES + front.body.len() - front.sent);
+            front.sent += part;
+            written -= part;
+            if !front.done() {
+                return;
+            }
+            self.frames.pop_front();
+        }
     }
 }
 
@@ -188,20 +228,17 @@ fn closed(error: &io::Error) -> Failure {
 const FRAMES_AT_ONCE: usize = 16;
 
 /// `true` when everything is handed over.
-pub(crate) fn write_plain(
-    mut socket: &TcpStream,
-    outgoing: &mut VecDeque<Outgoing>,
-) -> io::Result<bool> {
+pub(crate) fn write_plain(mut socket: &TcpStream, outgoing: &mut Queue) -> io::Result<bool> {
     while !outgoing.is_empty() {
         let mut slices = [IoSlice::new(&[]); 2 * FRAMES_AT_ONCE];
-        let parts = outgoing.iter().flat_map(Outgoing::rest);
+        let parts = outgoing.frames.iter().flat_map(Outgoing::rest);
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = IoSlice::new(part);
         }
-        let used = slices.len().min(2 * outgoing.len());
+        let used = slices.len().min(2 * outgoing.frames.len());
         match socket.write_vectored(&slices[..used]) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => advance(outgoing, written),
+            Ok(written) => outgoing.advance(written),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -214,7 +251,7 @@ pub(crate) fn write_plain(
 pub(crate) fn write_tls(
     mut socket: &TcpStream,
     tls: &mut Tls,
-    outgoing: &mut VecDeque<Outgoing>,
+    outgoing: &mut Queue,
 ) -> io::Result<bool> {
     loop {
         let mut blocked = false;
@@ -227,7 +264,7 @@ pub(crate) fn write_tls(
                 Err(error) => return Err(error),
             }
         }
-        let Some(front) = outgoing.front() else {
+        let Some(front) = outgoing.frames.front() else {
             return Ok(!blocked);
         };
         if blocked {
@@ -240,18 +277,6 @@ pub(crate) fn write_tls(
             // The handshake is not over and its buffer is full.
             return Ok(false);
         }
-        advance(outgoing, accepted);
-    }
-}
-
-fn advance(outgoing: &mut VecDeque<Outgoing>, mut written: usize) {
-    while let Some(front) = outgoing.front_mut() {
-        let part = written.min(FRAME_HEADER_BYTES + front.body.len() - front.sent);
-        front.sent += part;
-        written -= part;
-        if !front.done() {
-            return;
-        }
-        outgoing.pop_front();
+        outgoing.advance(accepted);
     }
 }

@@ -1,23 +1,23 @@
 //! The client: brings a model and queries to three parties, and puts the answers together.
 
 use crate::conversation::{Conversation, pipe};
+use crate::ends::{Conversations, while_they_run};
 use crate::local::Processes;
 use crate::session::{Peers, Session};
 use crate::task;
-use crate::wire::{
-    CONTROL_LIMIT, PartyReport, Reply, Request, hear, receive_elements, say, share_tensors,
-};
+use crate::wire::{PartyReport, Reply, Request, are_times, receive_elements, say, share_tensors};
 use crate::{
-    BenchJob, BenchResult, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen, ServeError,
+    BenchJob, BenchResult, Limits, Link, Outcome, PartiesFile, Phase, Progress, Report, Seen,
+    ServeError,
 };
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use trefoil_guard::Guard;
 use trefoil_mpc::{Share, combine};
 use trefoil_net::{
-    Hello, Network, Peer, Role, Security, Transport, connect, emulated_mesh, memory_mesh,
+    Hello, LinkOptions, Network, Peer, Pulse, Role, Security, Stop, Transport, connect_unless,
+    emulated_mesh_with, memory_mesh_with,
 };
 use trefoil_nn::{Plan, Weights};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
@@ -37,7 +37,7 @@ struct Services {
     addresses: [String; 3],
     security: Security,
     /// Ended when this is dropped.
-    _processes: Option<Processes>,
+    processes: Option<Processes>,
 }
 
 /// What to compute.
@@ -56,15 +56,9 @@ pub struct Inference<'a> {
     pub observe: bool,
 }
 
-/// The three conversations of a session.
-struct Conversations {
-    ends: Vec<Box<dyn Conversation>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
 impl Client {
-    /// Three threads of this process; with a `network`, their links are paced like it. A party waits at most
-    /// `timeout` for another.
+    /// Three threads of this process; with a `network`, their links are paced like it. A party is given
+    /// up when all of them have done nothing for `timeout`.
     ///
     /// # Errors
     /// None today; reserved for failures of the system.
@@ -88,7 +82,7 @@ impl Client {
             parties: Parties::Services(Box::new(Services {
                 addresses,
                 security,
-                _processes: Some(processes),
+                processes: Some(processes),
             })),
             timeout,
         })
@@ -104,7 +98,7 @@ impl Client {
             parties: Parties::Services(Box::new(Services {
                 addresses,
                 security,
-                _processes: None,
+                processes: None,
             })),
             timeout,
         })
@@ -184,7 +178,7 @@ impl Client {
             let done = self.batch::<R>(&mut parties, plan, batch, inputs, &mut state, progress);
             parties.or_failures(done)?;
         }
-        let reports = self.reports(&mut parties);
+        let reports = Self::reports(&mut parties, plan);
         let reports = parties.or_failures(reports)?;
         let wall = start.elapsed().saturating_sub(shared);
         parties.join();
@@ -228,7 +222,7 @@ impl Client {
             )?;
         }
         for role in Role::ALL {
-            match self.next(parties, role)? {
+            match parties.reply(role)? {
                 Reply::Ready => {}
                 other => return Err(unexpected(role, &other)),
             }
@@ -253,7 +247,7 @@ impl Client {
         // Party 1 tells of each step.
         for role in [Role::P1, Role::P2, Role::P0] {
             loop {
-                match self.next(parties, role)? {
+                match parties.reply(role)? {
                     Reply::Step(index) if index <= plan.steps.len() => progress(Progress::Step {
                         batch,
                         batches: state.batches,
@@ -290,9 +284,12 @@ impl Client {
         Ok(())
     }
 
-    fn reports(&self, parties: &mut Conversations) -> Result<Vec<PartyReport>, ServeError> {
-        let report = |role: Role| match self.next(parties, role)? {
-            Reply::Done(report) => Ok(report),
+    fn reports(parties: &mut Conversations, plan: &Plan) -> Result<Vec<PartyReport>, ServeError> {
+        let report = |role: Role| match parties.reply(role)? {
+            Reply::Done(report) => {
+                report.check(role, plan.steps.len())?;
+                Ok(report)
+            }
             other => Err(unexpected(role, &other)),
         };
         Role::ALL.into_iter().map(report).collect()
@@ -310,13 +307,20 @@ impl Client {
         let mut result = BenchResult::of(job);
         let mut depth = [0; 2];
         for role in Role::ALL {
-            let reply = self.next(&mut parties, role);
+            let reply = parties.reply(role);
             match parties.or_failures(reply)? {
                 Reply::Measured {
                     seconds,
                     rounds,
                     bytes,
                 } => {
+                    let expected = seconds.len() == job.repeats as usize && rounds[0] <= rounds[1];
+                    if !expected || !are_times(seconds.iter().copied()) {
+                        return Err(ServeError::Conversation {
+                            peer: role.to_string(),
+                            problem: "reports a measurement that makes no sense".into(),
+                        });
+                    }
                     result.bytes_sent_per_party[role.index()] = bytes;
                     // A repeat is over when the slower evaluator has its result; rounds are theirs.
                     if role != Role::P0 {
@@ -332,18 +336,6 @@ impl Client {
         Ok(result)
     }
 
-    /// The next reply of `role`; a failure it reports is an error.
-    fn next(&self, parties: &mut Conversations, role: Role) -> Result<Reply, ServeError> {
-        // The party itself waits for its peers this long, and reports.
-        let deadline = Instant::now() + 2 * self.timeout + Duration::from_secs(5);
-        match hear(parties.end(role), &role.to_string(), deadline)? {
-            Reply::Failed(reason) => Err(ServeError::Parties {
-                failures: vec![(role, reason)],
-            }),
-            reply => Ok(reply),
-        }
-    }
-
     fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
@@ -355,22 +347,39 @@ impl Client {
         match &self.parties {
             Parties::Threads(network) => self.start_threads(*network, session),
             Parties::Services(services) => {
-                let mut ends: Vec<Box<dyn Conversation>> = Vec::new();
-                for role in Role::ALL {
-                    let hello = Hello::new(Peer::Client, Peer::Party(role), session, plan_hash);
-                    ends.push(Box::new(connect(
-                        &services.addresses[role.index()],
-                        &services.security,
-                        &hello,
-                        self.deadline(),
-                    )?));
-                }
-                Ok(Conversations {
-                    ends,
-                    threads: Vec::new(),
-                })
+                let mut parties = Conversations::new(self.timeout);
+                let pulse = parties.pulse.insert(Pulse::start()?);
+                let stop = pulse.stop();
+                let ends = &mut parties.ends;
+                let connect = || self.connect_all(services, session, plan_hash, pulse, ends);
+                while_they_run(services.processes.as_ref(), &stop, connect)?;
+                Ok(parties)
             }
         }
+    }
+
+    fn connect_all(
+        &self,
+        services: &Services,
+        session: [u8; 16],
+        plan_hash: [u8; 32],
+        pulse: &Pulse,
+        ends: &mut Vec<Box<dyn Conversation>>,
+    ) -> Result<(), ServeError> {
+        for role in Role::ALL {
+            let hello = Hello::new(Peer::Client, Peer::Party(role), session, plan_hash);
+            let mut channel = connect_unless(
+                &services.addresses[role.index()],
+                &services.security,
+                &hello,
+                self.deadline(),
+                &pulse.stop(),
+            )?;
+            // It is known to live while the others are still being connected.
+            pulse.tell(&mut channel);
+            ends.push(Box::new(channel));
+        }
+        Ok(())
     }
 
     fn start_threads(
@@ -378,14 +387,19 @@ impl Client {
         network: Option<Network>,
         id: [u8; 16],
     ) -> Result<Conversations, ServeError> {
-        let mesh = network.map_or_else(memory_mesh, emulated_mesh);
-        let edges = [random_seed()?, random_seed()?, random_seed()?];
-        let mut parties = Conversations {
-            ends: Vec::new(),
-            threads: Vec::new(),
+        let options = LinkOptions {
+            patience: self.timeout,
+            ..LinkOptions::default()
         };
+        let mesh = match network {
+            None => memory_mesh_with(options),
+            Some(network) => emulated_mesh_with(network, options),
+        };
+        let edges = [random_seed()?, random_seed()?, random_seed()?];
+        let mut parties = Conversations::new(self.timeout);
         for (role, transport) in Role::ALL.into_iter().zip(mesh) {
             let (here, mut there) = pipe("the client", &role.to_string());
+            there.show(transport.activity());
             let mut seeds = [None, None, None];
             seeds[role.next().index()] = Some(edges[role.index()].clone());
             seeds[role.prev().index()] = Some(edges[role.prev().index()].clone());
@@ -396,7 +410,11 @@ impl Client {
                     role,
                     id,
                     plan_hash: None,
+                    client_pin: None,
+                    own_program: true,
                     timeout,
+                    limits: Limits::LOCAL,
+                    stop: Stop::default(),
                     client: &mut there,
                 };
                 // The session tells the client of its failure itself.
@@ -418,58 +436,6 @@ impl Client {
     }
 }
 
-impl Conversations {
-    fn end(&mut self, role: Role) -> &mut dyn Conversation {
-        &mut *self.ends[role.index()]
-    }
-
-    /// If `result` is a failure, what all parties say about it, the most telling first.
-    fn or_failures<T>(&mut self, result: Result<T, ServeError>) -> Result<T, ServeError> {
-        let Err(first) = result else { return result };
-        let mut failures = match &first {
-            ServeError::Parties { failures } => failures.clone(),
-            _ => Vec::new(),
-        };
-        // The others notice within moments, or are stuck.
-        let deadline = Instant::now() + Duration::from_secs(2);
-        for role in Role::ALL {
-            if failures.iter().any(|(known, _)| *known == role) {
-                continue;
-            }
-            failures.push((role, self.last_words(role, deadline)));
-        }
-        failures.sort_by_key(|(role, _)| *role);
-        match first {
-            ServeError::Parties { .. }
-            | ServeError::Connection(_)
-            | ServeError::Conversation { .. } => Err(ServeError::Parties { failures }),
-            other => Err(other),
-        }
-    }
-
-    /// What `role` says of its failure, or how it was lost; what it had sent before is passed over.
-    fn last_words(&mut self, role: Role, deadline: Instant) -> String {
-        loop {
-            match self.end(role).receive(CONTROL_LIMIT, deadline) {
-                Err(error) => return error.to_string(),
-                Ok(body) => {
-                    if let Ok((Reply::Failed(reason), [])) = postcard::take_from_bytes(&body) {
-                        return reason;
-                    }
-                }
-            }
-        }
-    }
-
-    fn join(self) {
-        drop(self.ends);
-        for thread in self.threads {
-            // A panic of a party has been printed by its thread.
-            let _ = thread.join();
-        }
-    }
-}
-
 /// What an inference has gathered.
 struct Run {
     batches: usize,
@@ -484,7 +450,7 @@ fn unexpected(role: Role, reply: &Reply) -> ServeError {
         Reply::Output => "that its output comes",
         Reply::Done(_) => "that it is done",
         Reply::Measured { .. } => "what it measured",
-        Reply::Failed(_) => "that it has failed",
+        Reply::Failed { .. } => "that it has failed",
     };
     ServeError::Conversation {
         peer: role.to_string(),
@@ -591,3 +557,6 @@ pub(crate) fn report(
         ..Report::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Configuration files: one for each party, one for its clients.
 
-use crate::ServeError;
+use crate::{Limits, ServeError, address};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -37,7 +37,7 @@ pub struct PartyFile {
     /// `HOST:PORT` to listen on.
     pub(crate) listen: String,
     pub(crate) link: Link,
-    /// Longest wait for a peer or a client.
+    /// Longest silence of a peer or a client: who gives no sign of life for so long is given up.
     pub(crate) timeout_seconds: u64,
     /// PEM files, relative to this file; with TLS.
     pub(crate) certificate: Option<PathBuf>,
@@ -45,6 +45,9 @@ pub struct PartyFile {
     /// Pins of the clients that may ask for runs; with TLS.
     #[serde(default)]
     pub(crate) clients: Vec<Pin>,
+    /// What one client may ask for.
+    #[serde(default)]
+    pub(crate) limits: Limits,
     /// All three parties, this one included.
     pub(crate) parties: Vec<Contact>,
     #[serde(skip)]
@@ -70,9 +73,32 @@ impl PartyFile {
     /// # Errors
     /// [`ServeError::File`] or [`ServeError::Config`], naming the file and what is wrong in it.
     pub fn load(path: &Path) -> Result<Self, ServeError> {
+        let file = Self::load_local(path)?;
+        address::check(&file.listen).map_err(|reason| wrong(path, format!("listen: {reason}")))?;
+        check_addresses(path, &file.addresses()?)?;
+        Ok(file)
+    }
+
+    /// Which party it is for.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// As [`PartyFile::load`], for a party on this machine whose ports are not chosen yet.
+    pub(crate) fn load_local(path: &Path) -> Result<Self, ServeError> {
         let mut file: Self = read(path)?;
         path.clone_into(&mut file.path);
         contacts(path, &file.parties)?;
+        if !(1..=LONGEST_TIMEOUT).contains(&file.timeout_seconds) {
+            let reason = format!(
+                "timeout_seconds = {} is not between 1 and {LONGEST_TIMEOUT}",
+                file.timeout_seconds
+            );
+            return Err(wrong(path, reason));
+        }
+        file.limits
+            .check_sense()
+            .map_err(|reason| wrong(path, reason))?;
         Ok(file)
     }
 
@@ -81,15 +107,32 @@ impl PartyFile {
         Ok(contacts(&self.path, &self.parties)?.map(|contact| contact.address.clone()))
     }
 
+    /// How its connections are protected.
+    ///
+    /// # Errors
+    /// If a key cannot be read, or is not the one that peers and clients expect of this party.
     pub(crate) fn security(&self) -> Result<Security, ServeError> {
-        security(
+        let security = security(
             &self.path,
             self.link,
             self.certificate.as_deref(),
             self.key.as_deref(),
             &self.parties,
             self.clients.clone(),
-        )
+        )?;
+        if let Security::Tls(tls) = &security
+            && tls.parties()[self.role.index()] != tls.own()
+        {
+            let reason = format!(
+                "the certificate has the pin {}, but {} is expected of {}: use its own certificate and key, or renew \
+                 the pin in all files",
+                tls.own(),
+                tls.parties()[self.role.index()],
+                self.role
+            );
+            return Err(wrong(&self.path, reason));
+        }
+        Ok(security)
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -103,6 +146,13 @@ impl PartiesFile {
     /// # Errors
     /// [`ServeError::File`] or [`ServeError::Config`], naming the file and what is wrong in it.
     pub fn load(path: &Path) -> Result<Self, ServeError> {
+        let file = Self::load_local(path)?;
+        check_addresses(path, &file.addresses()?)?;
+        Ok(file)
+    }
+
+    /// As [`PartiesFile::load`], for parties on this machine whose ports are not chosen yet.
+    pub(crate) fn load_local(path: &Path) -> Result<Self, ServeError> {
         let mut file: Self = read(path)?;
         path.clone_into(&mut file.path);
         contacts(path, &file.parties)?;
@@ -132,6 +182,14 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ServeError> {
         source,
     })?;
     toml::from_str(&text).map_err(|error| wrong(path, error.to_string().trim_end()))
+}
+
+/// Longest time-out that a file may set: a day.
+const LONGEST_TIMEOUT: u64 = 86_400;
+
+/// Addresses at which parties can be reached, all different.
+fn check_addresses(path: &Path, addresses: &[String; 3]) -> Result<(), ServeError> {
+    address::check_all(addresses).map_err(|reason| wrong(path, reason))
 }
 
 fn wrong(path: &Path, reason: impl Into<String>) -> ServeError {
@@ -210,27 +268,51 @@ pub struct KeyFiles {
 
 /// Make identities for three parties and a client, and the configuration files that name them:
 /// `party0.crt`, `party0.key`, `party0.toml` and so on, `client.crt`, `client.key` and `parties.toml` in
-/// `directory`, which is created.
+/// `directory`, which is created. A party is reached at its address, and listens there too.
 ///
 /// # Errors
-/// If a file exists already or cannot be written. What was written before is taken away again.
+/// If an address cannot be one, or two are the same; if a file exists already or cannot be written. What was written
+/// before is taken away again.
 pub fn write_keys(directory: &Path, addresses: &[String; 3]) -> Result<KeyFiles, ServeError> {
-    write_all(directory, Link::Tls, addresses, Duration::from_mins(1))
+    write_keys_listening(directory, addresses, addresses)
 }
+
+/// [`write_keys`] for parties that listen elsewhere than they are reached, as behind a translated address.
+///
+/// # Errors
+/// As for [`write_keys`].
+pub fn write_keys_listening(
+    directory: &Path,
+    addresses: &[String; 3],
+    listen: &[String; 3],
+) -> Result<KeyFiles, ServeError> {
+    address::check_all(addresses).map_err(ServeError::Address)?;
+    for listen in listen {
+        address::check(listen).map_err(ServeError::Address)?;
+    }
+    let limits = Limits::default();
+    write_all(directory, Link::Tls, addresses, listen, TIMEOUT, limits)
+}
+
+/// Longest silence where nothing else is set. Signs of life come four times a second.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// [`write_keys`] for any link: for plain TCP the configuration files alone.
 pub(crate) fn write_all(
     directory: &Path,
     link: Link,
     addresses: &[String; 3],
+    listen: &[String; 3],
     timeout: Duration,
+    limits: Limits,
 ) -> Result<KeyFiles, ServeError> {
     fs::create_dir_all(directory).map_err(|source| ServeError::File {
         path: directory.to_owned(),
         source,
     })?;
     let mut files = Vec::new();
-    let made = write_files(directory, link, addresses, timeout, &mut files);
+    let to = Places { addresses, listen };
+    let made = write_files(directory, link, &to, timeout, limits, &mut files);
     if made.is_err() {
         for file in &files {
             // Only files that this call made.
@@ -240,11 +322,18 @@ pub(crate) fn write_all(
     Ok(KeyFiles { pins: made?, files })
 }
 
+/// Where parties are reached, and where they listen.
+struct Places<'a> {
+    addresses: &'a [String; 3],
+    listen: &'a [String; 3],
+}
+
 fn write_files(
     directory: &Path,
     link: Link,
-    addresses: &[String; 3],
+    places: &Places<'_>,
     timeout: Duration,
+    limits: Limits,
     files: &mut Vec<PathBuf>,
 ) -> Result<[(String, String); 4], ServeError> {
     let names = ["party0", "party1", "party2", "client"];
@@ -261,7 +350,7 @@ fn write_files(
         .into_iter()
         .map(|role| {
             let (address, pin) = (
-                addresses[role.index()].clone(),
+                places.addresses[role.index()].clone(),
                 pins.get(role.index()).copied(),
             );
             Contact { role, address, pin }
@@ -271,12 +360,13 @@ fn write_files(
         let name = names[role.index()];
         let file = PartyFile {
             role,
-            listen: addresses[role.index()].clone(),
+            listen: places.listen[role.index()].clone(),
             link,
             timeout_seconds: timeout.as_secs().max(1),
             certificate: of(name, "crt"),
             key: of(name, "key"),
             clients: pins.get(3).copied().into_iter().collect(),
+            limits,
             parties: parties.clone(),
             path: PathBuf::new(),
         };

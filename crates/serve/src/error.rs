@@ -33,6 +33,9 @@ pub enum ServeError {
         /// What is wrong, and what would be right.
         reason: String,
     },
+    /// An address at which nobody can be reached.
+    #[error("{0}")]
+    Address(String),
     /// A file that could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
@@ -65,6 +68,25 @@ pub enum ServeError {
         /// Why.
         reason: String,
     },
+    /// A client asks for more than the operator allows.
+    #[error(
+        "{asked} {what} are asked for, and this party allows {limit}: ask for smaller batches or models, or let its \
+         operator raise `{what}` under [limits]"
+    )]
+    Limit {
+        /// Which limit.
+        what: &'static str,
+        /// How much is asked for.
+        asked: u64,
+        /// How much is allowed.
+        limit: u64,
+    },
+    /// The session was stopped from outside.
+    #[error("the session was stopped: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Random(String),
@@ -75,6 +97,14 @@ pub enum ServeError {
         name: String,
         /// What it takes.
         limits: String,
+    },
+    /// A count of what a party received, asked of a service that its operator runs.
+    #[error(
+        "{role} is a service of its operator: what it receives is counted for nobody (`observe` is for parties that the client's own program started)"
+    )]
+    Observed {
+        /// The party.
+        role: Role,
     },
     /// A session panicked; the panic has been printed.
     #[error("the session panicked: a bug in Trefoil")]
@@ -87,6 +117,31 @@ pub enum ServeError {
         /// The names there are.
         known: String,
     },
+}
+
+impl ServeError {
+    /// Which parties this failure speaks of as its cause, as a party sees it.
+    pub(crate) fn blames(&self) -> Vec<Role> {
+        use trefoil_net::NetError;
+        match self {
+            Self::Abort(Abort::Link { source, .. }) => match source {
+                NetError::Timeout { peers, .. } | NetError::SendStalled { peers, .. } => {
+                    peers.clone()
+                }
+                NetError::LinkDown { peer, .. }
+                | NetError::FrameTooLarge { peer, .. }
+                | NetError::Malformed { peer, .. } => vec![*peer],
+                _ => Vec::new(),
+            },
+            Self::Abort(
+                Abort::Unexpected { peer, .. }
+                | Abort::Surplus { peer, .. }
+                | Abort::TooFarAhead { peer, .. },
+            ) => vec![*peer],
+            Self::Connection(SessionError::Missing { peers, .. }) => peers.clone(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 fn list(failures: &[(Role, String)]) -> String {

@@ -87,7 +87,10 @@ pub fn replies(plan: &Plan) -> Vec<Vec<u8>> {
             rounds: [1, 2],
             bytes: 7,
         },
-        Reply::Failed("a reason".to_owned()),
+        Reply::Failed {
+            reason: "a reason".to_owned(),
+            blames: vec![trefoil_net::Role::P1],
+        },
     ])
 }
 

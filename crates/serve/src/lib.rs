@@ -6,25 +6,31 @@
 //!   and queries and puts the answers together; [`Client::bench`] measures protocols.
 //! - [`PartyFile`] and [`PartiesFile`] are the configuration files, [`write_keys`] makes them with the keys.
 
+mod address;
 mod bench;
 mod client;
 mod config;
 mod conversation;
+mod door;
+mod ends;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+mod limits;
 mod local;
 mod observe;
 mod report;
 mod service;
 mod session;
 mod task;
+mod told;
 mod wire;
 
 pub use bench::{BENCHMARKS, BenchJob, BenchResult};
 pub use client::{Client, Inference};
-pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys};
+pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
 pub use error::ServeError;
+pub use limits::Limits;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
-pub use service::{Event, Service};
+pub use service::{Event, Service, Stopper};
 pub use task::check as check_guard;

@@ -1,17 +1,18 @@
 //! Three parties as processes of this machine.
 
 use crate::config::write_all;
-use crate::{Link, PartiesFile, ServeError};
+use crate::{Limits, Link, PartiesFile, ServeError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tempfile::TempDir;
 use trefoil_net::Role;
 
 /// Three running processes; killed when this is dropped. They also end by themselves when this process does.
 pub(crate) struct Processes {
-    children: Vec<Child>,
+    children: Mutex<Vec<Child>>,
     /// Keys and configuration, until everybody has read them.
     folder: Option<TempDir>,
 }
@@ -35,11 +36,13 @@ impl Processes {
             folder.path(),
             link,
             &["127.0.0.1:0"; 3].map(str::to_owned),
+            &["127.0.0.1:0"; 3].map(str::to_owned),
             timeout,
+            Limits::LOCAL,
         )?;
-        let mut parties = PartiesFile::load(&folder.path().join("parties.toml"))?;
-        let mut this = Self {
-            children: Vec::new(),
+        let mut parties = PartiesFile::load_local(&folder.path().join("parties.toml"))?;
+        let this = Self {
+            children: Mutex::default(),
             folder: Some(folder),
         };
         for role in Role::ALL {
@@ -58,14 +61,14 @@ impl Processes {
                 .stdin
                 .as_mut()
                 .map(|stdin| writeln!(stdin, "{}", config.display()));
-            this.children.push(child);
+            this.children().push(child);
             if !matches!(told, Some(Ok(()))) {
                 return Err(this.died(role, program));
             }
         }
         for role in Role::ALL {
             let mut address = String::new();
-            let stdout = this.children[role.index()].stdout.take();
+            let stdout = this.children()[role.index()].stdout.take();
             let read = stdout.map(|stdout| BufReader::new(stdout).read_line(&mut address));
             if !matches!(read, Some(Ok(bytes)) if bytes > 0) {
                 return Err(this.died(role, program));
@@ -80,7 +83,7 @@ impl Processes {
         }
         let addresses = parties.addresses()?.join(" ");
         for role in Role::ALL {
-            let told = this.children[role.index()]
+            let told = this.children()[role.index()]
                 .stdin
                 .as_mut()
                 .map(|stdin| writeln!(stdin, "{addresses}"));
@@ -96,9 +99,27 @@ impl Processes {
         self.folder = None;
     }
 
+    fn children(&self) -> MutexGuard<'_, Vec<Child>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A party whose process has ended, and how.
+    pub(crate) fn dead(&self) -> Option<(Role, String)> {
+        let mut children = self.children();
+        let ended = |(role, child): (Role, &mut Child)| match child.try_wait() {
+            Ok(Some(status)) => Some((role, format!("its process has ended: {status}"))),
+            _ => None,
+        };
+        Role::ALL
+            .into_iter()
+            .zip(children.iter_mut())
+            .find_map(ended)
+    }
+
     /// Why a party is gone: what it printed last.
-    fn died(&mut self, role: Role, program: &Path) -> ServeError {
-        let child = &mut self.children[role.index()];
+    fn died(&self, role: Role, program: &Path) -> ServeError {
+        let children = &mut self.children();
+        let child = &mut children[role.index()];
         let _ = child.kill();
         let _ = child.wait();
         let mut reason = String::new();
@@ -124,7 +145,7 @@ fn spawn_error(role: Role, program: &Path, reason: &str) -> ServeError {
 
 impl Drop for Processes {
     fn drop(&mut self) {
-        for child in &mut self.children {
+        for child in self.children().iter_mut() {
             // Already gone is as good.
             let _ = child.kill();
             let _ = child.wait();

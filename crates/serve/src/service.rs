@@ -1,23 +1,77 @@
 //! One party, waiting for clients.
 
 use crate::conversation::Conversation;
+use crate::door::{Door, Inside, Note};
 use crate::session::{Peers, Session};
-use crate::{PartyFile, ServeError};
+use crate::{Limits, PartyFile, ServeError};
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trefoil_net::{Accepted, Incoming, LinkOptions, Listener, Peer, Role, Terms, establish};
+use trefoil_net::{Incoming, LinkOptions, Listener, Pulse, Role, Stop, establish_unless};
 use trefoil_ring::Seed;
 
 /// One party's service: it runs one session after the other.
 pub struct Service {
+    door: Door,
+    rules: Rules,
+    notes: Receiver<Note>,
+    stopper: Stopper,
+}
+
+/// What holds for every session.
+struct Rules {
     role: Role,
-    listener: Listener,
     addresses: [String; 3],
     timeout: Duration,
+    limits: Limits,
+    /// Started by a client on the same machine, for itself.
+    spawned: bool,
+}
+
+/// Ends a service from another thread: a running session is stopped, and told so.
+#[derive(Clone)]
+pub struct Stopper {
+    notes: Sender<Note>,
+    state: Arc<Mutex<Stopping>>,
+}
+
+#[derive(Default)]
+struct Stopping {
+    reason: Option<String>,
+    session: Option<Stop>,
+}
+
+impl Stopper {
+    /// End the service for `reason`; [`Service::run`] returns.
+    pub fn stop(&self, reason: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.reason.get_or_insert_with(|| reason.to_owned());
+        if let Some(session) = &state.session {
+            session.now(reason);
+        }
+        drop(state);
+        let _ = self.notes.send(Note::Look);
+    }
+
+    fn reason(&self) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.reason.clone()
+    }
+
+    /// From now on a stop ends this session too.
+    fn watch(&self, session: Option<&Stop>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.session = session.cloned();
+        if let (Some(session), Some(reason)) = (session, &state.reason) {
+            session.now(reason);
+        }
+    }
 }
 
 /// What happens at a service, for its operator.
@@ -40,6 +94,11 @@ pub enum Event {
         /// Why.
         error: String,
     },
+    /// The service ends because it was told to.
+    Stopped {
+        /// By what.
+        reason: String,
+    },
     /// A connection was not admitted.
     TurnedAway {
         /// From where.
@@ -56,6 +115,7 @@ impl fmt::Display for Event {
             Self::SessionStarted { client } => write!(f, "session started by a client at {client}"),
             Self::SessionDone { seconds } => write!(f, "session done in {seconds:.3} s"),
             Self::SessionFailed { error } => write!(f, "session failed: {error}"),
+            Self::Stopped { reason } => write!(f, "stopped: {reason}"),
             Self::TurnedAway { from, reason } => write!(f, "turned away {from}: {reason}"),
         }
     }
@@ -68,11 +128,22 @@ impl Service {
     /// If keys cannot be read or the address cannot be listened on.
     pub fn new(config: &PartyFile) -> Result<Self, ServeError> {
         let listener = Listener::bind(&config.listen, config.security()?)?;
+        let (told, notes) = channel();
+        let stopper = Stopper {
+            notes: told.clone(),
+            state: Arc::default(),
+        };
         Ok(Self {
-            role: config.role,
-            listener,
-            addresses: config.addresses()?,
-            timeout: config.timeout(),
+            door: Door::open(config.role, listener, told)?,
+            rules: Rules {
+                role: config.role,
+                addresses: config.addresses()?,
+                timeout: config.timeout(),
+                limits: config.limits,
+                spawned: false,
+            },
+            notes,
+            stopper,
         })
     }
 
@@ -83,13 +154,14 @@ impl Service {
     /// # Errors
     /// As for [`Service::new`], and if the lines are not there.
     pub fn spawned() -> Result<Self, ServeError> {
-        let config = PartyFile::load(Path::new(line()?.trim_end()))?;
+        let config = PartyFile::load_local(Path::new(line()?.trim_end()))?;
         let mut service = Self::new(&config)?;
+        service.rules.spawned = true;
         let address = service.address()?;
         let told = writeln!(io::stdout(), "{address}").and_then(|()| io::stdout().flush());
         told.map_err(|error| parent(&error.to_string()))?;
         let addresses: Vec<String> = line()?.split_whitespace().map(str::to_owned).collect();
-        service.addresses = addresses
+        service.rules.addresses = addresses
             .try_into()
             .map_err(|_| parent("three addresses are due"))?;
         std::thread::spawn(|| {
@@ -104,68 +176,114 @@ impl Service {
     /// # Errors
     /// If the system does not tell.
     pub fn address(&self) -> Result<SocketAddr, ServeError> {
-        Ok(self.listener.address()?)
+        Ok(self.door.address())
     }
 
-    /// Serve session after session. A failed session is told to its client and to `on_event`, and the
-    /// service goes on.
+    /// What ends this service from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serve session after session, until a [`Stopper`] ends it. A failed session is told to its client and to
+    /// `on_event`, and the service goes on.
     ///
     /// # Errors
     /// Only if the service itself cannot go on.
     pub fn run(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), ServeError> {
         on_event(Event::Listening(self.address()?));
         loop {
-            let terms = Terms {
-                role: self.role,
-                expected: vec![Peer::Client],
-                session: None,
-                plan_hash: None,
-            };
-            match self
-                .listener
-                .accept(&terms, Instant::now() + Duration::from_hours(1))
-            {
-                Ok(Accepted::Peer(incoming)) => {
-                    let start = Instant::now();
-                    on_event(Event::SessionStarted {
-                        client: incoming.channel.address(),
-                    });
-                    // A session that panics (a bug) must not end the service for everybody else.
-                    let session = AssertUnwindSafe(|| self.session(*incoming));
-                    let done = catch_unwind(session).unwrap_or(Err(ServeError::Bug));
-                    on_event(match done {
-                        Ok(()) => Event::SessionDone {
-                            seconds: start.elapsed().as_secs_f64(),
-                        },
-                        Err(error) => Event::SessionFailed {
-                            error: error.to_string(),
-                        },
-                    });
-                }
-                Ok(Accepted::TurnedAway { from, reason }) => {
-                    on_event(Event::TurnedAway {
-                        from,
-                        reason: reason.to_string(),
-                    });
-                }
-                // Nobody came for an hour.
-                Err(trefoil_net::SessionError::Timeout { .. }) => {}
-                Err(error) => return Err(error.into()),
+            if let Some(reason) = self.stopper.reason() {
+                on_event(Event::Stopped { reason });
+                return Ok(());
+            }
+            match self.notes.recv() {
+                Ok(Note::Client(incoming)) => self.serve(*incoming, on_event),
+                Ok(Note::Event(event)) => on_event(event),
+                Ok(Note::Look) => {}
+                Err(_) => return Err(ServeError::Bug),
             }
         }
     }
 
-    fn session(&mut self, incoming: Incoming) -> Result<(), ServeError> {
+    /// One session, in a thread of its own: what happens at the door is told meanwhile.
+    fn serve(&mut self, incoming: Incoming, on_event: &mut dyn FnMut(Event)) {
+        let start = Instant::now();
+        on_event(Event::SessionStarted {
+            client: incoming.channel.address(),
+        });
+        let Self {
+            door,
+            rules,
+            notes,
+            stopper,
+        } = self;
+        let (inside, over) = (&mut door.inside, AtomicBool::new(false));
+        let done = std::thread::scope(|scope| {
+            let session = scope.spawn(|| {
+                // A session that panics (a bug) must not end the service for everybody else.
+                let session = AssertUnwindSafe(|| rules.session(incoming, inside, stopper));
+                let done = catch_unwind(session).unwrap_or(Err(ServeError::Bug));
+                over.store(true, Relaxed);
+                let _ = stopper.notes.send(Note::Look);
+                done
+            });
+            loop {
+                match notes.recv() {
+                    Ok(Note::Event(event)) => on_event(event),
+                    Ok(Note::Look) if !over.load(Relaxed) => {}
+                    // The door lets no other client in before this session is over.
+                    Ok(Note::Look | Note::Client(_)) | Err(_) => break,
+                }
+            }
+            session.join().unwrap_or(Err(ServeError::Bug))
+        });
+        stopper.watch(None);
+        self.door.free();
+        on_event(match done {
+            Ok(()) => Event::SessionDone {
+                seconds: start.elapsed().as_secs_f64(),
+            },
+            Err(error) => Event::SessionFailed {
+                error: error.to_string(),
+            },
+        });
+    }
+}
+
+impl Rules {
+    fn session(
+        &self,
+        incoming: Incoming,
+        inside: &mut Inside,
+        stopper: &Stopper,
+    ) -> Result<(), ServeError> {
         let Incoming {
             hello, mut channel, ..
         } = incoming;
         let (role, id, timeout) = (self.role, hello.session, self.timeout);
+        let client_pin = channel.pin();
+        let pulse = Pulse::start()?;
+        let limit = self.limits.session();
+        let reason = format!(
+            "it has lasted {} s, and this party allows no more (session_seconds under [limits])",
+            limit.as_secs()
+        );
+        if let Some(end) = Instant::now().checked_add(limit) {
+            pulse.end_at(end, reason);
+        }
+        pulse.heed(&mut channel, timeout);
+        let stop = pulse.stop();
+        stopper.watch(Some(&stop));
         let client: &mut dyn Conversation = &mut channel;
         let session = Session {
             role,
             id,
             plan_hash: Some(hello.plan_hash),
+            client_pin,
+            own_program: self.spawned,
             timeout,
+            limits: self.limits,
+            stop: stop.clone(),
             client,
         };
         let peers = trefoil_net::Session {
@@ -174,15 +292,24 @@ impl Service {
             plan_hash: hello.plan_hash,
             addresses: self.addresses.clone(),
         };
-        session.serve(|deadline| {
-            let (transport, seeds) =
-                establish(&mut self.listener, &peers, LinkOptions::default(), deadline)?;
+        let done = session.serve(|deadline| {
+            let options = LinkOptions {
+                patience: timeout,
+                ..LinkOptions::default()
+            };
+            let (mut transport, seeds) =
+                establish_unless(inside, &peers, options, deadline, &stop)?;
+            pulse.links(&mut transport);
             let seeds = seeds.map(|seed| seed.map(|seed| Seed(*seed)));
             Ok(Peers {
                 transport: Box::new(transport),
                 seeds,
             })
-        })
+        });
+        drop(pulse);
+        // What was said last shall arrive.
+        let _ = channel.finish(Instant::now() + Duration::from_secs(1));
+        done
     }
 }
 

@@ -1,17 +1,18 @@
 //! One session at one party: from the client's request to the last answer.
 
-use crate::ServeError;
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
 use crate::task;
+use crate::told::Told;
 use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
+use crate::{Limits, ServeError};
 use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_guard::{GuardRing, GuardSettings, Held};
-use trefoil_mpc::{Party, PartyConfig, Share};
-use trefoil_net::{Role, Transport};
+use trefoil_mpc::{Abort, Party, PartyConfig, Share};
+use trefoil_net::{Pin, Role, Stop, Transport};
 use trefoil_nn::{Plan, Port, Secure};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
 
@@ -49,9 +50,20 @@ pub(crate) struct Session<'a> {
     pub(crate) id: [u8; 16],
     /// What the client's hello named; `None` inside one process.
     pub(crate) plan_hash: Option<[u8; 32]>,
+    /// The client's proved identity; `None` without TLS and inside one process.
+    pub(crate) client_pin: Option<Pin>,
+    /// Whether the client's own program started this party, so that it may ask what the party receives.
+    pub(crate) own_program: bool,
+    /// Longest silence of a peer or the client.
     pub(crate) timeout: Duration,
+    pub(crate) limits: Limits,
+    /// What ends the session from outside.
+    pub(crate) stop: Stop,
     pub(crate) client: &'a mut dyn Conversation,
 }
+
+/// Party 0 begins a batch when all but this many before it are over at both evaluators: it works one batch ahead.
+const LEAD: usize = 2;
 
 impl Session<'_> {
     /// Hear the request, connect to the peers by `connect`, and do it. A failure is also told to the client.
@@ -59,13 +71,21 @@ impl Session<'_> {
         mut self,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
-        let done = self.answer(connect);
+        let done = self.answer(connect).map_err(|error| {
+            // What broke when the session was stopped tells nobody why.
+            let reason = self.stop.reason();
+            reason.map_or(error, |reason| ServeError::Stopped { reason })
+        });
         if let Err(error) = &done {
+            let failed = Reply::Failed {
+                reason: error.to_string(),
+                blames: error.blames(),
+            };
             // The client may be gone: then nobody is left to tell.
             let _ = say(
                 self.client,
-                &Reply::Failed(error.to_string()),
-                Instant::now() + Duration::from_secs(5),
+                &failed,
+                Instant::now() + Duration::from_secs(1),
             );
         }
         done
@@ -75,13 +95,21 @@ impl Session<'_> {
         &mut self,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
-        match hear(self.client, "the client", after(self.timeout))? {
+        let request: Request = hear(self.client, "the client", after(self.timeout))?;
+        // Plain structures of numbers and texts always encode.
+        let told = postcard::to_stdvec(&request).unwrap_or_default();
+        let told = Told::new(self.client_pin, &told);
+        match request {
             Request::Bench(job) => {
+                job.check()?;
+                self.limits.check_bench(&job)?;
                 let party = self.party(connect(after(self.timeout))?);
                 say(self.client, &Reply::Ready, after(self.timeout))?;
                 let measured = run_benchmark(&party, &job)?;
                 party.finish()?;
-                say(self.client, &measured, after(self.timeout))
+                say(self.client, &measured, after(self.timeout))?;
+                party.linger();
+                Ok(())
             }
             Request::Infer {
                 plan,
@@ -89,6 +117,9 @@ impl Session<'_> {
                 batches,
                 observe,
             } => {
+                if observe && !self.own_program {
+                    return Err(ServeError::Observed { role: self.role });
+                }
                 let plan = Plan::from_bytes(&plan)?;
                 let guard = guard.map(|bytes| task::decode(&bytes, &plan)).transpose()?;
                 let hash = task::hash(&plan, guard.as_ref());
@@ -100,9 +131,10 @@ impl Session<'_> {
                     });
                 }
                 let task = Task { plan, guard };
+                self.limits.check(&task.plan, &task.secrets(), batches)?;
                 match task.plan.ring_bits {
-                    32 => self.infer::<Z32>(&task, batches, observe, connect),
-                    _ => self.infer::<Z64>(&task, batches, observe, connect),
+                    32 => self.infer::<Z32>(&task, told, batches, observe, connect),
+                    _ => self.infer::<Z64>(&task, told, batches, observe, connect),
                 }
             }
         }
@@ -111,6 +143,7 @@ impl Session<'_> {
     fn infer<R: GuardRing>(
         &mut self,
         task: &Task,
+        mut told: Told,
         batches: usize,
         observe: bool,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
@@ -118,7 +151,7 @@ impl Session<'_> {
         let plan = &task.plan;
         // Before the weights, which may take longer than a peer waits for a connection.
         let Peers { transport, seeds } = connect(after(self.timeout))?;
-        let weights = self.receive_all::<R>(&task.secrets())?;
+        let weights = self.receive_all::<R>(&task.secrets(), &mut told)?;
         let (transport, seen): (Box<dyn Transport>, _) = if observe {
             let (observer, seen) = Observer::new(transport);
             (Box::new(observer), Some(seen))
@@ -131,41 +164,71 @@ impl Session<'_> {
             steps: vec![Default::default(); plan.steps.len() + 1],
             ..PartyReport::default()
         };
-        for _ in 0..batches {
-            let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs))?;
-            let outputs = self.batch(task, &party, &weights, inputs, &mut report)?;
+        let mut compared = 0;
+        for batch in 0..batches {
+            if batch >= LEAD {
+                party.await_batch_end()?;
+            }
+            let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs), &mut told)?;
+            let given = (&weights[..], inputs, &told);
+            let (outputs, bytes) = self.batch(task, &party, given, &mut report)?;
+            party.end_batch()?;
+            compared += bytes;
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
                 send_elements(self.client, output.mine(), after(self.timeout))?;
                 send_elements(self.client, output.next(), after(self.timeout))?;
             }
         }
-        party.finish()?;
+        let evaluates = self.role != Role::P0;
+        if evaluates {
+            party.finish()?;
+        }
         report.rounds = party.traffic().rounds;
-        report.bytes = party.traffic().bytes_sent();
+        // What the protocols sent, as the plan foretells it: the comparisons belong to the session.
+        report.bytes = party.traffic().bytes_sent() - compared;
         for peer in [self.role.next(), self.role.prev()] {
             let stats = party.link_stats(peer);
             report.wire_bytes += stats.bytes_sent;
             report.frames += stats.frames_sent;
         }
         report.seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        say(self.client, &Reply::Done(report), after(self.timeout))
+        say(self.client, &Reply::Done(report), after(self.timeout))?;
+        // The client has its answers; what follows lets the peers end in peace. Party 0, which is ahead of them, stays
+        // until they have taken all that it sent.
+        let farewell = || {
+            if !evaluates {
+                (0..batches.min(LEAD)).try_for_each(|_| party.await_batch_end())?;
+                party.finish()?;
+            }
+            party.linger();
+            Ok::<(), Abort>(())
+        };
+        // The client may close everything before that.
+        let _ = farewell();
+        Ok(())
     }
 
     /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
+    ///
+    /// Beside it the parties compare what the client told them, before any of them answers; returns the bytes
+    /// that this party sent for that, too.
     fn batch<R: GuardRing>(
         &mut self,
         task: &Task,
         party: &Party,
-        weights: &[Share<R>],
-        inputs: Vec<Share<R>>,
+        (weights, inputs, told): (&[Share<R>], Vec<Share<R>>, &Told),
         report: &mut PartyReport,
-    ) -> Result<Vec<Share<R>>, ServeError> {
+    ) -> Result<(Vec<Share<R>>, u64), ServeError> {
         let (tells, timeout, plan) = (self.role == Role::P1, self.timeout, &task.plan);
         let (weights, secrets) = weights.split_at(plan.weights.len());
         let client = &mut *self.client;
         let mut lost = None;
+        let mut compared = 0;
         let outputs = party.run(async |party| {
+            // On a branch of its own, whose rounds are not waited for: the digests travel with the first layer.
+            let aside = party.fork();
+            compared = told.post(&aside);
             let backend = Secure::<R>::new(party.fork(), plan.format());
             let before = Cell::new(backend.party().traffic());
             let mut observer = |index: usize, _: &str, elapsed: Duration| {
@@ -190,18 +253,23 @@ impl Session<'_> {
                 }
                 Ok(outputs)
             };
-            let outputs = outputs.await;
+            let outputs = outputs.await?;
             party.merge(&[backend.party()]);
-            outputs
+            told.compare(&aside).await?;
+            Ok(outputs)
         })?;
-        lost.map_or(Ok(outputs), Err)
+        lost.map_or(Ok((outputs, compared)), Err)
     }
 
     /// The client's shares of all tensors of these shapes.
-    fn receive_all<R: Ring>(&mut self, shapes: &[Vec<usize>]) -> Result<Vec<Share<R>>, ServeError> {
+    fn receive_all<R: Ring>(
+        &mut self,
+        shapes: &[Vec<usize>],
+        told: &mut Told,
+    ) -> Result<Vec<Share<R>>, ServeError> {
         let timeout = self.timeout;
-        let mut shared = SharedTensors::begin(self.client, self.role, after(timeout))?;
-        let mut next = |shape: &Vec<usize>| shared.next(self.client, shape, after(timeout));
+        let mut shared = SharedTensors::begin(self.client, self.role, told, after(timeout))?;
+        let mut next = |shape: &Vec<usize>| shared.next(self.client, shape, told, after(timeout));
         shapes.iter().map(&mut next).collect()
     }
 
@@ -213,7 +281,9 @@ impl Session<'_> {
             seeds,
             timeout: self.timeout,
         };
-        Party::new(config, transport)
+        let party = Party::new(config, transport);
+        party.keep_unread(self.limits.bytes);
+        party
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a client and a party say to each other.
 
 use crate::conversation::Conversation;
+use crate::told::Told;
 use crate::{BenchJob, Seen, ServeError};
 use ndarray::ArrayD;
 use serde::de::DeserializeOwned;
@@ -57,7 +58,12 @@ pub(crate) enum Reply {
         bytes: u64,
     },
     /// The session has failed at this party.
-    Failed(String),
+    Failed {
+        /// Why.
+        reason: String,
+        /// The parties that the reason speaks of as its cause.
+        blames: Vec<Role>,
+    },
 }
 
 /// What one party measured.
@@ -75,6 +81,47 @@ pub(crate) struct PartyReport {
     pub(crate) frames: u64,
     /// What was received, if asked for.
     pub(crate) seen: Option<Seen>,
+}
+
+/// Larger than anything that is counted, and small enough that sums of them fit.
+const SENSIBLE: u64 = 1 << 56;
+
+impl PartyReport {
+    /// Check what `role` reports of a run of a plan of `steps` steps, before it is used: it may be anything.
+    ///
+    /// # Errors
+    /// [`ServeError::Conversation`], naming the party.
+    pub(crate) fn check(&self, role: Role, steps: usize) -> Result<(), ServeError> {
+        let wrong = |problem: String| {
+            Err(ServeError::Conversation {
+                peer: role.to_string(),
+                problem,
+            })
+        };
+        // The guard's step is behind those of the plan.
+        if self.steps.len() != steps + 1 {
+            let reported = self.steps.len();
+            return wrong(format!(
+                "reports {reported} steps where {} were run: do both run the same version?",
+                steps + 1
+            ));
+        }
+        let times = self.steps.iter().map(|step| step.0);
+        let mut counts =
+            self.steps
+                .iter()
+                .map(|step| step.2)
+                .chain([self.bytes, self.wire_bytes, self.frames]);
+        if !are_times(times) || counts.any(|count| count >= SENSIBLE) {
+            return wrong("reports times or bytes that make no sense".into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether all are numbers of seconds.
+pub(crate) fn are_times(mut seconds: impl Iterator<Item = f64>) -> bool {
+    seconds.all(|time| time.is_finite() && time >= 0.0)
 }
 
 /// Say something.
@@ -126,10 +173,6 @@ pub(crate) fn receive_elements<R: Ring>(
     while missing > 0 {
         let due = missing.min(BULK);
         let body = from.receive(due as u64, deadline)?;
-        // The sender has proved that it has as much, so that memory is asked for once.
-        if elements.is_empty() {
-            elements.reserve_exact(len);
-        }
         if body.len() != due {
             let problem = format!("sent {} bytes of data where {due} are due", body.len());
             return Err(ServeError::Conversation {
@@ -138,6 +181,10 @@ pub(crate) fn receive_elements<R: Ring>(
             });
         }
         let at = elements.len();
+        // Room for as much again as has come, never for all that is announced.
+        if elements.capacity() - at < due / R::BYTES {
+            elements.reserve_exact((at + due / R::BYTES).min(len - at));
+        }
         elements.resize(at + due / R::BYTES, R::zero());
         bytemuck::cast_slice_mut(&mut elements[at..]).copy_from_slice(&body);
         missing -= due;
@@ -194,6 +241,7 @@ impl<R: Ring> SharedTensors<R> {
     pub(crate) fn begin(
         from: &mut dyn Conversation,
         role: Role,
+        told: &mut Told,
         deadline: Instant,
     ) -> Result<Self, ServeError> {
         let bytes = if role == Role::P0 { 32 } else { 16 };
@@ -207,7 +255,13 @@ impl<R: Ring> SharedTensors<R> {
         }
         let seeds = body.chunks_exact(16);
         let seeds = seeds.map(|chunk| Seed(std::array::from_fn(|i| chunk[i])));
-        let components = seeds.map(|seed| Component::new(&seed)).collect();
+        // Party 0 has those of both components, party 1 that of x_1, party 2 that of x_0.
+        let first = usize::from(role == Role::P1);
+        let take = |(index, seed)| {
+            told.seed(first + index, &seed);
+            Component::new(&seed)
+        };
+        let components = seeds.enumerate().map(take).collect();
         Ok(Self { role, components })
     }
 
@@ -216,6 +270,7 @@ impl<R: Ring> SharedTensors<R> {
         &mut self,
         from: &mut dyn Conversation,
         shape: &[usize],
+        told: &mut Told,
         deadline: Instant,
     ) -> Result<Share<R>, ServeError> {
         let len = shape.iter().product();
@@ -223,11 +278,50 @@ impl<R: Ring> SharedTensors<R> {
         let first = drawn.next().unwrap_or_default();
         let second = match drawn.next() {
             Some(second) => second,
-            None => receive_elements(from, CLIENT, len, deadline)?,
+            None => {
+                let masked = receive_elements(from, CLIENT, len, deadline)?;
+                told.masked(bytemuck::cast_slice::<R, u8>(&masked));
+                masked
+            }
         };
         Ok(match self.role {
             Role::P0 | Role::P1 => Share::new(shape, first, second),
             Role::P2 => Share::new(shape, second, first),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_another_run_is_refused() {
+        let report = |steps: Vec<(f64, u32, u64)>| PartyReport {
+            steps,
+            ..PartyReport::default()
+        };
+        let right = report(vec![(0.5, 1, 10); 4]);
+        right.check(Role::P1, 3).unwrap();
+        for (wrong, told) in [
+            (
+                report(vec![(0.5, 1, 10); 3]),
+                "reports 3 steps where 4 were run",
+            ),
+            (report(Vec::new()), "reports 0 steps"),
+            (report(vec![(f64::NAN, 1, 10); 4]), "no sense"),
+            (report(vec![(-1.0, 1, 10); 4]), "no sense"),
+            (report(vec![(0.5, 1, u64::MAX); 4]), "no sense"),
+            (
+                PartyReport {
+                    wire_bytes: u64::MAX,
+                    ..right.clone()
+                },
+                "no sense",
+            ),
+        ] {
+            let error = wrong.check(Role::P1, 3).unwrap_err().to_string();
+            assert!(error.contains("party 1") && error.contains(told), "{error}");
+        }
     }
 }

@@ -119,7 +119,7 @@ fn services(folder: &Path) -> PartiesFile {
 }
 
 #[test]
-fn services_over_tls_serve_session_after_session() {
+fn services_over_tls_serve_session_after_session_and_count_for_nobody_what_they_receive() {
     let folder = tempfile::tempdir().expect("a folder");
     let parties = services(folder.path());
     let mut client = Client::connect(&parties, TIMEOUT).expect("a client");
@@ -136,6 +136,21 @@ fn services_over_tls_serve_session_after_session() {
         let outcome = client.infer(&job, &mut |_| ()).expect("an answer");
         assert!(largest_error(&outcome.outputs[0], &clear(&plan, &weights, &inputs[0])) < 1e-3);
     }
+    // What a party receives is for its operator to know, whatever a client wishes; the service goes on.
+    let (plan, weights) = digits(trefoil_digits::MODEL, 2, 64);
+    let job = |observe| Inference {
+        plan: &plan,
+        weights: &weights,
+        guard: None,
+        inputs: &inputs,
+        observe,
+    };
+    let refused = client.infer(&job(true), &mut |_| ());
+    let error = refused
+        .expect_err("no party counts for a client")
+        .to_string();
+    assert!(error.contains("service of its operator"), "{error}");
+    client.infer(&job(false), &mut |_| ()).expect("an answer");
     let stranger = tempfile::tempdir().expect("a folder");
     write_keys(
         stranger.path(),

@@ -16,8 +16,16 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
+        let running = Self::started("--link tls --batch 1 --timeout 3 --json");
+        // Into the middle of the run; the tests hold wherever it is.
+        sleep(Duration::from_millis(1500));
+        running
+    }
+
+    /// With its parties started, and nothing more.
+    fn started(arguments: &str) -> Self {
         let world = World::new(20_000);
-        let child = world.start_infer("--link tls --batch 1 --timeout 3 --json");
+        let child = world.start_infer(arguments);
         let mut running = Self {
             world,
             child: Some(child),
@@ -29,8 +37,6 @@ impl Running {
             (children.len() == 3).then_some(children)
         };
         running.parties = within(Duration::from_mins(1), "three parties", parties);
-        // Into the middle of the run; the tests hold wherever it is.
-        sleep(Duration::from_millis(1500));
         running
     }
 
@@ -101,6 +107,58 @@ fn a_stalled_party_is_given_up_within_the_deadline() {
     // Three seconds, the grace for others to report, and a busy machine.
     assert!(start.elapsed() < Duration::from_mins(1));
     assert!(ended.error().contains("stalled"), "{}", ended.stderr);
+}
+
+/// The parties that an error names at the beginning of its lines.
+fn named(ended: &Ended) -> Vec<String> {
+    let error = ended.error();
+    let lines = error.lines().filter(|line| line.starts_with("party "));
+    lines
+        .filter_map(|line| Some(line.split_once(':')?.0.to_owned()))
+        .collect()
+}
+
+#[test]
+fn only_the_party_that_stalls_or_dies_is_named() {
+    for (signal, words) in [(Signal::STOP, "no sign of life"), (Signal::KILL, "closed")] {
+        for index in 0..3 {
+            let running = Running::start();
+            running.signal(running.parties[index], signal);
+            let start = Instant::now();
+            let ended = running.end();
+            assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+            assert_eq!(
+                named(&ended),
+                [format!("party {index}")],
+                "{}",
+                ended.stderr
+            );
+            assert!(ended.error().contains(words), "{}", ended.stderr);
+            // Three seconds of silence, a second to hear the others, and a busy machine.
+            assert!(start.elapsed() < Duration::from_secs(30));
+        }
+    }
+}
+
+#[test]
+fn a_party_killed_just_after_its_start_is_noticed_long_before_the_time_out() {
+    for index in 0..3 {
+        let running = Running::started("--link tls --batch 1 --timeout 600 --json");
+        running.signal(running.parties[index], Signal::KILL);
+        let start = Instant::now();
+        let ended = running.end();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert!(
+            ended.error().contains(&format!("party {index}")),
+            "{}",
+            ended.stderr
+        );
+        assert!(
+            start.elapsed() < Duration::from_mins(1),
+            "{:?}",
+            start.elapsed()
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Three parties started by hand, as on three machines.
 
 use crate::world::{PROGRAM, World};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trefoil_testkit::free_addresses;
 
 /// A party that ends with this, and the lines that it prints.
@@ -17,7 +18,12 @@ struct Service {
 impl Service {
     /// Start a party and wait until it listens.
     fn start(world: &World, config: &str) -> Self {
-        let mut child = Command::new(PROGRAM)
+        Self::by(Command::new(PROGRAM), world, config)
+    }
+
+    /// The same by `command`, which runs the program with what is added to it.
+    fn by(mut command: Command, world: &World, config: &str) -> Self {
+        let mut child = command
             .args(["party", "--config"])
             .arg(world.path(config))
             .stdin(Stdio::null())
@@ -40,12 +46,24 @@ impl Service {
     }
 
     /// Wait for a line with these words.
-    fn says(&self, words: &str) {
+    fn says(&self, words: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(Duration::from_mins(1)).unwrap();
             if line.contains(words) {
-                return;
+                return line;
             }
+        }
+    }
+
+    /// Its exit code, soon.
+    fn ends(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < Duration::from_mins(1), "it goes on");
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
@@ -151,6 +169,110 @@ fn a_port_in_use_and_a_missing_party_are_named() {
         1,
         &["127.0.0.1:"],
     );
+}
+
+#[test]
+fn a_party_ends_cleanly_when_told_to() {
+    let world = World::new(1);
+    keys(&world);
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut service = Service::start(&world, "keys/party0.toml");
+        kill_process(Pid::from_child(&service.child), signal).unwrap();
+        let line = service.says("stopped: SIG");
+        assert!(line.contains("Z party 0: stopped"), "time and role: {line}");
+        assert_eq!(service.ends(), Some(0));
+    }
+}
+
+/// The first process of a container gets no signal that it has no handler for.
+#[test]
+fn the_first_process_of_a_container_ends_cleanly_when_told_to() {
+    let arguments = ["--pid", "--fork", "--user", "--map-root-user"];
+    let possible = Command::new("unshare").args(arguments).arg("true").output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no namespaces here");
+        return;
+    }
+    let world = World::new(1);
+    keys(&world);
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut command = Command::new("unshare");
+        command.args(arguments).arg(PROGRAM);
+        let mut service = Service::by(command, &world, "keys/party0.toml");
+        let id = service.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let first: i32 = children.trim().parse().unwrap();
+        kill_process(Pid::from_raw(first).unwrap(), signal).unwrap();
+        service.says("stopped: SIG");
+        assert_eq!(service.ends(), Some(0));
+    }
+}
+
+#[test]
+fn a_client_that_dies_stops_the_parties_at_once() {
+    let world = World::new(20_000);
+    keys(&world);
+    let services = start(&world);
+    for signal in [Signal::KILL, Signal::TERM] {
+        let mut client =
+            world.start_infer("--parties keys/parties.toml --batch 20000 --timeout 600 --json");
+        for service in &services {
+            service.says("session started");
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        kill_process(Pid::from_child(&client), signal).unwrap();
+        let start = Instant::now();
+        for service in &services {
+            service.says("session failed");
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            start.elapsed()
+        );
+        let _ = client.wait();
+    }
+}
+
+#[test]
+fn addresses_that_cannot_work_are_refused_when_made_and_when_read() {
+    let world = World::new(1);
+    let same = "--address a:1 --address a:1 --address a:1";
+    world.refused(&format!("keys {same}"), 2, &["same address"]);
+    for (wrong, told) in [
+        ("127.0.0.1", "no port"),
+        ("127.0.0.1:99999", "65535"),
+        ("http://127.0.0.1:7700", "web address"),
+    ] {
+        let addresses = format!("--address a:1 --address {wrong} --address b:1");
+        world.refused(&format!("keys {addresses}"), 2, &["party 1", told]);
+        world.refused(&format!("keys --listen {wrong}"), 2, &[told]);
+    }
+    world
+        .run("keys --out keys --listen 0.0.0.0:7000 --address a:1 --address b:1 --address c:1")
+        .succeeded();
+    let path = world.path("keys/party0.toml");
+    let right = fs::read_to_string(&path).unwrap();
+    assert!(
+        right.contains("listen = \"0.0.0.0:7000\"") && right.contains("a:1"),
+        "{right}"
+    );
+    for (from, to, told) in [
+        (
+            "timeout_seconds = 15",
+            "timeout_seconds = 0",
+            "timeout_seconds",
+        ),
+        ("0.0.0.0:7000", "0.0.0.0", "no port"),
+        ("\"b:1\"", "\"a:1\"", "same address"),
+        ("\"b:1\"", "\"b:99999\"", "65535"),
+        ("\"b:1\"", "\"http://b:1\"", "web address"),
+        ("\"b:1\"", "\"\"", "empty"),
+    ] {
+        assert!(right.contains(from), "{from}");
+        fs::write(&path, right.replace(from, to)).unwrap();
+        world.refused("party --config keys/party0.toml", 1, &["party0.toml", told]);
+    }
 }
 
 #[test]

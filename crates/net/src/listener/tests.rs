@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{Identity, Role, connect};
-use std::io::{Read as _, Write};
+use std::io::Write;
 use trefoil_testkit::free_addresses;
 
 const SESSION: [u8; 16] = [5; 16];
@@ -200,7 +200,7 @@ fn trickling_bytes_do_not_stretch_a_handshake() {
 fn a_flood_of_silence_makes_room_for_a_peer() {
     let (listener, address) = listener(Security::Plain);
     let mut listener = listener.handshake_time(Duration::from_mins(10));
-    let flood: Vec<_> = (0..HANDSHAKES + 5)
+    let flood: Vec<_> = (0..HANDSHAKES_OF_ONE + 5)
         .map(|_| TcpStream::connect(&address).unwrap())
         .collect();
     let dialer = thread::spawn(move || {
@@ -211,8 +211,97 @@ fn a_flood_of_silence_makes_room_for_a_peer() {
     let (incoming, reasons) = accept_through(&mut listener);
     assert_eq!(incoming.who, Peer::Client);
     assert_eq!(reasons.len(), 6);
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| matches!(reason, SessionError::Crowded { .. })),
+        "{reasons:?}"
+    );
     dialer.join().unwrap();
     drop(flood);
+}
+
+/// The old door: a stranger who keeps opening connections pushed everybody else out of the queue.
+#[test]
+fn a_stranger_that_keeps_connecting_keeps_nobody_out() {
+    let [p0, p1, p2, owner] =
+        ["party0", "party1", "party2", "owner"].map(|n| Identity::generate(n).unwrap());
+    let parties = [&p0, &p1, &p2];
+    let (listener, address) = listener(tls(&p0, parties, &[&owner]));
+    let mut listener = listener.handshake_time(Duration::from_mins(10));
+    let dialing = tls(&owner, parties, &[]);
+    let at = address.clone();
+    // A peer far away: it has proved who it is, and its hello is still on its way.
+    let mut slow = TcpStream::connect(&at).unwrap();
+    let mut secured = dialing.connect(Role::P0).unwrap().unwrap();
+    slow.set_nonblocking(false).unwrap();
+    let mut strangers = Vec::new();
+    while secured.is_handshaking() {
+        if secured.wants_write() {
+            secured.write_tls(&mut slow).unwrap();
+        }
+        listener
+            .accept(&terms(), Instant::now() + Duration::from_millis(50))
+            .err()
+            .unwrap();
+        slow.set_nonblocking(true).unwrap();
+        if secured.read_tls(&mut slow).is_ok() {
+            secured.process_new_packets().unwrap();
+        }
+        slow.set_nonblocking(false).unwrap();
+    }
+    while secured.wants_write() {
+        secured.write_tls(&mut slow).unwrap();
+    }
+    let greeting = Greeting::Hello(hello(Peer::Client)).encode();
+    let mut turned_away = 0;
+    for i in 0..200 {
+        let mut stranger = TcpStream::connect(&at).unwrap();
+        if i % 2 == 0 {
+            // The head of a TLS record that never ends.
+            stranger.write_all(&[22, 3, 1, 2, 0]).unwrap();
+        }
+        strangers.push(stranger);
+        while let Ok(Accepted::TurnedAway { reason, .. }) =
+            listener.accept(&terms(), Instant::now() + Duration::from_millis(1))
+        {
+            assert!(matches!(reason, SessionError::Crowded { .. }), "{reason}");
+            turned_away += 1;
+        }
+    }
+    assert!(turned_away >= 200 - HANDSHAKES_OF_ONE, "{turned_away}");
+    let mut writer = secured.writer();
+    writer
+        .write_all(&(greeting.len() as u32).to_le_bytes())
+        .unwrap();
+    writer.write_all(&greeting).unwrap();
+    while secured.wants_write() {
+        secured.write_tls(&mut slow).unwrap();
+    }
+    let (incoming, _) = accept_through(&mut listener);
+    assert_eq!(incoming.who, Peer::Client);
+}
+
+#[test]
+fn a_client_that_comes_during_a_session_is_told_so() {
+    let (mut listener, address) = listener(Security::Plain);
+    let terms = Terms {
+        expected: vec![Peer::Party(Role::P1)],
+        ..terms()
+    };
+    let dialer = thread::spawn(move || {
+        connect(&address, &Security::Plain, &hello(Peer::Client), soon())
+            .err()
+            .unwrap()
+    });
+    let Accepted::TurnedAway { .. } = listener.accept(&terms, soon()).unwrap() else {
+        panic!("accepted");
+    };
+    let error = dialer.join().unwrap().to_string();
+    assert!(
+        error.contains("busy with another session: ask again"),
+        "{error}"
+    );
 }
 
 fn tls(own: &Identity, parties: [&Identity; 3], clients: &[&Identity]) -> Security {

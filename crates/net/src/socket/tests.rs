@@ -1,6 +1,7 @@
 //! Peers that break the rules, played by bare TCP connections.
 
 use super::*;
+use crate::stream::FrameStream;
 use std::io::{Read as _, Write};
 use std::net::{TcpListener, TcpStream};
 
@@ -91,7 +92,7 @@ fn an_announced_gigabyte_that_never_comes_costs_no_gigabyte() {
         p0.receive(&[Role::P1], deadline),
         Err(NetError::Timeout { .. })
     ));
-    assert!(p0.links[0].memory() < 1 << 20);
+    assert!(p0.links[0].lock().memory() < 1 << 20);
 }
 
 #[test]
@@ -151,6 +152,96 @@ fn a_send_never_waits_and_finish_names_who_does_not_take() {
         other => panic!("{other}"),
     }
     drop(p1);
+}
+
+/// Reads all that comes, a little at a time.
+fn read_slowly(mut bare: TcpStream, pause: Duration) -> thread::JoinHandle<usize> {
+    thread::spawn(move || {
+        let (mut buffer, mut all) = (vec![0; 1 << 20], 0);
+        loop {
+            match bare.read(&mut buffer) {
+                Ok(0) | Err(_) => return all,
+                Ok(read) => all += read,
+            }
+            thread::sleep(pause);
+        }
+    })
+}
+
+#[test]
+fn a_peer_that_reads_slowly_is_not_given_up() {
+    const BYTES: usize = 96 << 20;
+    for finish in [false, true] {
+        let (mut p0, p1, p2) = party_0(1 << 30);
+        let reader = read_slowly(p1, Duration::from_millis(15));
+        p0.send(Role::P1, vec![1; BYTES]).unwrap();
+        let (start, given) = (Instant::now(), Duration::from_millis(500));
+        if finish {
+            p0.finish(start + given).unwrap();
+        } else {
+            p0.drain(start + given).unwrap();
+        }
+        // Else the test shows nothing.
+        assert!(start.elapsed() > given, "{:?}", start.elapsed());
+        drop((p0, p2));
+        assert!(reader.join().unwrap() >= BYTES);
+    }
+}
+
+#[test]
+fn what_waits_for_a_peer_is_bounded() {
+    const FRAME: usize = 1 << 20;
+    let (mut p0, p1, _p2) = party_0(1 << 30);
+    p0.options.queue = 4 << 20;
+    p0.options.patience = Duration::from_millis(300);
+    let mut most = 0;
+    let error = loop {
+        match p0.send(Role::P1, vec![1; FRAME]) {
+            Ok(()) => most = most.max(p0.links[0].lock().pending_bytes()),
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(&error, NetError::SendStalled { peers, .. } if *peers == [Role::P1]),
+        "{error}"
+    );
+    assert!(most <= (5 << 20) + 4, "{most} bytes wait");
+    // A peer that reads makes room.
+    let reader = read_slowly(p1, Duration::ZERO);
+    for _ in 0..50 {
+        p0.send(Role::P1, vec![1; FRAME]).unwrap();
+    }
+    p0.finish(soon()).unwrap();
+    drop(p0);
+    assert!(reader.join().unwrap() > 50 * FRAME);
+}
+
+#[test]
+fn a_sender_that_waits_takes_in_what_the_other_sender_sends() {
+    let (mut p0, mut p1, _p2) = party_0(1 << 30);
+    p0.options.queue = 1 << 20;
+    let other = thread::spawn(move || {
+        // It sends all that it has before it reads anything.
+        let header = (8u32 << 20).to_le_bytes();
+        for _ in 0..4 {
+            p1.write_all(&header).unwrap();
+            p1.write_all(&vec![2; 8 << 20]).unwrap();
+        }
+        let mut all = Vec::new();
+        let _ = p1.read_to_end(&mut all);
+        all.len()
+    });
+    for _ in 0..32 {
+        p0.send(Role::P1, vec![1; 1 << 20]).unwrap();
+    }
+    p0.drain(soon()).unwrap();
+    for _ in 0..4 {
+        let (peer, body) = p0.receive(&[Role::P1], soon()).unwrap();
+        assert_eq!((peer, body.len()), (Role::P1, 8 << 20));
+    }
+    p0.finish(soon()).unwrap();
+    drop(p0);
+    assert!(other.join().unwrap() >= 32 << 20);
 }
 
 #[test]

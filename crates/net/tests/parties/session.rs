@@ -213,7 +213,7 @@ fn strays_and_clients_do_not_disturb_the_meeting() {
     }
     for client in clients {
         let error = client.join().unwrap();
-        let expected = Mismatch::Unexpected { from: Peer::Client };
+        let expected = Mismatch::Busy;
         assert!(
             matches!(error, SessionError::Rejected { mismatch, .. } if mismatch == expected),
             "{error}"

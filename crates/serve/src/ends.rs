@@ -1,0 +1,258 @@
+//! The client's three conversations: who has something to say, who is silent, who is gone.
+
+use crate::conversation::Conversation;
+use crate::wire::{CONTROL_LIMIT, Reply};
+use crate::{ServeError, local::Processes};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use trefoil_net::{Pulse, Role};
+
+/// Longest wait for one party before the others are looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long a party's failure waits for what the others say, so that the one at fault can be named.
+const HEARING: Duration = Duration::from_secs(1);
+
+/// The three conversations of a session.
+pub(crate) struct Conversations {
+    /// Tells the parties that this client lives; ended before the connections are closed.
+    pub(crate) pulse: Option<Pulse>,
+    pub(crate) ends: Vec<Box<dyn Conversation>>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Longest silence of a party.
+    patience: Duration,
+    start: Instant,
+    /// What is known of a party that has failed.
+    words: [Option<Word>; 3],
+    /// Who has said its last.
+    done: [bool; 3],
+}
+
+/// Why a party is out.
+enum Word {
+    /// It has said so itself, and whom it blames.
+    Said(String, Vec<Role>),
+    /// Its connection has ended without a word.
+    Lost(String),
+    /// It gives no sign of life.
+    Silent(Duration),
+}
+
+impl Conversations {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self {
+            pulse: None,
+            ends: Vec::new(),
+            threads: Vec::new(),
+            patience,
+            start: Instant::now(),
+            words: Default::default(),
+            done: [false; 3],
+        }
+    }
+
+    /// The conversation with `role`, to say something.
+    pub(crate) fn end(&mut self, role: Role) -> &mut dyn Conversation {
+        &mut *self.ends[role.index()]
+    }
+
+    /// The next frame of `role`, however long it takes, as long as all three parties live.
+    ///
+    /// # Errors
+    /// As soon as any party has failed, has gone or is silent for too long; [`or_failures`](Self::or_failures) then
+    /// finds who.
+    pub(crate) fn receive(&mut self, role: Role, limit: u64) -> Result<Vec<u8>, ServeError> {
+        loop {
+            let end = Instant::now() + GLANCE;
+            match self.ends[role.index()].receive_before(limit, end) {
+                Ok(Some(body)) => return Ok(body),
+                Ok(None) => {}
+                Err(error) => {
+                    self.note(role, Word::Lost(error.to_string()));
+                    return Err(error);
+                }
+            }
+            for other in Role::ALL {
+                self.look(other)?;
+            }
+        }
+    }
+
+    /// The next reply of `role`; a failure that it reports is an error.
+    pub(crate) fn reply(&mut self, role: Role) -> Result<Reply, ServeError> {
+        let body = self.receive(role, CONTROL_LIMIT)?;
+        match postcard::take_from_bytes(&body) {
+            Ok((Reply::Failed { reason, blames }, [])) => {
+                let failures = vec![(role, reason.clone())];
+                self.note(role, Word::Said(reason, blames));
+                Err(ServeError::Parties { failures })
+            }
+            Ok((reply, [])) => {
+                if matches!(reply, Reply::Done(_) | Reply::Measured { .. }) {
+                    self.done[role.index()] = true;
+                }
+                Ok(reply)
+            }
+            _ => Err(ServeError::Conversation {
+                peer: role.to_string(),
+                problem: "said something that makes no sense".into(),
+            }),
+        }
+    }
+
+    fn note(&mut self, role: Role, word: Word) {
+        self.words[role.index()].get_or_insert(word);
+    }
+
+    /// Take in what `role` has sent; an error if it has failed, has gone or is silent for too long.
+    fn look(&mut self, role: Role) -> Result<(), ServeError> {
+        if self.done[role.index()] || self.words[role.index()].is_some() {
+            return Ok(());
+        }
+        let silence = self.ends[role.index()].silence(self.start);
+        if let Err(error) = self.ends[role.index()].look() {
+            // The last that it said tells whether it has ended well.
+            let last = self.ends[role.index()].newest();
+            match last.map(postcard::take_from_bytes::<Reply>) {
+                Some(Ok((Reply::Done(_) | Reply::Measured { .. }, []))) => return Ok(()),
+                Some(Ok((Reply::Failed { reason, blames }, []))) => {
+                    self.note(role, Word::Said(reason, blames));
+                }
+                _ => self.note(role, Word::Lost(error.to_string())),
+            }
+            return Err(error);
+        }
+        if silence >= self.patience && self.ends[role.index()].silence(self.start) >= self.patience
+        {
+            self.note(role, Word::Silent(silence));
+            return Err(ServeError::Parties {
+                failures: vec![(role, silent(silence))],
+            });
+        }
+        Ok(())
+    }
+
+    /// If `result` is a failure of parties, who is at fault and why; the others are not named.
+    pub(crate) fn or_failures<T>(
+        &mut self,
+        result: Result<T, ServeError>,
+    ) -> Result<T, ServeError> {
+        let Err(first) = result else { return result };
+        if !matches!(
+            first,
+            ServeError::Parties { .. }
+                | ServeError::Connection(_)
+                | ServeError::Conversation { .. }
+        ) {
+            return Err(first);
+        }
+        let end = Instant::now() + HEARING;
+        while !self.is_clear() && Instant::now() < end {
+            for role in Role::ALL {
+                // What it finds is noted.
+                let _ = self.look(role);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Nearly as silent as the one that was waited for counts: both stopped at the same time.
+        for role in Role::ALL {
+            let silence = self.ends[role.index()].silence(self.start);
+            if !self.done[role.index()] && silence >= self.patience.mul_f64(0.8) {
+                self.note(role, Word::Silent(silence));
+            }
+        }
+        let failures = self.verdict();
+        if failures.is_empty() {
+            return Err(first);
+        }
+        Err(ServeError::Parties { failures })
+    }
+
+    /// Whether it is known who is at fault: somebody who is gone or silent, or whom nobody else could excuse.
+    fn is_clear(&self) -> bool {
+        let known = |role: &Role| self.words[role.index()].is_some() || self.done[role.index()];
+        Role::ALL.iter().all(known)
+            || self.words.iter().flatten().any(|word| match word {
+                Word::Said(_, blames) => blames.is_empty(),
+                Word::Lost(_) | Word::Silent(_) => true,
+            })
+    }
+
+    /// Who is at fault. A party that blames one that is out for a reason of its own is none.
+    fn verdict(&self) -> Vec<(Role, String)> {
+        let words = || {
+            let all = Role::ALL.into_iter().zip(&self.words);
+            all.filter_map(|(role, word)| Some((role, word.as_ref()?)))
+        };
+        let at_fault = |word: &Word| match word {
+            Word::Said(_, blames) => blames.is_empty(),
+            Word::Lost(_) | Word::Silent(_) => true,
+        };
+        let culprits: Vec<Role> = words()
+            .filter(|(_, word)| at_fault(word))
+            .map(|(role, _)| role)
+            .collect();
+        let named = |role: Role, word: &Word| {
+            culprits.contains(&role)
+                || match word {
+                    Word::Said(_, blames) => !blames.iter().any(|role| culprits.contains(role)),
+                    _ => true,
+                }
+        };
+        words()
+            .filter(|(role, word)| culprits.is_empty() || named(*role, word))
+            .map(|(role, word)| match word {
+                Word::Said(reason, _) | Word::Lost(reason) => (role, reason.clone()),
+                Word::Silent(silence) => (role, silent(*silence)),
+            })
+            .collect()
+    }
+
+    pub(crate) fn join(mut self) {
+        drop(self.pulse.take());
+        drop(std::mem::take(&mut self.ends));
+        for thread in self.threads {
+            // A panic of a party has been printed by its thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn silent(silence: Duration) -> String {
+    format!("has given no sign of life for {silence:.1?}: stalled or unreachable")
+}
+
+/// Waits for `connect`, and looks meanwhile whether the parties' processes live.
+pub(crate) fn while_they_run<T>(
+    processes: Option<&Processes>,
+    stop: &trefoil_net::Stop,
+    connect: impl FnOnce() -> Result<T, ServeError>,
+) -> Result<T, ServeError> {
+    let Some(processes) = processes else {
+        return connect();
+    };
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let ordering = std::sync::atomic::Ordering::Relaxed;
+    let (result, dead) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            while !over.load(ordering) {
+                if let Some(dead) = processes.dead() {
+                    stop.now("a party's process has ended");
+                    return Some(dead);
+                }
+                std::thread::park_timeout(GLANCE);
+            }
+            None
+        });
+        let result = connect();
+        over.store(true, ordering);
+        watch.thread().unpark();
+        (result, watch.join().unwrap_or(None))
+    });
+    match (result, dead) {
+        (Err(_), Some(dead)) => Err(ServeError::Parties {
+            failures: vec![dead],
+        }),
+        (result, _) => result,
+    }
+}
