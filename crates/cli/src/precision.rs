@@ -207,7 +207,7 @@ impl Found {
         let place = self.culprit(&found.errors);
         let text = format!(
             "fixed point is not precise enough: {}; {place}",
-            wrong(&found.deviation)
+            wrong(&found.deviation, None)
         );
         Some(Trouble { text, finer: true })
     }
@@ -442,7 +442,8 @@ impl Looked {
         let answers = answers.select(Axis(0), &self.samples);
         let deviation = self.tolerance.compare(&answers, &self.exact);
         if self.tolerance.exceeded(&deviation) {
-            return Err(refused(&deviation));
+            let sample = self.samples.get(deviation.worst.sample);
+            return Err(refused(&deviation, sample.copied()));
         }
         Ok(told(&deviation))
     }
@@ -462,15 +463,15 @@ pub(crate) fn all(
     let tolerance = Tolerance::new(&model.plan, undecided, clear);
     let deviation = tolerance.compare(answers, clear);
     if tolerance.exceeded(&deviation) {
-        return Err(refused(&deviation));
+        return Err(refused(&deviation, Some(deviation.worst.sample)));
     }
     Ok(())
 }
 
-fn refused(deviation: &Deviation) -> Failure {
+fn refused(deviation: &Deviation, sample: Option<usize>) -> Failure {
     Failure::new(format!(
         "the answers are not those in the clear: {}; nothing is written",
-        wrong(deviation)
+        wrong(deviation, sample)
     ))
     .help(
         "--backend fixed --check --layers shows where precision goes, trefoil inspect M.onnx --calibrate X.npy how far \
@@ -486,11 +487,12 @@ fn told(deviation: &Deviation) -> SampledCheck {
     }
 }
 
-/// How far answers are off, in words.
-fn wrong(deviation: &Deviation) -> String {
+/// How far answers are off, in words; `sample` is the worst one, counted from 0 in the input.
+fn wrong(deviation: &Deviation, sample: Option<usize>) -> String {
     let worst = &deviation.worst;
+    let place = sample.map_or_else(String::new, |sample| format!(" (sample {sample})"));
     format!(
-        "{} of {} compared {} off by more than is allowed, the worst by {} of {} (allowed {})",
+        "{} of {} compared {} off by more than is allowed, the worst{place} by {} of {} (allowed {})",
         deviation.beyond,
         print::count(deviation.samples, "answer"),
         if deviation.beyond == 1 { "is" } else { "are" },

@@ -2,6 +2,7 @@
 
 use crate::backend::Clear;
 use crate::executor::{ready, run};
+use crate::graph::Element;
 use crate::network::{LayerNode, Network, ValueId};
 use crate::operators::{Layer, Mul};
 use crate::plan::{Plan, Weights};
@@ -60,7 +61,8 @@ pub(crate) fn take(network: &mut Network) -> Option<Network> {
     let mut taken = Vec::new();
     let mut kept = (0, input);
     let mut current = input;
-    while let Some(node) = only_user(network, current) {
+    let users = Users::of(network);
+    while let Some(node) = users.only(current) {
         let (affine, moves) = kind(network, &network.nodes[node], current);
         let output = network.nodes[node].output;
         let batched = network.values[output].batched;
@@ -107,10 +109,11 @@ pub(crate) fn balance(network: &mut Network, scaling: &mut Network) -> Result<()
     let &[input] = &network.inputs[..] else {
         return Ok(());
     };
-    let Some(node) = only_user(network, input) else {
+    let users = Users::of(network);
+    let Some(place) = users.only(input) else {
         return Ok(());
     };
-    let node = &network.nodes[node];
+    let node = &network.nodes[place];
     let (axis, weights_axis) = match &node.layer {
         Layer::MatMul(_) => (network.shape(input).len() - 1, 0),
         Layer::Conv(conv) if conv.groups == 1 => (1, 1),
@@ -119,10 +122,7 @@ pub(crate) fn balance(network: &mut Network, scaling: &mut Network) -> Result<()
     let &[first, weights, ..] = &node.inputs[..] else {
         return Ok(());
     };
-    let (Some(values), 1) = (
-        network.constant_of(weights).cloned(),
-        network.uses()[weights],
-    ) else {
+    let (Some(values), 1) = (network.constant_of(weights).cloned(), users.uses[weights]) else {
         return Ok(());
     };
     let channels = network.shape(input)[axis];
@@ -150,29 +150,46 @@ pub(crate) fn balance(network: &mut Network, scaling: &mut Network) -> Result<()
         channel.mapv_inplace(|v| v / factor);
     }
     let name = network.values[weights].name.clone();
-    let larger = network.constant(&name, scaled, false);
-    if let Some(node) = only_user(network, input) {
-        network.nodes[node].inputs[1] = larger;
-    }
+    let larger = network.constant(&name, scaled, Element::Float);
+    network.nodes[place].inputs[1] = larger;
     let mut shape = vec![1; network.shape(input).len() - axis];
     shape[0] = channels;
     let array = ArrayD::from_shape_vec(IxDyn(&shape), factors).unwrap_or_default();
-    let factors = scaling.constant("feature scales", array, false);
+    let factors = scaling.constant("feature scales", array, Element::Float);
     let (name, end) = scaling.outputs[0].clone();
     let end = scaling.layer("feature scales", Mul {}.into(), &[end, factors])?;
     scaling.outputs = vec![(name, end)];
     Ok(())
 }
 
-/// The only node that uses `value`, which uses it once; none for outputs.
-fn only_user(network: &Network, value: ValueId) -> Option<usize> {
-    if network.uses()[value] != 1 {
-        return None;
+/// Who uses a network's values.
+struct Users {
+    /// How often each value is used.
+    uses: Vec<usize>,
+    /// A node that uses it.
+    node: Vec<Option<usize>>,
+}
+
+impl Users {
+    fn of(network: &mut Network) -> Self {
+        let uses = network.uses();
+        let mut node = vec![None; uses.len()];
+        for place in network.walk() {
+            for &id in &network.nodes[place].inputs {
+                node[id] = Some(place);
+            }
+        }
+        Self { uses, node }
     }
-    network
-        .nodes
-        .iter()
-        .position(|node| node.inputs.contains(&value))
+
+    /// The only node that uses `value`, which uses it once; none for outputs.
+    fn only(&self, value: ValueId) -> Option<usize> {
+        if self.uses[value] == 1 {
+            self.node[value]
+        } else {
+            None
+        }
+    }
 }
 
 /// Whether a node scales or shifts `value` by constants, and whether it only moves its elements.

@@ -27,6 +27,22 @@ impl Conversation for Altered {
     fn receive(&mut self, limit: u64, deadline: Instant) -> Result<Vec<u8>, ServeError> {
         self.inner.receive(limit, deadline)
     }
+
+    fn receive_before(&mut self, limit: u64, end: Instant) -> Result<Option<Vec<u8>>, ServeError> {
+        self.inner.receive_before(limit, end)
+    }
+
+    fn look(&mut self) -> Result<(), ServeError> {
+        self.inner.look()
+    }
+
+    fn newest(&self) -> Option<&[u8]> {
+        self.inner.newest()
+    }
+
+    fn silence(&self, start: Instant) -> Duration {
+        self.inner.silence(start)
+    }
 }
 
 fn flip(mut body: Vec<u8>) -> Vec<u8> {
@@ -98,7 +114,7 @@ fn outcome(altered: Option<(Role, usize, fn(Vec<u8>) -> Vec<u8>)>) -> Result<(),
     parties.or_failures(ready)?;
     let done = client.batch::<Z64>(&mut parties, &plan, 0, &[picture], &mut state, &mut |_| ());
     parties.or_failures(done)?;
-    let reports = client.reports(&mut parties);
+    let reports = Client::reports(&mut parties, &plan);
     parties.or_failures(reports).map(drop)
 }
 
