@@ -9,6 +9,7 @@ use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 use std::time::Duration;
 use trefoil_digits::{MODEL, generate};
+use trefoil_net::Role;
 use trefoil_nn::{Graph, Layer, Plan, Scores, Weights};
 use trefoil_ring::Z64;
 use trefoil_verify::adversary::{
@@ -96,7 +97,11 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
     let formula = rows.len();
     for deviation in [
         Deviation::NegateShares,
-        Deviation::FlipMessage(0),
+        Deviation::FlipMessage {
+            role: Role::P1,
+            number: 0,
+            hides: false,
+        },
         Deviation::OneShare,
     ] {
         rows.push(stage.parties(deviation, arguments, &bar)?);
@@ -226,8 +231,9 @@ impl Stage {
             experiment.try_deviation(&mut parties, deviation, corrupted, trials, &mut progress)?;
         let (name, predicted) = match deviation {
             Deviation::NegateShares => ("all negate their shares", Some(predicted)),
-            Deviation::FlipMessage(_) => ("party 1 alters a message", None),
+            Deviation::FlipMessage { .. } => ("party 1 alters a message", None),
             Deviation::OneShare => ("party 1 alters its answer", None),
+            _ => ("the parties deviate", None),
         };
         let name = format!("{name}, {corrupted} of {} runs", plan.runs());
         Ok(Row::new("parties", name, &plan, predicted, tally))

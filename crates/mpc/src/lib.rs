@@ -39,6 +39,7 @@ mod spline;
 mod step;
 mod terms;
 mod tiles;
+mod transcript;
 mod trunc;
 mod wide;
 
@@ -81,5 +82,6 @@ pub use softmax::{softmax, softmax_cost};
 pub use spline::{Spline, spline, spline_cost};
 pub use step::Step;
 pub use terms::{Term, sum_of, sum_of_cost};
+pub use transcript::{BatchKeys, Entry, MessageName, PairSeeds, Transcript};
 pub use trunc::{truncate, truncate_cost};
 pub use wide::{Wide, matmul_wide, msb_wide, multiply_wide, multiply_wide_cost, wide_cost};

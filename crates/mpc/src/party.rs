@@ -7,6 +7,7 @@
 //! per link. Branches have their own message numbers and their own randomness, so neither the
 //! result nor the round count depends on scheduling, and no order of arrival can deadlock.
 
+use crate::transcript::{BatchKeys, MessageName, Transcript};
 use crate::{Abort, Step};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -68,7 +69,6 @@ type Key = (Role, Branch, u32);
 struct Session {
     role: Role,
     transport: RefCell<Box<dyn Transport>>,
-    prgs: [Option<Prg>; 3],
     timeout: Duration,
     posted: RefCell<[Vec<Message>; 3]>,
     posted_bytes: [Cell<usize>; 3],
@@ -86,6 +86,8 @@ struct Session {
 /// One party, seen from one branch of the protocol.
 pub struct Party {
     session: Rc<Session>,
+    prgs: Rc<[Option<Prg>; 3]>,
+    transcript: Option<Rc<RefCell<Transcript>>>,
     branch: Branch,
     children: Cell<u32>,
     sent: [Cell<u32>; 3],
@@ -106,21 +108,11 @@ impl Party {
             seeds,
             timeout,
         } = config;
-        let prgs = std::array::from_fn(|peer| {
-            assert!(
-                peer == role.index() || seeds[peer].is_some(),
-                "the seed shared with party {peer}"
-            );
-            seeds[peer]
-                .as_ref()
-                .filter(|_| peer != role.index())
-                .map(Prg::new)
-        });
+        let prgs = Rc::new(generators(role, &seeds));
         let root = branch_id(&session, 0);
         let session = Session {
             role,
             transport: RefCell::new(transport),
-            prgs,
             timeout,
             posted: RefCell::default(),
             posted_bytes: Default::default(),
@@ -134,12 +126,20 @@ impl Party {
             sent: Default::default(),
             messages: Default::default(),
         };
-        Self::at(Rc::new(session), root, 0)
+        Self::at(Rc::new(session), prgs, None, root, 0)
     }
 
-    fn at(session: Rc<Session>, branch: Branch, depth: u32) -> Self {
+    fn at(
+        session: Rc<Session>,
+        prgs: Rc<[Option<Prg>; 3]>,
+        transcript: Option<Rc<RefCell<Transcript>>>,
+        branch: Branch,
+        depth: u32,
+    ) -> Self {
         Self {
             session,
+            prgs,
+            transcript,
             branch,
             children: Cell::new(0),
             sent: Default::default(),
@@ -147,6 +147,31 @@ impl Party {
             positions: Default::default(),
             depth: Cell::new(depth),
         }
+    }
+
+    /// A branch for one batch of the session, with an id and seeds of its own, as if it were a session of its own over the
+    /// same links. With `record`, every message of it and its branches is written down: [`Party::transcript`].
+    ///
+    /// # Panics
+    /// If a peer's seed is missing.
+    #[must_use]
+    pub fn batch(&self, keys: &BatchKeys, record: bool) -> Self {
+        let role = self.role();
+        let transcript = record.then(|| Rc::new(RefCell::new(Transcript::new(role, &keys.seeds))));
+        Self::at(
+            Rc::clone(&self.session),
+            Rc::new(generators(role, &keys.seeds)),
+            transcript,
+            branch_id(&keys.id, 0),
+            self.depth.get(),
+        )
+    }
+
+    /// What was sent and received so far in a batch that is recorded.
+    pub fn transcript(&self) -> Option<Transcript> {
+        self.transcript
+            .as_ref()
+            .map(|transcript| transcript.borrow().clone())
     }
 
     /// This party's role.
@@ -308,6 +333,8 @@ impl Party {
         let child = count(&self.children, "sub-protocols") + 1;
         Self::at(
             Rc::clone(&self.session),
+            Rc::clone(&self.prgs),
+            self.transcript.clone(),
             branch_id(&self.branch.0, child),
             self.depth.get(),
         )
@@ -325,7 +352,7 @@ impl Party {
 
     /// As [`Party::draw`], bytes.
     pub(crate) fn fill(&self, peer: Role, out: &mut [u8]) {
-        let Some(prg) = &self.session.prgs[peer.index()] else {
+        let Some(prg) = &self.prgs[peer.index()] else {
             assert_ne!(
                 peer,
                 self.role(),
@@ -349,6 +376,7 @@ impl Party {
         session.messages[to.index()].set(session.messages[to.index()].get() + 1);
         let bytes = &session.posted_bytes[to.index()];
         bytes.set(bytes.get() + payload.len());
+        self.note(self.role(), to, number, step, &payload);
         let message = Message {
             branch: self.branch,
             number,
@@ -397,6 +425,7 @@ impl Party {
                 found_bytes: message.payload.len(),
             });
         }
+        self.note(from, self.role(), number, step, &message.payload);
         // Party 0's messages depend on no input: they are preprocessing and deepen nothing. Nor does the word that a
         // batch is over.
         if from != Role::P0 && step != Step::BatchEnd {
@@ -406,6 +435,19 @@ impl Party {
             self.depth.set(self.depth.get().max(depth));
         }
         Ok(message.payload)
+    }
+
+    /// Write a message down, where that is asked for.
+    fn note(&self, from: Role, to: Role, number: u32, step: Step, payload: &[u8]) {
+        if let Some(transcript) = &self.transcript {
+            let name = MessageName {
+                from,
+                to,
+                branch: self.branch.0,
+                number,
+            };
+            transcript.borrow_mut().note(name, step, payload);
+        }
     }
 
     /// One round between the evaluators: send `payload` to the other one and take as many bytes. As for
@@ -574,6 +616,20 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// The generators shared with each peer.
+fn generators(role: Role, seeds: &[Option<Seed>; 3]) -> [Option<Prg>; 3] {
+    std::array::from_fn(|peer| {
+        assert!(
+            peer == role.index() || seeds[peer].is_some(),
+            "the seed shared with party {peer}"
+        );
+        seeds[peer]
+            .as_ref()
+            .filter(|_| peer != role.index())
+            .map(Prg::new)
+    })
 }
 
 fn link(step: &str, source: NetError) -> Abort {

@@ -36,8 +36,8 @@ impl Step {
         Tag(self as u16)
     }
 
-    /// The step's name behind a tag.
-    pub fn name(tag: Tag) -> String {
+    /// The step behind a tag, if it is one.
+    pub fn of(tag: Tag) -> Option<Self> {
         let known = [
             Self::Input,
             Self::Open,
@@ -50,10 +50,15 @@ impl Step {
             Self::BatchEnd,
             Self::Compare,
         ];
-        known
-            .iter()
-            .find(|s| s.tag() == tag)
-            .map_or_else(|| format!("unknown step {}", tag.0), ToString::to_string)
+        known.into_iter().find(|step| step.tag() == tag)
+    }
+
+    /// The step's name behind a tag.
+    pub fn name(tag: Tag) -> String {
+        Self::of(tag).map_or_else(
+            || format!("unknown step {}", tag.0),
+            |step| step.to_string(),
+        )
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::conversation::{Conversation, pipe};
 use crate::ends::{Conversations, while_they_run};
 use crate::local::Processes;
+use crate::records::Records;
+use crate::replay::{BatchReceipt, Receipt};
 use crate::session::{Peers, Session};
 use crate::task;
 use crate::wire::{PartyReport, Reply, Request, are_times, receive_elements, say, share_tensors};
@@ -12,6 +14,7 @@ use crate::{
 };
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trefoil_guard::Guard;
 use trefoil_mpc::{Share, combine};
@@ -21,15 +24,17 @@ use trefoil_net::{
 };
 use trefoil_nn::{Plan, Weights};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
+use trefoil_verify::replay::digest;
 
 /// Three parties, as their client sees them.
 pub struct Client {
     parties: Parties,
-    timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 enum Parties {
-    Threads(Option<Network>),
+    /// With what each keeps of recorded sessions.
+    Threads(Option<Network>, [Arc<Records>; 3]),
     Services(Box<Services>),
 }
 
@@ -64,7 +69,7 @@ impl Client {
     /// None today; reserved for failures of the system.
     pub fn in_process(network: Option<Network>, timeout: Duration) -> Result<Self, ServeError> {
         Ok(Self {
-            parties: Parties::Threads(network),
+            parties: Parties::Threads(network, Default::default()),
             timeout,
         })
     }
@@ -121,17 +126,47 @@ impl Client {
         job: &Inference<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Outcome, ServeError> {
+        Ok(self.infer_as(job, false, progress)?.0)
+    }
+
+    /// The same with batches that can be replayed: the parties commit to all messages of each with their shares of its answer, and
+    /// keep what opens it for an hour. The receipt is for [`Client::replay`].
+    ///
+    /// # Cost
+    /// At each party a hash over each message, and 50 bytes for it.
+    ///
+    /// # Errors
+    /// As [`Client::infer`].
+    ///
+    /// # Panics
+    /// As [`Client::infer`].
+    pub fn infer_recorded(
+        &mut self,
+        job: &Inference<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Outcome, Receipt), ServeError> {
+        let (outcome, receipt) = self.infer_as(job, true, progress)?;
+        Ok((outcome, receipt.ok_or(ServeError::Bug)?))
+    }
+
+    fn infer_as(
+        &mut self,
+        job: &Inference<'_>,
+        record: bool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Outcome, Option<Receipt>), ServeError> {
         match job.plan.ring_bits {
-            32 => self.infer_in::<Z32>(job, progress),
-            _ => self.infer_in::<Z64>(job, progress),
+            32 => self.infer_in::<Z32>(job, record, progress),
+            _ => self.infer_in::<Z64>(job, record, progress),
         }
     }
 
     fn infer_in<R: Ring>(
         &mut self,
         job: &Inference<'_>,
+        record: bool,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Outcome, ServeError> {
+    ) -> Result<(Outcome, Option<Receipt>), ServeError> {
         let Inference {
             plan,
             weights,
@@ -153,12 +188,14 @@ impl Client {
         plan.check_weights(weights)?;
         let start = Instant::now();
         progress(Progress::Connecting);
-        let mut parties = self.open(task::hash(plan, settings))?;
+        let (session, seeds) = (random_id()?, random_seeds()?);
+        let mut parties = self.open(session, task::hash(plan, settings))?;
         let request = Request::Infer {
             plan: plan.to_bytes(),
             guard: settings.map(task::encode),
             batches: batches.len(),
             observe,
+            record,
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
@@ -166,13 +203,14 @@ impl Client {
         let held = weights.held();
         let tensors = held.iter().map(AsRef::as_ref);
         let secrets: Vec<&ArrayD<f64>> = tensors.chain(&of_guard).collect();
-        let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets)));
+        let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets, &seeds)));
         parties.or_failures(ready)?;
         let shared = start.elapsed();
         let mut state = Run {
             batches: batches.len(),
             outputs: Vec::new(),
             inputs: Duration::ZERO,
+            receipt: record.then(|| Receipt::new(session, seeds)),
         };
         for (batch, inputs) in batches.iter().enumerate() {
             let done = self.batch::<R>(&mut parties, plan, batch, inputs, &mut state, progress);
@@ -195,10 +233,11 @@ impl Client {
             phase("share inputs", state.inputs),
         ];
         report.phases.splice(0..0, before);
-        Ok(Outcome {
+        let outcome = Outcome {
             outputs: assemble(plan, &state.outputs, queries),
             report,
-        })
+        };
+        Ok((outcome, state.receipt))
     }
 
     /// Send the request and the weights, and wait until all parties are connected to each other.
@@ -206,18 +245,18 @@ impl Client {
         &self,
         parties: &mut Conversations,
         request: &Request,
-        secrets: Option<(&Plan, &[&ArrayD<f64>])>,
+        secrets: Option<(&Plan, &[&ArrayD<f64>], &[Seed; 2])>,
     ) -> Result<(), ServeError> {
         for role in Role::ALL {
             say(parties.end(role), request, self.deadline())?;
         }
-        if let Some((plan, secrets)) = secrets {
-            let (seeds, deadline) = (random_seeds()?, || self.deadline());
+        if let Some((plan, secrets, seeds)) = secrets {
+            let deadline = || self.deadline();
             share_tensors::<R>(
                 &mut parties.ends,
                 secrets.iter().copied(),
                 plan.format(),
-                &seeds,
+                seeds,
                 deadline,
             )?;
         }
@@ -244,6 +283,7 @@ impl Client {
         share_tensors::<R>(&mut parties.ends, inputs, plan.format(), &seeds, deadline)?;
         state.inputs += start.elapsed();
         let mut outputs: [Vec<Share<R>>; 3] = Default::default();
+        let mut roots = [None; 3];
         // Party 1 tells of each step.
         for role in [Role::P1, Role::P2, Role::P0] {
             loop {
@@ -255,6 +295,9 @@ impl Client {
                         steps: plan.steps.len(),
                         name: step_name(plan, index).to_owned(),
                     }),
+                    Reply::Root(root) if state.receipt.is_some() => {
+                        roots[role.index()].get_or_insert(root);
+                    }
                     Reply::Output => break,
                     other => return Err(unexpected(role, &other)),
                 }
@@ -273,6 +316,19 @@ impl Client {
                 let (mine, next) = (component()?, component()?);
                 outputs[role.index()].push(Share::new(shape, mine, next));
             }
+        }
+        if let Some(receipt) = &mut state.receipt {
+            let missing = Role::ALL
+                .into_iter()
+                .find(|role| roots[role.index()].is_none());
+            if let Some(role) = missing {
+                return Err(unexpected(role, &Reply::Output));
+            }
+            receipt.batches.push(BatchReceipt {
+                inputs: seeds,
+                roots: roots.map(Option::unwrap_or_default),
+                answers: outputs.each_ref().map(|shares| digest(shares)),
+            });
         }
         let mut decoded = Vec::new();
         let [first, second, third] = outputs;
@@ -301,7 +357,7 @@ impl Client {
     /// [`ServeError::Benchmark`] for an unknown name; otherwise as [`Client::infer`].
     pub fn bench(&mut self, job: &BenchJob) -> Result<BenchResult, ServeError> {
         job.check()?;
-        let mut parties = self.open([0; 32])?;
+        let mut parties = self.open(random_id()?, [0; 32])?;
         let ready = self.begin::<Z64>(&mut parties, &Request::Bench(job.clone()), None);
         parties.or_failures(ready)?;
         let mut result = BenchResult::of(job);
@@ -336,16 +392,18 @@ impl Client {
         Ok(result)
     }
 
-    fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
     /// A session with all three parties.
-    fn open(&self, plan_hash: [u8; 32]) -> Result<Conversations, ServeError> {
-        let mut session = [0; 16];
-        getrandom::fill(&mut session).map_err(|error| ServeError::Random(error.to_string()))?;
+    pub(crate) fn open(
+        &self,
+        session: [u8; 16],
+        plan_hash: [u8; 32],
+    ) -> Result<Conversations, ServeError> {
         match &self.parties {
-            Parties::Threads(network) => self.start_threads(*network, session),
+            Parties::Threads(network, records) => self.start_threads(*network, records, session),
             Parties::Services(services) => {
                 let mut parties = Conversations::new(self.timeout);
                 let pulse = parties.pulse.insert(Pulse::start()?);
@@ -385,6 +443,7 @@ impl Client {
     fn start_threads(
         &self,
         network: Option<Network>,
+        records: &[Arc<Records>; 3],
         id: [u8; 16],
     ) -> Result<Conversations, ServeError> {
         let options = LinkOptions {
@@ -404,6 +463,7 @@ impl Client {
             seeds[role.next().index()] = Some(edges[role.index()].clone());
             seeds[role.prev().index()] = Some(edges[role.prev().index()].clone());
             let timeout = self.timeout;
+            let records = Arc::clone(&records[role.index()]);
             let run = move || {
                 let transport: Box<dyn Transport> = Box::new(transport);
                 let session = Session {
@@ -414,6 +474,7 @@ impl Client {
                     own_program: true,
                     timeout,
                     limits: Limits::LOCAL,
+                    records: &records,
                     stop: Stop::default(),
                     client: &mut there,
                 };
@@ -441,13 +502,16 @@ struct Run {
     batches: usize,
     outputs: Vec<Vec<ArrayD<f64>>>,
     inputs: Duration,
+    receipt: Option<Receipt>,
 }
 
-fn unexpected(role: Role, reply: &Reply) -> ServeError {
+pub(crate) fn unexpected(role: Role, reply: &Reply) -> ServeError {
     let what = match reply {
         Reply::Ready => "that it is ready",
         Reply::Step(_) => "that a step is done",
+        Reply::Root(_) => "what it commits to",
         Reply::Output => "that its output comes",
+        Reply::Opened { .. } => "what it had recorded",
         Reply::Done(_) => "that it is done",
         Reply::Measured { .. } => "what it measured",
         Reply::Failed { .. } => "that it has failed",
@@ -456,6 +520,11 @@ fn unexpected(role: Role, reply: &Reply) -> ServeError {
         peer: role.to_string(),
         problem: format!("said {what} out of turn"),
     }
+}
+
+/// The name of a new session.
+pub(crate) fn random_id() -> Result<[u8; 16], ServeError> {
+    Ok(random_seed()?.0)
 }
 
 fn random_seeds() -> Result<[Seed; 2], ServeError> {
@@ -469,7 +538,7 @@ fn random_seed() -> Result<Seed, ServeError> {
 }
 
 /// The queries in batches of the plan's size, checked.
-fn batches(
+pub(crate) fn batches(
     plan: &Plan,
     inputs: &[ArrayD<f64>],
     queries: usize,

@@ -38,6 +38,14 @@ enum Word {
     Silent(Duration),
 }
 
+/// Whether nothing comes after it.
+fn is_last(reply: &Reply) -> bool {
+    matches!(
+        reply,
+        Reply::Done(_) | Reply::Measured { .. } | Reply::Opened { .. }
+    )
+}
+
 impl Conversations {
     pub(crate) fn new(patience: Duration) -> Self {
         Self {
@@ -88,7 +96,7 @@ impl Conversations {
                 Err(ServeError::Parties { failures })
             }
             Ok((reply, [])) => {
-                if matches!(reply, Reply::Done(_) | Reply::Measured { .. }) {
+                if is_last(&reply) {
                     self.done[role.index()] = true;
                 }
                 Ok(reply)
@@ -114,7 +122,7 @@ impl Conversations {
             // The last that it said tells whether it has ended well.
             let last = self.ends[role.index()].newest();
             match last.map(postcard::take_from_bytes::<Reply>) {
-                Some(Ok((Reply::Done(_) | Reply::Measured { .. }, []))) => return Ok(()),
+                Some(Ok((last, []))) if is_last(&last) => return Ok(()),
                 Some(Ok((Reply::Failed { reason, blames }, []))) => {
                     self.note(role, Word::Said(reason, blames));
                 }

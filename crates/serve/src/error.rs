@@ -106,6 +106,19 @@ pub enum ServeError {
         /// The party.
         role: Role,
     },
+    /// A batch is to be opened that is not kept, or not for this client.
+    #[error(
+        "{role} keeps no record of batch {batch} of that session for this client: records last an hour, or until newer ones need their place"
+    )]
+    NotKept {
+        /// The party.
+        role: Role,
+        /// The batch.
+        batch: usize,
+    },
+    /// A batch could not be computed again.
+    #[error(transparent)]
+    Replay(#[from] trefoil_verify::replay::ReplayError),
     /// A session panicked; the panic has been printed.
     #[error("the session panicked: a bug in Trefoil")]
     Bug,

@@ -3,7 +3,8 @@
 //! - [`Service`] is one party: it waits for a client, connects to its two peers and runs what the client asks.
 //! - [`Client`] speaks to three parties: threads of this process ([`Client::in_process`]), three processes on this
 //!   machine ([`Client::processes`]), or services anywhere ([`Client::connect`]). [`Client::infer`] shares a model
-//!   and queries and puts the answers together; [`Client::bench`] measures protocols.
+//!   and queries and puts the answers together; [`Client::bench`] measures protocols; [`Client::replay`]
+//!   computes a recorded batch again and names who deviated.
 //! - [`PartyFile`] and [`PartiesFile`] are the configuration files, [`write_keys`] makes them with the keys.
 
 mod address;
@@ -19,6 +20,8 @@ pub mod fuzzing;
 mod limits;
 mod local;
 mod observe;
+mod records;
+mod replay;
 mod report;
 mod service;
 mod session;
@@ -31,6 +34,7 @@ pub use client::{Client, Inference};
 pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
 pub use error::ServeError;
 pub use limits::Limits;
+pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service, Stopper};
 pub use task::check as check_guard;

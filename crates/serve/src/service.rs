@@ -2,6 +2,7 @@
 
 use crate::conversation::Conversation;
 use crate::door::{Door, Inside, Note};
+use crate::records::Records;
 use crate::session::{Peers, Session};
 use crate::{Limits, PartyFile, ServeError};
 use std::fmt;
@@ -30,6 +31,7 @@ struct Rules {
     addresses: [String; 3],
     timeout: Duration,
     limits: Limits,
+    records: Records,
     /// Started by a client on the same machine, for itself.
     spawned: bool,
 }
@@ -140,6 +142,7 @@ impl Service {
                 addresses: config.addresses()?,
                 timeout: config.timeout(),
                 limits: config.limits,
+                records: Records::default(),
                 spawned: false,
             },
             notes,
@@ -283,6 +286,7 @@ impl Rules {
             own_program: self.spawned,
             timeout,
             limits: self.limits,
+            records: &self.records,
             stop: stop.clone(),
             client,
         };

@@ -3,6 +3,7 @@
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
+use crate::records::{Batch, Records};
 use crate::task;
 use crate::told::Told;
 use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
@@ -11,21 +12,21 @@ use std::cell::Cell;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_guard::{GuardRing, GuardSettings, Held};
-use trefoil_mpc::{Abort, Party, PartyConfig, Share};
+use trefoil_mpc::{Abort, BatchKeys, PairSeeds, Party, PartyConfig, Share};
 use trefoil_net::{Pin, Role, Stop, Transport};
 use trefoil_nn::{Plan, Port, Secure};
-use trefoil_ring::{Ring, Seed, Z32, Z64};
+use trefoil_ring::{Ring, Z32, Z64};
 
 /// Links to the two peers and the seeds shared with them.
 pub(crate) struct Peers {
     pub(crate) transport: Box<dyn Transport>,
-    pub(crate) seeds: [Option<Seed>; 3],
+    pub(crate) seeds: PairSeeds,
 }
 
 /// What a session computes.
-struct Task {
-    plan: Plan,
-    guard: Option<GuardSettings>,
+pub(crate) struct Task {
+    pub(crate) plan: Plan,
+    pub(crate) guard: Option<GuardSettings>,
 }
 
 impl Task {
@@ -34,6 +35,27 @@ impl Task {
         let mut secrets = shapes(&self.plan, &self.plan.weights);
         secrets.extend(self.guard.iter().flat_map(GuardSettings::tensors));
         secrets
+    }
+
+    /// One batch, of shares of the owner's tensors and of the inputs. `observer` hears of each step of the plan, and of the
+    /// guard behind them.
+    pub(crate) async fn compute<R: GuardRing>(
+        &self,
+        backend: &Secure<R>,
+        secrets: &[Share<R>],
+        inputs: Vec<Share<R>>,
+        observer: &mut impl FnMut(usize, &str, Duration),
+    ) -> Result<Vec<Share<R>>, Abort> {
+        let plan = &self.plan;
+        let (weights, of_guard) = secrets.split_at(plan.weights.len());
+        let mut outputs = trefoil_nn::run(plan, backend, weights, inputs, observer).await?;
+        if let (Some(settings), Some(logits)) = (&self.guard, outputs.first_mut()) {
+            let start = Instant::now();
+            let guard = Held::new(backend, settings, of_guard).await?;
+            *logits = guard.answer(backend, logits).await?;
+            observer(plan.steps.len(), "guard", start.elapsed());
+        }
+        Ok(outputs)
     }
 }
 
@@ -57,6 +79,8 @@ pub(crate) struct Session<'a> {
     /// Longest silence of a peer or the client.
     pub(crate) timeout: Duration,
     pub(crate) limits: Limits,
+    /// What this party keeps of recorded sessions.
+    pub(crate) records: &'a Records,
     /// What ends the session from outside.
     pub(crate) stop: Stop,
     pub(crate) client: &'a mut dyn Conversation,
@@ -116,6 +140,7 @@ impl Session<'_> {
                 guard,
                 batches,
                 observe,
+                record,
             } => {
                 if observe && !self.own_program {
                     return Err(ServeError::Observed { role: self.role });
@@ -133,9 +158,17 @@ impl Session<'_> {
                 let task = Task { plan, guard };
                 self.limits.check(&task.plan, &task.secrets(), batches)?;
                 match task.plan.ring_bits {
-                    32 => self.infer::<Z32>(&task, told, batches, observe, connect),
-                    _ => self.infer::<Z64>(&task, told, batches, observe, connect),
+                    32 => self.infer::<Z32>(&task, told, batches, (observe, record), connect),
+                    _ => self.infer::<Z64>(&task, told, batches, (observe, record), connect),
                 }
+            }
+            Request::Open { session, batch } => {
+                let kept = self.records.open(&session, self.client_pin, batch);
+                let role = self.role;
+                let Batch { seeds, entries } = kept.ok_or(ServeError::NotKept { role, batch })?;
+                let seeds = seeds.map(|seed| seed.map(|seed| seed.0));
+                let opened = Reply::Opened { seeds, entries };
+                say(self.client, &opened, after(self.timeout))
             }
         }
     }
@@ -145,7 +178,7 @@ impl Session<'_> {
         task: &Task,
         mut told: Told,
         batches: usize,
-        observe: bool,
+        (observe, record): (bool, bool),
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
         let plan = &task.plan;
@@ -158,6 +191,8 @@ impl Session<'_> {
         } else {
             (transport, None)
         };
+        let of_session = record.then(|| seeds.clone());
+        let mut recorded = Vec::new();
         let party = self.party(Peers { transport, seeds });
         say(self.client, &Reply::Ready, after(self.timeout))?;
         let mut report = PartyReport {
@@ -171,9 +206,20 @@ impl Session<'_> {
             }
             let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs), &mut told)?;
             let given = (&weights[..], inputs, &told);
-            let (outputs, bytes) = self.batch(task, &party, given, &mut report)?;
+            let keys = of_session
+                .as_ref()
+                .map(|seeds| BatchKeys::of(&self.id, batch as u32, seeds));
+            let apart = keys.as_ref().map(|keys| party.batch(keys, true));
+            let within = (&party, apart.as_ref().unwrap_or(&party));
+            let (outputs, bytes) = self.batch(task, within, given, &mut report)?;
             party.end_batch()?;
             compared += bytes;
+            // Before the answer, and before anybody says whether this batch will be replayed.
+            if let Some((keys, transcript)) = keys.zip(apart.and_then(|apart| apart.transcript())) {
+                let root = Reply::Root(transcript.root());
+                say(self.client, &root, after(self.timeout))?;
+                recorded.push(Batch::new(keys.seeds, &transcript));
+            }
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
                 send_elements(self.client, output.mine(), after(self.timeout))?;
@@ -191,6 +237,9 @@ impl Session<'_> {
             let stats = party.link_stats(peer);
             report.wire_bytes += stats.bytes_sent;
             report.frames += stats.frames_sent;
+        }
+        if record {
+            self.records.keep(self.id, self.client_pin, recorded);
         }
         report.seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
         say(self.client, &Reply::Done(report), after(self.timeout))?;
@@ -212,16 +261,16 @@ impl Session<'_> {
     /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
     ///
     /// Beside it the parties compare what the client told them, before any of them answers; returns the bytes
-    /// that this party sent for that, too.
+    /// that this party sent for that, too. That is of the session; the batch itself runs on the second party given, which in a
+    /// recorded session has keys of its own.
     fn batch<R: GuardRing>(
         &mut self,
         task: &Task,
-        party: &Party,
-        (weights, inputs, told): (&[Share<R>], Vec<Share<R>>, &Told),
+        (party, within): (&Party, &Party),
+        (secrets, inputs, told): (&[Share<R>], Vec<Share<R>>, &Told),
         report: &mut PartyReport,
     ) -> Result<(Vec<Share<R>>, u64), ServeError> {
         let (tells, timeout, plan) = (self.role == Role::P1, self.timeout, &task.plan);
-        let (weights, secrets) = weights.split_at(plan.weights.len());
         let client = &mut *self.client;
         let mut lost = None;
         let mut compared = 0;
@@ -229,7 +278,7 @@ impl Session<'_> {
             // On a branch of its own, whose rounds are not waited for: the digests travel with the first layer.
             let aside = party.fork();
             compared = told.post(&aside);
-            let backend = Secure::<R>::new(party.fork(), plan.format());
+            let backend = Secure::<R>::new(within.fork(), plan.format());
             let before = Cell::new(backend.party().traffic());
             let mut observer = |index: usize, _: &str, elapsed: Duration| {
                 let (now, then) = (backend.party().traffic(), before.get());
@@ -242,17 +291,7 @@ impl Session<'_> {
                     lost = say(client, &Reply::Step(index), after(timeout)).err();
                 }
             };
-            let outputs = async {
-                let run = trefoil_nn::run(plan, &backend, weights, inputs, &mut observer);
-                let mut outputs = run.await?;
-                if let (Some(settings), Some(logits)) = (&task.guard, outputs.first_mut()) {
-                    let start = Instant::now();
-                    let guard = Held::new(&backend, settings, secrets).await?;
-                    *logits = guard.answer(&backend, logits).await?;
-                    observer(plan.steps.len(), "guard", start.elapsed());
-                }
-                Ok(outputs)
-            };
+            let outputs = task.compute(&backend, secrets, inputs, &mut observer);
             let outputs = outputs.await?;
             party.merge(&[backend.party()]);
             told.compare(&aside).await?;

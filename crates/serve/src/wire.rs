@@ -31,6 +31,15 @@ pub(crate) enum Request {
         batches: usize,
         /// Whether to tell what was received, coarsely.
         observe: bool,
+        /// Whether to commit to all messages of each batch, and to keep what opens them.
+        record: bool,
+    },
+    /// Open a batch of a recorded session.
+    Open {
+        /// The session.
+        session: [u8; 16],
+        /// The batch's number.
+        batch: usize,
     },
     /// Measure a protocol.
     Bench(BenchJob),
@@ -43,8 +52,17 @@ pub(crate) enum Reply {
     Ready,
     /// A step of the plan is done (the evaluator party 1 alone tells).
     Step(usize),
+    /// The commitment to all messages of a recorded batch; said before its output.
+    Root([u8; 32]),
     /// The shares of the outputs follow.
     Output,
+    /// A recorded batch.
+    Opened {
+        /// Its seeds, shared with each peer.
+        seeds: [Option<[u8; 16]>; 3],
+        /// Its leaves.
+        entries: Vec<u8>,
+    },
     /// The end.
     Done(PartyReport),
     /// Seconds of each repeat of a benchmark, rounds, and bytes sent in one repeat.

@@ -8,17 +8,22 @@
 //! public samples of that class by luck, so it passes more often than a server whose corruptions are always wrong. Of `T`
 //! public samples in `K` balanced classes about `T (1 - 1/K)` count against it: plan for that many.
 
+mod consistent;
 mod detection;
 mod measure;
+mod meddling;
 mod parties;
 mod recorded;
+mod replayed;
 mod retrain;
 mod tamper;
 
+pub use consistent::{Consistent, passing_chance};
 pub use detection::{Detected, Detection};
 pub use measure::{Experiment, Tally};
 pub use parties::{Deviation, Parties, PartiesError};
 pub use recorded::Recorded;
+pub use replayed::{Escapes, ReplayedRuns};
 pub use tamper::{Tamperer, Tampering};
 
 use crate::random::Random;

@@ -118,6 +118,12 @@ pub enum VerifyError {
         /// What is wrong.
         problem: String,
     },
+    /// A batch that cannot be replayed.
+    #[error("batch {batch} was not answered for a replay")]
+    NotRecorded {
+        /// Its number.
+        batch: usize,
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Random(String),

@@ -5,6 +5,7 @@
 //!   [`Mix`] asks and judges, [`SpentSamples`] remembers which public samples are used up.
 //! - **Sensitive samples** (CVPR 2019; `SecureDL`, ACSAC 2020): a [`Fingerprint`] holds probes whose answers
 //!   move when any weight moves.
+//! - **Replay**: [`replay`] computes chosen batches again, message by message, and names the server that deviated in one.
 //! - [`adversary`] cheats in every way that the checks are meant to catch, and measures how often it
 //!   passes.
 //!
@@ -25,6 +26,7 @@ mod plan;
 mod planner;
 mod public;
 mod random;
+pub mod replay;
 mod sample;
 mod sensitive;
 mod servers;
@@ -42,8 +44,9 @@ pub use permutation::Permutation;
 pub use plan::{MixPlan, PLAN_FILE_VERSION};
 pub use planner::Demand;
 pub use public::PublicSet;
+pub use replay::{Blame, Replays, escape_probability};
 pub use sensitive::Ascent;
-pub use servers::{InRing, InTheClear, Servers};
+pub use servers::{InRing, InTheClear, Replayed, Servers};
 pub use soundness::{log2_pass_probability, log2_pass_probability_at};
 pub use store::{SampleId, SpentSamples};
 pub use tolerance::derive_tolerance;

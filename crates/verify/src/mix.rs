@@ -4,7 +4,8 @@ use crate::permutation::Permutation;
 use crate::random::Random;
 use crate::verdict::FailedSample;
 use crate::{
-    Comparison, Fingerprint, MixPlan, PublicSet, Servers, Verdict, VerifyError, largest_wrong_share,
+    Comparison, Fingerprint, MixPlan, PublicSet, Replays, Servers, Verdict, VerifyError,
+    largest_wrong_share,
 };
 use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
 use trefoil_nn::Scores;
@@ -44,6 +45,18 @@ impl Checked {
     /// The answers `[R, …]`, if they are accepted.
     pub fn answers(&self) -> Option<&ArrayD<f64>> {
         (self.comparison.verdict == Verdict::Accepted).then_some(&self.answers)
+    }
+}
+
+impl Checked {
+    /// With what [`crate::replay::replay`] found in batches of the same mix: whoever deviated in one is not believed.
+    #[must_use]
+    pub fn with_replays(mut self, replays: Replays) -> Self {
+        if !replays.deviations.is_empty() {
+            self.comparison.verdict = Verdict::ServerDeviated;
+        }
+        self.comparison.replays = Some(replays);
+        self
     }
 }
 
@@ -284,6 +297,7 @@ impl<'a> Mix<'a> {
             failed,
             probes: self.samples.fingerprint.map_or(0, Fingerprint::len),
             probes_differing: ledger.probes_differing,
+            replays: None,
         };
         let answers = ledger.answers;
         Checked {

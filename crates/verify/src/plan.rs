@@ -23,6 +23,9 @@ pub struct MixPlan {
     pub tolerated: usize,
     /// The demanded soundness, in bits; [`MixPlan::soundness_bits`] is what the mix has.
     pub soundness: f64,
+    /// Batches that are replayed when all answers are in; the servers must record them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replays: usize,
     /// How far answers to copies may differ by the arithmetic's rounding; without it, it is derived from the
     /// model at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +47,7 @@ impl MixPlan {
             public,
             tolerated,
             soundness: demand.soundness,
+            replays: 0,
             tolerance: None,
             model: None,
             accuracy: demand.accuracy,
@@ -196,6 +200,12 @@ impl MixPlan {
     }
 }
 
+/// As serde calls it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// Compare the digest that a file names, if it names one, with that of the model at hand.
 pub(crate) fn check_digest(
     what: &str,
@@ -226,6 +236,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plan.toml");
         let mut whole = plan();
+        whole.replays = 5;
         whole.tolerance = Some(1e-4);
         whole.model = Some("abc".into());
         whole.accuracy = Some(AccuracyTest {

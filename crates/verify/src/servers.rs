@@ -1,5 +1,6 @@
 //! Whoever answers queries, and those that need no network.
 
+use crate::Blame;
 use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
 use std::convert::Infallible;
 use trefoil_nn::{Clear, Compiled, Fixed, InputError, Plan, RunRing, Weights, ready, run};
@@ -18,6 +19,18 @@ pub trait Servers {
     /// # Errors
     /// If there is no answer. The caller then takes none of them.
     fn answer(&mut self, queries: &ArrayD<f64>) -> Result<ArrayD<f64>, Self::Error>;
+}
+
+/// Servers that commit to their messages, batch by batch, so that batches can be computed again.
+pub trait Replayed: Servers {
+    /// Batches answered so far that can be replayed, in the order of the answers.
+    fn batches(&self) -> usize;
+
+    /// Replay a batch: who deviated in it, if anybody. The servers learn that it is checked.
+    ///
+    /// # Errors
+    /// If a server does not open it: nothing of what it answered is to be believed.
+    fn replay(&mut self, batch: usize) -> Result<Option<Blame>, Self::Error>;
 }
 
 /// A model in this process, in 64-bit floats.

@@ -1,5 +1,6 @@
 //! What the client concludes.
 
+use crate::Replays;
 use serde::Serialize;
 use std::fmt;
 
@@ -18,6 +19,9 @@ pub enum Verdict {
     /// A probe of the model's fingerprint was answered differently.
     #[serde(rename = "model differs")]
     ModelDiffers,
+    /// In a replayed batch, somebody deviated.
+    #[serde(rename = "a server deviated")]
+    ServerDeviated,
 }
 
 impl fmt::Display for Verdict {
@@ -27,6 +31,7 @@ impl fmt::Display for Verdict {
             Self::CopiesDisagree => "copies disagree",
             Self::AccuracyTooLow => "accuracy too low",
             Self::ModelDiffers => "model differs",
+            Self::ServerDeviated => "a server deviated",
         })
     }
 }
@@ -68,6 +73,9 @@ pub struct Comparison {
     pub probes: usize,
     /// Of them, answered differently.
     pub probes_differing: usize,
+    /// What replays found, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replays: Option<Replays>,
 }
 
 /// A public sample that was answered wrongly.

@@ -57,6 +57,7 @@ fn another_batch(body: Vec<u8>) -> Vec<u8> {
         guard,
         batches,
         observe,
+        record,
     } = request
     else {
         return body;
@@ -66,6 +67,7 @@ fn another_batch(body: Vec<u8>) -> Vec<u8> {
         guard,
         batches: batches + 1,
         observe,
+        record,
     };
     postcard::to_stdvec(&request).expect("a request")
 }
@@ -87,7 +89,7 @@ fn digits() -> (Plan, Weights) {
 fn outcome(altered: Option<(Role, usize, fn(Vec<u8>) -> Vec<u8>)>) -> Result<(), ServeError> {
     let (plan, weights) = digits();
     let client = Client::in_process(None, TIMEOUT).expect("a client");
-    let mut parties = client.open(plan.hash()).expect("three threads");
+    let mut parties = client.open([9; 16], plan.hash()).expect("three threads");
     if let Some((role, left, change)) = altered {
         let end = parties.ends.remove(role.index());
         let end = Altered {
@@ -102,6 +104,7 @@ fn outcome(altered: Option<(Role, usize, fn(Vec<u8>) -> Vec<u8>)>) -> Result<(),
         guard: None,
         batches: 1,
         observe: false,
+        record: false,
     };
     let secrets: Vec<&ArrayD<f64>> = weights.iter().collect();
     let picture = trefoil_digits::generate(1, 5).0.mapv(f64::from).into_dyn();
@@ -109,8 +112,10 @@ fn outcome(altered: Option<(Role, usize, fn(Vec<u8>) -> Vec<u8>)>) -> Result<(),
         batches: 1,
         outputs: Vec::new(),
         inputs: Duration::ZERO,
+        receipt: None,
     };
-    let ready = client.begin::<Z64>(&mut parties, &request, Some((&plan, &secrets)));
+    let seeds = random_seeds().expect("randomness");
+    let ready = client.begin::<Z64>(&mut parties, &request, Some((&plan, &secrets, &seeds)));
     parties.or_failures(ready)?;
     let done = client.batch::<Z64>(&mut parties, &plan, 0, &[picture], &mut state, &mut |_| ());
     parties.or_failures(done)?;

@@ -187,7 +187,7 @@ impl<'a> Experiment<'a> {
             Verdict::Accepted => tally.accepted += 1,
             Verdict::CopiesDisagree => tally.disagreed += 1,
             Verdict::AccuracyTooLow => tally.inaccurate += 1,
-            Verdict::ModelDiffers => tally.differed += 1,
+            Verdict::ModelDiffers | Verdict::ServerDeviated => tally.differed += 1,
         }
         if let Some(answers) = checked.answers() {
             tally.harmed += u64::from(self.scores.labels(answers) != self.right);

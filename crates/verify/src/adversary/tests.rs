@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
-    Ascent, Demand, InRing, MixPlan, Mode, PublicSet, derive_tolerance, log2_pass_probability,
-    log2_pass_probability_at,
+    Ascent, Blame, Demand, InRing, MixPlan, Mode, PublicSet, Replayed, derive_tolerance,
+    log2_pass_probability, log2_pass_probability_at,
 };
+use trefoil_net::Role;
 use trefoil_nn::{Graph, Options, Plan, Scores, Weights};
 use trefoil_ring::Z64;
 
@@ -115,7 +116,158 @@ fn three_real_parties_are_caught_as_the_ring_is() {
     assert_eq!(end(Deviation::NegateShares, plan.runs()).inaccurate, 3);
     // The client compares the copies of each component of the answer itself.
     assert_eq!(end(Deviation::OneShare, 1).failed, 3);
-    assert_eq!(end(Deviation::FlipMessage(0), 1).harmed, 0);
+    let flip = Deviation::FlipMessage {
+        role: Role::P1,
+        number: 0,
+        hides: false,
+    };
+    assert_eq!(end(flip, 1).harmed, 0);
+}
+
+/// A deviation in one recorded batch, and what its replay says.
+fn replayed(
+    parties: &mut Parties<'_, Z64>,
+    deviation: Deviation,
+    query: &ArrayD<f64>,
+) -> Option<Blame> {
+    parties.record();
+    parties.deviate(deviation, 1, 1).unwrap();
+    // The client may notice by itself that shares do not fit.
+    let _ = parties.answer(query);
+    parties.replay(0).unwrap()
+}
+
+#[test]
+fn a_replay_names_the_server_that_altered_any_message() {
+    let (network, weights) = model(1);
+    let mut parties = Parties::<Z64>::new(&network, &weights).unwrap();
+    let query = drawn(1).0;
+    let mut random = Random::seeded(7);
+    let (mut alone, mut both) = (0, 0);
+    for trial in 0..130 {
+        let role = Role::ALL[random.below(3).unwrap()];
+        let number = random.below(parties.messages(role)).unwrap();
+        let hides = trial >= 100;
+        let deviation = Deviation::FlipMessage {
+            role,
+            number,
+            hides,
+        };
+        let blame = replayed(&mut parties, deviation, &query).unwrap();
+        match blame {
+            Blame::Sender(..) if !hides => {
+                assert_eq!(blame.parties(), [role], "{blame}");
+                alone += 1;
+            }
+            // Its word is against the receiver's.
+            Blame::Either(roles, _) if hides => {
+                assert!(roles.contains(&role), "{blame}");
+                both += 1;
+            }
+            _ => panic!("{deviation:?}: {blame}"),
+        }
+    }
+    assert_eq!((alone, both), (100, 30));
+}
+
+#[test]
+fn a_replay_names_whoever_deviates_in_another_way_and_nobody_else() {
+    let (network, weights) = model(1);
+    let (other, _) = {
+        let (pictures, labels) = drawn(20);
+        let mut tamperer = Tamperer::new(&network, &weights, &pictures, &labels, 3).unwrap();
+        tamperer.tamper(Tampering::Weaker).unwrap()
+    };
+    let parties = Parties::<Z64>::new(&network, &weights).unwrap();
+    let mut parties = parties.with_other(&other).unwrap();
+    let (pictures, _) = drawn(6);
+    let query = pictures.select(Axis(0), &[0]);
+    for deviation in [Deviation::ShiftLayer(1.0), Deviation::ShiftLogit(3, 0.25)] {
+        let blame = replayed(&mut parties, deviation, &query).unwrap();
+        assert!(matches!(blame, Blame::Sender(Role::P1, _)), "{blame}");
+    }
+    let blame = replayed(&mut parties, Deviation::OneShare, &query).unwrap();
+    assert_eq!(blame, Blame::Answer(Role::P1));
+    let blame = replayed(&mut parties, Deviation::NegateShares, &query).unwrap();
+    assert_eq!(blame, Blame::Answer(Role::P0));
+    assert!(replayed(&mut parties, Deviation::OtherModel, &query).is_some());
+    let runs =
+        ReplayedRuns::new(&mut parties, Deviation::OldAnswer, &pictures, &mut |_| {}).unwrap();
+    assert_eq!(runs.false_alarms(), 0);
+    assert!(runs.blames().iter().all(Option::is_some));
+}
+
+#[test]
+fn consistent_cheaters_move_what_they_want_and_all_copies_agree() {
+    let (network, weights) = model(1);
+    let mut parties = Parties::<Z64>::new(&network, &weights).unwrap();
+    let (pictures, _) = drawn(20);
+    parties
+        .deviate(Deviation::ShiftLogit(3, 0.25), 0, 20)
+        .unwrap();
+    let honest = parties.answer(&pictures).unwrap();
+    parties
+        .deviate(Deviation::ShiftLogit(3, 0.25), 20, 20)
+        .unwrap();
+    let moved = parties.answer(&pictures).unwrap() - &honest;
+    for (index, &by) in moved.indexed_iter() {
+        let expected = if index[1] == 3 { 0.25 } else { 0.0 };
+        assert!((by - expected).abs() < 1e-3, "{index:?}: {by}");
+    }
+    parties
+        .deviate(Deviation::ShiftLogit(3, 100.0), 20, 20)
+        .unwrap();
+    let chosen = Scores::Classes(10).labels(&parties.answer(&pictures).unwrap());
+    assert_eq!(chosen, vec![Some(3); 20]);
+    parties.deviate(Deviation::ShiftLayer(1.0), 20, 20).unwrap();
+    let moved = parties.answer(&pictures).unwrap() - &honest;
+    assert!(moved.iter().any(|by| by.abs() > 0.1), "{moved}");
+}
+
+#[test]
+fn consistent_cheaters_pass_as_often_as_public_samples_let_them() {
+    let (network, weights) = model(1);
+    let (pictures, _) = drawn(80);
+    let mut honest = InRing::<Z64>::new(&network, &weights, *b"rounding coins 4").unwrap();
+    let tolerance = derive_tolerance(&network, &weights, &drawn(2).0).unwrap();
+    let labels = Scores::Classes(10).labels(&honest.answer(&pictures).unwrap());
+    let labels = labels.into_iter().map(Option::unwrap).collect();
+    let pool = PublicSet::new(pictures.clone(), labels).unwrap();
+    let plan = Demand {
+        tolerated: Some(1),
+        ..Demand::new(3, 3.0)
+    };
+    let plan = plan.cheapest().unwrap();
+    let mut parties = Parties::<Z64>::new(&network, &weights).unwrap();
+    parties
+        .deviate(Deviation::ShiftLogit(3, 6.0), 1000, 1000)
+        .unwrap();
+    let counted = Consistent::count(&plan, &pictures, &pool, tolerance, &mut parties, (1000, 5));
+    let counted = counted.unwrap();
+    assert_eq!(counted.tally.disagreed, 0);
+    assert!((1..80).contains(&counted.wrong), "{counted:?}");
+    let sigma = (1000.0 * counted.predicted * (1.0 - counted.predicted)).sqrt();
+    let off = counted.tally.accepted as f64 - 1000.0 * counted.predicted;
+    assert!(off.abs() <= 4.0 * sigma + 1e-9, "{counted:?}");
+}
+
+#[test]
+fn servers_escape_replays_as_often_as_the_formula_says() {
+    let (network, weights) = model(1);
+    let mut parties = Parties::<Z64>::new(&network, &weights).unwrap();
+    let (pictures, _) = drawn(10);
+    let deviation = Deviation::ShiftLogit(3, 100.0);
+    let runs = ReplayedRuns::new(&mut parties, deviation, &pictures, &mut |_| {}).unwrap();
+    assert_eq!(runs.false_alarms(), 0);
+    for deviating in [1, 5, 100] {
+        for replays in [1, 5, 20] {
+            let counted = runs.escapes(100, deviating, replays, 2000, 9).unwrap();
+            let (expected, chance) = (2000.0 * counted.predicted, counted.predicted);
+            let sigma = (expected * (1.0 - chance)).sqrt();
+            let off = (counted.escaped as f64 - expected).abs();
+            assert!(off <= 4.0 * sigma, "{counted:?}");
+        }
+    }
 }
 
 #[test]
