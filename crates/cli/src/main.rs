@@ -41,6 +41,7 @@ mod verify_doubts;
 mod verify_fingerprint;
 mod verify_measure;
 mod verify_plan;
+mod verify_replay;
 mod verify_servers;
 
 use arguments::{Arguments, Command};

@@ -5,6 +5,7 @@ use crate::verify_attack::{self, AttackDemo};
 use crate::verify_fingerprint::{self, CheckFingerprint, MakeFingerprint};
 use crate::verify_measure::{self, MeasureFingerprint};
 use crate::verify_plan::{self, PlanMix};
+use crate::verify_replay::{self, ReplaySome};
 use clap::{Args, Subcommand};
 
 /// Options of `trefoil verify`.
@@ -21,6 +22,9 @@ enum VerifyCommand {
     /// Make or check a model's fingerprint: probes whose answers move when any weight moves
     #[command(subcommand)]
     Fingerprint(FingerprintCommand),
+    /// Ask deployed servers queries, and compute some of the answers again, message by message: exit code 3 if a server
+    /// deviated, which is named
+    Replay(ReplaySome),
     /// Cheat in every way that the checks are meant to catch, and count how often that passes
     AttackDemo(AttackDemo),
 }
@@ -48,6 +52,7 @@ pub(crate) fn run(arguments: &Verify, json: bool) -> Result<(), Failure> {
         VerifyCommand::Fingerprint(FingerprintCommand::Measure(measure)) => {
             verify_measure::run(measure, json)
         }
+        VerifyCommand::Replay(some) => verify_replay::run(some, json),
         VerifyCommand::AttackDemo(demo) => verify_attack::run(demo, json),
     }
 }

@@ -1,5 +1,7 @@
 //! `trefoil verify attack-demo`: cheating servers, counted.
 
+mod consistent;
+
 use crate::model::NumberFormat;
 use crate::progress::Bar;
 use crate::verify_servers::single;
@@ -9,7 +11,6 @@ use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 use std::time::Duration;
 use trefoil_digits::{MODEL, generate};
-use trefoil_net::Role;
 use trefoil_nn::{Graph, Layer, Plan, Scores, Weights};
 use trefoil_ring::Z64;
 use trefoil_verify::adversary::{
@@ -49,6 +50,9 @@ pub(crate) struct AttackDemo {
     /// Honest mixes with fresh rounding
     #[arg(long, value_name = "N", default_value_t = 1000)]
     honest_trials: u64,
+    /// Choices of deviating and of replayed batches, for each way to deviate
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    replay_trials: u64,
     /// Another seed gives other mixes and other cheating
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -97,20 +101,19 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
     let formula = rows.len();
     for deviation in [
         Deviation::NegateShares,
-        Deviation::FlipMessage {
-            role: Role::P1,
-            number: 0,
-            hides: false,
-        },
+        consistent::SHIFT,
+        consistent::FLIP,
         Deviation::OneShare,
     ] {
         rows.push(stage.parties(deviation, arguments, &bar)?);
     }
     let parties = rows.len();
     stage.behaviours(arguments, &bar, &mut rows)?;
+    let alike = stage.consistent(arguments, &bar)?;
+    let replays = stage.replays(arguments, &bar)?;
     drop(bar);
     if json {
-        return print::json(&rows);
+        return consistent::print_json(&rows, &alike, &replays);
     }
     print::line(
         "The server of the formula corrupts the best number of runs; expected and counted passes:",
@@ -128,7 +131,9 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
         mix.queries, mix.copies, mix.public
     ))?;
     print::line("")?;
-    print_behaviours(&rows[parties..])
+    print_behaviours(&rows[parties..])?;
+    print::line("")?;
+    consistent::print(&alike, &replays)
 }
 
 impl Stage {
@@ -223,18 +228,19 @@ impl Stage {
     ) -> Result<Row, Failure> {
         let plan = Demand::new(2, 2.0).cheapest()?;
         let (corrupted, predicted) = best(&plan);
-        let experiment = self.experiment(&plan, None)?;
+        let experiment = self.luckless().experiment(&plan, None)?;
         let mut parties = Parties::<Z64>::new(&self.plan, &self.weights).map_err(Failure::new)?;
         let trials = arguments.party_trials;
         let mut progress = |done: u64| bar.say(format!("three parties: {done} of {trials} mixes"));
         let tally =
             experiment.try_deviation(&mut parties, deviation, corrupted, trials, &mut progress)?;
-        let (name, predicted) = match deviation {
-            Deviation::NegateShares => ("all negate their shares", Some(predicted)),
-            Deviation::FlipMessage { .. } => ("party 1 alters a message", None),
-            Deviation::OneShare => ("party 1 alters its answer", None),
-            _ => ("the parties deviate", None),
-        };
+        // Wrong for every sample, and the same for all copies: the server of the formula.
+        let formula = matches!(
+            deviation,
+            Deviation::NegateShares | Deviation::ShiftLogit(..)
+        );
+        let predicted = formula.then_some(predicted);
+        let name = consistent::name(deviation);
         let name = format!("{name}, {corrupted} of {} runs", plan.runs());
         Ok(Row::new("parties", name, &plan, predicted, tally))
     }

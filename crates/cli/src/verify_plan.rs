@@ -11,7 +11,8 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use trefoil_verify::{
-    AccuracyTest, Demand, MixPlan, derive_tolerance, largest_wrong_share, pass_probability,
+    AccuracyTest, Demand, MixPlan, derive_tolerance, escape_probability, largest_wrong_share,
+    pass_probability,
 };
 
 /// Accuracies for which the plan says how often a model passes.
@@ -36,6 +37,9 @@ pub(crate) struct PlanMix {
     /// the accuracy test allows]
     #[arg(long, value_name = "t")]
     tolerated: Option<usize>,
+    /// Batches that are computed again when all answers are in, message by message: whoever deviated in one is named
+    #[arg(long, value_name = "T", default_value_t = 0)]
+    replays: usize,
     /// The model's accuracy on the public samples, as its owner claims it [default: 0.95, where --tolerated is not given]
     #[arg(long, value_name = "P0", requires = "reject_below")]
     claimed_accuracy: Option<f64>,
@@ -83,6 +87,7 @@ pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
         accuracy,
     };
     let mut plan = demand.cheapest()?;
+    plan.replays = arguments.replays;
     if let (Some(model), Some(samples)) = (&arguments.model, &arguments.samples) {
         let graph = model::load(model)?;
         let samples = model::pictures(samples, &arguments.preparation, &graph)?;
@@ -176,6 +181,7 @@ fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         "soundness_bits": plan.soundness_bits(),
         "demanded_bits": plan.soundness,
         "tolerance": plan.tolerance,
+        "replays": plan.replays,
         "model": plan.model,
         "passes_often": largest_wrong_share(plan.public, plan.tolerated, 0.95),
         "passes_seldom": largest_wrong_share(plan.public, plan.tolerated, 0.05),
@@ -247,6 +253,18 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         share(0.95),
         share(0.05)
     ))?;
+    if plan.replays > 0 {
+        let (runs, replays) = (plan.runs(), plan.replays.min(plan.runs()));
+        let escape = |deviating| 100.0 * escape_probability(runs, deviating, replays);
+        print::line(format!(
+            "{} replayed: in batches of one run, a server that deviates in 1 of {runs} escapes with {:.2} %, in {} with {:.2} %, in all \
+             of them never",
+            print::count(replays, "batch"),
+            escape(1),
+            runs.div_ceil(10),
+            escape(runs.div_ceil(10)),
+        ))?;
+    }
     if let Some(tolerance) = plan.tolerance {
         print::line(format!("copies may differ by {tolerance:.2e}"))?;
     }

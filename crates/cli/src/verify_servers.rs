@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trefoil_net::Network;
 use trefoil_nn::Graph;
-use trefoil_serve::{Client, Inference, PartiesFile, Report};
-use trefoil_verify::{Servers, VerifyError};
+use trefoil_serve::{Client, Inference, PartiesFile, Receipt, Report};
+use trefoil_verify::{Blame, Replayed, Servers, VerifyError};
 
 /// Bytes of samples in one request; larger mixes are sent in several.
 const REQUEST_BYTES: usize = 256 << 20;
@@ -47,8 +47,32 @@ pub(crate) struct Deployment<'a> {
     model: &'a Model,
     client: Option<Client>,
     bar: Bar,
+    /// Requests that can be replayed, where that is asked for: the queries and the receipt for them.
+    recorded: Option<Vec<(ArrayD<f64>, Receipt)>>,
     /// Cost so far.
     pub(crate) report: Report,
+}
+
+impl Deployment<'_> {
+    /// From now on, have the parties record what they answer.
+    ///
+    /// # Errors
+    /// If no parties answer.
+    pub(crate) fn record(&mut self) -> Result<(), Failure> {
+        if self.client.is_none() {
+            return Err(Failure::misuse(
+                "replays are of the messages of three parties, and this back end has none",
+            )
+            .help("choose --backend secure, or a plan without replays"));
+        }
+        self.recorded = Some(Vec::new());
+        Ok(())
+    }
+
+    /// Say what is being done.
+    pub(crate) fn say(&self, what: String) {
+        self.bar.say(what);
+    }
 }
 
 impl Deployed {
@@ -84,6 +108,7 @@ impl Deployed {
             model,
             client,
             bar: Bar::new("starting"),
+            recorded: None,
             report: Report::default(),
         })
     }
@@ -113,7 +138,13 @@ impl Servers for Deployment<'_> {
                     inputs: std::slice::from_ref(queries),
                     observe: false,
                 };
-                client.infer(&job, &mut progress)?
+                if let Some(recorded) = &mut self.recorded {
+                    let (outcome, receipt) = client.infer_recorded(&job, &mut progress)?;
+                    recorded.push((queries.clone(), receipt));
+                    outcome
+                } else {
+                    client.infer(&job, &mut progress)?
+                }
             }
         };
         self.report.wall_s += outcome.report.wall_s;
@@ -124,6 +155,33 @@ impl Servers for Deployment<'_> {
         }
         let answers = outcome.outputs.into_iter().next();
         answers.ok_or_else(|| Failure::new("the parties returned no answer"))
+    }
+}
+
+impl Replayed for Deployment<'_> {
+    fn batches(&self) -> usize {
+        let recorded = self.recorded.iter().flatten();
+        recorded.map(|(_, receipt)| receipt.batches()).sum()
+    }
+
+    fn replay(&mut self, batch: usize) -> Result<Option<Blame>, Failure> {
+        let mut before = 0;
+        for (queries, receipt) in self.recorded.iter().flatten() {
+            if batch < before + receipt.batches() {
+                let job = Inference {
+                    plan: &self.model.plan,
+                    weights: &self.model.weights,
+                    guard: self.model.guard.as_ref(),
+                    inputs: std::slice::from_ref(queries),
+                    observe: false,
+                };
+                let client = self.client.as_mut();
+                let client = client.ok_or(VerifyError::NotRecorded { batch })?;
+                return Ok(client.replay(&job, receipt, batch - before)?);
+            }
+            before += receipt.batches();
+        }
+        Err(VerifyError::NotRecorded { batch }.into())
     }
 }
 

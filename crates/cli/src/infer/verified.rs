@@ -5,6 +5,7 @@ use crate::inputs::Inputs;
 use crate::model::{self, Model, NumberFormat};
 use crate::ranges::RangeOptions;
 use crate::verify_doubts::Doubts;
+use crate::verify_replay::replayed;
 use crate::verify_servers::{Deployed, at_once, read_public, single};
 use crate::{Failure, check, print};
 use clap::Args;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use trefoil_nn::{Graph, Scores};
 use trefoil_verify::{
     Comparison, Fingerprint, Mix, MixPlan, PublicSet, Samples, SpentSamples, Verdict,
-    derive_tolerance,
+    derive_tolerance, replay,
 };
 
 /// Options of `trefoil infer` that verify the answers.
@@ -147,6 +148,9 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         timeout: arguments.timeout,
     };
     let mut servers = deployed.deploy(&model)?;
+    if mix_plan.replays > 0 {
+        servers.record()?;
+    }
     // Spent from here on: servers may have seen them, whatever happens.
     let drawn = spent.draw(&public, mix_plan.public)?;
     let samples = Samples {
@@ -156,7 +160,12 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         scores,
     };
     let mix = Mix::new(&mix_plan, samples)?;
-    let checked = mix.ask(&mut servers, tolerance, at_once(&model), &mut |_| {})?;
+    let mut checked = mix.ask(&mut servers, tolerance, at_once(&model), &mut |_| {})?;
+    if mix_plan.replays > 0 {
+        servers.say("replaying batches".into());
+        let found = replay::replay(&mut servers, mix_plan.replays, &mut |_| {})?;
+        checked = checked.with_replays(found);
+    }
     let comparison = &checked.comparison;
     let report = servers.report.clone();
     drop(servers);
@@ -256,6 +265,11 @@ impl Told<'_> {
             "verdict: {} ({:.1} bits against servers that corrupt selected runs)",
             numbers.verdict, numbers.soundness_bits
         ))?;
+        if let Some(replays) = &numbers.replays {
+            for line in replayed(replays) {
+                print::line(line)?;
+            }
+        }
         print::line(systematic(numbers))?;
         match &self.output {
             Some(output) => print::line(format!("answers: {output}")),
@@ -274,6 +288,13 @@ fn systematic(numbers: &Comparison) -> String {
     } else {
         "; probes (--fingerprint) would narrow that".to_owned()
     };
+    if let Some(replays) = numbers.replays.as_ref().filter(|it| it.replayed > 0) {
+        return format!(
+            "a server that deviates alike in every run would have deviated in the {} that {} replayed",
+            print::count(replays.replayed, "batch"),
+            if replays.replayed == 1 { "was" } else { "were" }
+        );
+    }
     format!(
         "a server that deviates alike in every run is bounded by the public samples alone: {} % wrong answers pass with \
          95 %, {} % with 5 %{probes}",

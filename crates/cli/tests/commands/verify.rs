@@ -315,7 +315,7 @@ fn cheating_is_counted_as_the_formula_says() {
         .iter()
         .filter(|row| row["agrees"] == false)
         .count();
-    assert!(missed <= 2, "{rows:?}");
+    assert!(missed <= predicted.len() / 10, "{rows:?}");
     let named = |name: &str| rows.iter().find(|row| row["behaviour"] == name).unwrap();
     assert_eq!(named("honest")["accepted"], named("honest")["trials"]);
     assert_eq!(named("one random run negated")["accepted"], 0);
