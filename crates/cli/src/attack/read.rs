@@ -283,6 +283,18 @@ impl Reader<'_> {
                 }
                 self.settle(&[&sides.members, &sides.nonmembers])?;
                 let outputs = sides.try_map(|records| self.outputs(records))?;
+                let [expected, actual] = [outputs.members.classes(), outputs.nonmembers.classes()];
+                if expected != actual {
+                    return Err(Failure::new(format!(
+                        "{}: {actual} classes, but the outputs in {} have {expected}",
+                        paths.nonmembers.display(),
+                        paths.members.display()
+                    ))
+                    .help(
+                        "save the outputs of one model as arrays (records, classes); an array of one axis is read as \
+                         the probability of the second of two classes",
+                    ));
+                }
                 let records = outputs
                     .as_ref()
                     .map(|outputs| (0..outputs.records()).collect());
