@@ -8,7 +8,6 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
-mod doubts;
 mod estimate;
 mod failure;
 mod files;

@@ -132,11 +132,18 @@ impl Model {
         };
         let fits = matches!(&compiled, Ok((plan, ..)) if answers_each(plan));
         if !fits && batch.is_none() {
-            // A model may mix its pictures, or drop an axis of 1, so that it runs at the batch it was exported for only.
-            options.batch = None;
-            let exported = compile(&options);
-            if exported.is_ok() || compiled.is_err() {
-                compiled = exported;
+            // A model may mix its pictures, so that it runs at the batch it was exported for only; or drop an axis of 1,
+            // so that it takes two at least.
+            for other in [None, Some(2)] {
+                options.batch = other;
+                let again = compile(&options);
+                if matches!(&again, Ok((plan, ..)) if answers_each(plan)) {
+                    compiled = again;
+                    break;
+                }
+                if compiled.is_err() {
+                    compiled = again;
+                }
             }
         } else if let Ok((plan, ..)) = &compiled
             && batch.is_none()

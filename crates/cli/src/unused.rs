@@ -28,24 +28,10 @@ const RULES: &[Rule] = &[
     },
     Rule {
         command: "infer",
-        options: &["check"],
-        used: |given| !given.is("backend", "clear") || given.has("layers"),
-        reason: "--backend clear is what others are compared with",
-        help: "choose --backend fixed or secure",
-    },
-    Rule {
-        command: "infer",
         options: &["timeout"],
         used: |given| given.is("backend", "secure"),
         reason: "only --backend secure waits for parties",
         help: "choose --backend secure",
-    },
-    Rule {
-        command: "infer",
-        options: &["check", "layers"],
-        used: |given| !given.has("verify"),
-        reason: "--verify compares the copies of each query with each other, and public samples with their labels",
-        help: "leave --verify out to compare with the clear",
     },
     Rule {
         command: "inspect",
@@ -70,13 +56,6 @@ const RULES: &[Rule] = &[
     },
     Rule {
         command: "guard apply",
-        options: &["check"],
-        used: |given| !given.is("backend", "clear"),
-        reason: "--backend clear is what others are compared with",
-        help: "choose --backend fixed or secure",
-    },
-    Rule {
-        command: "guard apply",
         options: &["timeout"],
         used: |given| given.is("backend", "secure"),
         reason: "only --backend secure waits for parties",
@@ -97,13 +76,6 @@ const RULES: &[Rule] = &[
         help: "choose --backend secure",
     },
     Rule {
-        command: "verify plan",
-        options: &["ring"],
-        used: |given| given.has("model"),
-        reason: "it is about a model's arithmetic, and none is given",
-        help: "add --model M.onnx --samples X.npy",
-    },
-    Rule {
         command: "bench",
         options: &["classes", "steps", "queries", "hidden", "fast_only"],
         used: |given| given.is("only", "guard"),
@@ -113,7 +85,7 @@ const RULES: &[Rule] = &[
     Rule {
         command: "bench",
         options: &["size"],
-        used: |given| !given.is("only", "guard") && !given.is("only", "lenet5"),
+        used: |given| given.other_than("only", &["guard", "lenet5"]),
         reason: "`guard` and `lenet5` have sizes of their own",
         help: "name other protocols with --only; the guard's sizes are --classes, --steps, --queries and --hidden",
     },
@@ -142,7 +114,11 @@ const RULES: &[Rule] = &[
         command: "attack",
         options: &["network_epochs"],
         used: |given| {
-            given.has("shadow_members") || given.has("shadow_outputs") || given.has("lira")
+            // 0 leaves NN-M out, whatever there is.
+            given.is("network_epochs", "0")
+                || given.has("shadow_members")
+                || given.has("shadow_outputs")
+                || given.has("lira")
         },
         reason: "NN-M is trained on the outputs of a shadow model, and there are none",
         help: "add --shadow-members and --shadow-nonmembers, or --shadow-outputs",
@@ -171,6 +147,13 @@ impl Given<'_> {
     fn has(&self, option: &str) -> bool {
         let known = self.0.try_contains_id(option).unwrap_or(false);
         known && self.0.value_source(option) == Some(ValueSource::CommandLine)
+    }
+
+    /// Whether something else than `texts` is among an option's values.
+    fn other_than(&self, option: &str, texts: &[&str]) -> bool {
+        let raw = self.0.try_get_raw(option).ok().flatten();
+        let known = |value: &std::ffi::OsStr| texts.iter().any(|text| value == *text);
+        raw.into_iter().flatten().any(|value| !known(value))
     }
 
     /// Whether `text` is among an option's values, given or by default.
@@ -233,17 +216,14 @@ mod tests {
         for (line, flag) in [
             (format!("{infer} --backend clear --ring 32"), "--ring"),
             (format!("{infer} --backend clear --ring 64"), "--ring"),
-            (format!("{infer} --backend clear --check"), "--check"),
             (format!("{infer} --backend fixed --timeout 9"), "--timeout"),
-            (format!("{infer} --verify p --public q --check"), "--check"),
             ("inspect m --mean 1".into(), "--mean"),
             ("inspect m --layout nhwc".into(), "--layout"),
             ("estimate m --network lan --timeout 1".into(), "--timeout"),
             (
-                "guard apply --guard g --input x --output y --backend clear --check".into(),
-                "--check",
+                "guard apply --guard g --input x --output y --backend clear --timeout 3".into(),
+                "--timeout",
             ),
-            ("verify plan --queries 1 --ring 64".into(), "--ring"),
             ("bench --only mul --classes 3".into(), "--classes"),
             ("bench --only guard --size 3".into(), "--size"),
             (
@@ -277,6 +257,8 @@ mod tests {
             infer.to_owned(),
             format!("{infer} --ring 32 --timeout 3 --check"),
             format!("{infer} --backend clear --check --layers --ring 32"),
+            "attack --members a --nonmembers b --network-epochs 0".into(),
+            "bench --only mul,lenet5 --size 3".into(),
             "inspect m --calibrate x --mean 1".into(),
             "bench --only guard --classes 3 --fraction-bits 9".into(),
             "bench --fraction-bits 9".into(),

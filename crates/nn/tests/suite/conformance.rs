@@ -505,6 +505,19 @@ fn is_number(tensor: &pb::TensorProto) -> bool {
 fn numbers(tensor: &pb::TensorProto) -> ArrayD<f64> {
     let shape: Vec<usize> = tensor.dims.iter().map(|&size| size as usize).collect();
     let raw = tensor.raw_data.as_slice();
+    if raw.is_empty() && tensor.data_type != DataType::Float as i32 && !tensor.int32_data.is_empty()
+    {
+        let is_half = tensor.data_type == DataType::Float16 as i32;
+        let is_whole = !is_half && tensor.data_type < 21;
+        if is_half || is_whole {
+            let value = |&word: &i32| match is_half {
+                true => half(word as u16),
+                false => f64::from(word),
+            };
+            let values = tensor.int32_data.iter().map(value).collect();
+            return ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap_or_default();
+        }
+    }
     let values: Vec<f64> = match DataType::try_from(tensor.data_type) {
         Ok(DataType::Float) if raw.is_empty() => {
             tensor.float_data.iter().map(|&v| f64::from(v)).collect()

@@ -59,8 +59,9 @@ fn reference(model: &Build, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
 
 #[test]
 fn clear_agrees_with_the_reference() {
-    // Equality of truth values is not known there; the back ends are compared with each other, and by hand below.
-    let known = |case: &cases::Case| case.name != "equal truth values";
+    // Equality of truth values, and integers of 64 bits to be dequantised, are not known there; the back ends are compared
+    // with each other, and both are computed by hand elsewhere.
+    let known = |case: &cases::Case| !["equal truth values", "dequantised"].contains(&case.name);
     for case in cases::all().into_iter().filter(known) {
         let inputs = inputs(&case.inputs);
         let (actual, expected) = (case.model.clear(&inputs), reference(&case.model, &inputs));
