@@ -174,11 +174,10 @@ fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
     })
 }
 
-/// For each input `batch` pictures from number `start` on; behind the last one the first again, so that nothing but pictures is
-/// computed with.
+/// For each input the batch of pictures from number `start` on.
 pub(crate) fn filled(pictures: &Pictures, start: usize, batch: usize) -> Vec<ArrayD<f64>> {
-    let numbers: Vec<usize> = (start..start + batch)
-        .map(|number| number % pictures.len())
-        .collect();
-    pictures.select(&numbers).inputs
+    let inputs = pictures.inputs.iter();
+    inputs
+        .map(|input| trefoil_nn::filled(input, start, batch))
+        .collect()
 }

@@ -18,6 +18,7 @@ mod error;
 pub mod fuzzing;
 mod limits;
 mod local;
+mod memory;
 mod observe;
 mod report;
 mod service;
