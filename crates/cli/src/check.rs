@@ -1,10 +1,11 @@
 //! Comparing answers with those in the clear, and with what is true.
 
 use crate::model::Model;
-use crate::{Failure, arrays, doubts, files, print};
+use crate::{Failure, arrays, files, print};
 use ndarray::ArrayD;
 use serde::Serialize;
 use std::path::Path;
+use trefoil_lab::label_doubts as doubts;
 use trefoil_nn::Scores;
 
 /// How far answers are from those in the clear.

@@ -57,6 +57,21 @@ pub(crate) fn samples(
     Ok(Samples { values, files })
 }
 
+/// The samples of one of several inputs, `name`: the array of that name in an .npz archive.
+///
+/// # Errors
+/// As [`samples`]; if the file is no archive.
+pub(crate) fn samples_named(
+    path: &Path,
+    name: &str,
+    preparation: &Preparation,
+    axes: &[Dimension],
+    model: &str,
+) -> Result<ArrayD<f64>, Failure> {
+    let content = content_of(path, Some(name), &SAMPLES, Wanted::Samples)?;
+    fit::fitted(path, content, preparation, axes, model)
+}
+
 /// Read the labels at `path`: an .npy or .npz array of integers, MNIST idx labels, or the labels of a CIFAR-10 binary.
 ///
 /// # Errors
@@ -95,11 +110,20 @@ pub(crate) fn names(files: &[PathBuf]) -> Vec<String> {
 
 /// What a file holds; of an archive, one array.
 fn content(path: &Path, names: &[&str], wanted: Wanted) -> Result<Content, Failure> {
-    inputs::regular(path)?;
-    let (file, asked) = match inputs::split_name(path) {
-        Some((file, name)) => (file, Some(name)),
-        None => (path, None),
-    };
+    match inputs::split_name(path) {
+        Some((file, name)) => content_of(file, Some(name), names, wanted),
+        None => content_of(path, None, names, wanted),
+    }
+}
+
+/// What a file holds; of an archive, the array `asked` for, or one of `names`.
+fn content_of(
+    file: &Path,
+    asked: Option<&str>,
+    names: &[&str],
+    wanted: Wanted,
+) -> Result<Content, Failure> {
+    inputs::regular(file)?;
     let shown = file.display().to_string();
     if file.is_dir() {
         return folder::folder(file).map(|(content, _)| content);

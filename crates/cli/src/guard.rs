@@ -6,6 +6,7 @@ mod tune;
 
 use crate::{Failure, inputs};
 use clap::{Args, Subcommand};
+use ndarray::{Array2, ArrayD, Axis, Ix1, Ix2};
 use std::path::Path;
 use trefoil_guard::{Guard as AnyGuard, GuardError};
 use trefoil_nn::Plan;
@@ -54,4 +55,22 @@ pub(crate) fn fitted(guard: AnyGuard, plan: &Plan) -> Result<AnyGuard, GuardErro
     let guard = guard.with_fraction_bits(plan.fraction_bits)?;
     trefoil_serve::check_guard(&guard.settings(), plan)?;
     Ok(guard)
+}
+
+/// An array as rows; a single axis is one column. Nothing for other arrays.
+fn matrix(array: ArrayD<f64>) -> Option<Array2<f64>> {
+    match array.ndim() {
+        1 => {
+            let column = array.into_dimensionality::<Ix1>().ok()?;
+            Some(column.insert_axis(Axis(1)))
+        }
+        _ => array.into_dimensionality::<Ix2>().ok(),
+    }
+}
+
+/// The single scores of rows as pairs, of the first and the second of two classes.
+fn paired(scores: &Array2<f64>, pair: impl Fn(f64) -> [f64; 2]) -> Array2<f64> {
+    Array2::from_shape_fn((scores.nrows(), 2), |(row, class)| {
+        pair(scores[[row, 0]])[class]
+    })
 }

@@ -109,7 +109,9 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let destination = arguments.destination()?;
     let mut graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
-    graph.bind_samples(0, pictures.values.shape());
+    for (index, input) in pictures.inputs.iter().enumerate() {
+        graph.bind_samples(index, input.shape());
+    }
     let batch = arguments.batch.map(NonZeroUsize::get);
     let guard = |model: &mut Model| match &arguments.guard {
         Some(path) => model.guard(path),
@@ -333,7 +335,7 @@ impl Infer {
                     plan: &model.plan,
                     weights: &model.weights,
                     guard: model.guard.as_ref(),
-                    inputs: std::slice::from_ref(&pictures.values),
+                    inputs: &pictures.inputs,
                     observe: false,
                 };
                 let mut outcome = client.infer(&job, &mut progress)?;

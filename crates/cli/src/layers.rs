@@ -43,7 +43,7 @@ pub(crate) fn compare(model: &Model, pictures: &Pictures) -> Result<Vec<LayerChe
                 name: name.to_owned(),
             });
         };
-        let input = [filled(pictures, batch * plan.batch, plan.batch)];
+        let input = filled(pictures, batch * plan.batch, plan.batch);
         let more = layer_errors(plan, &model.weights, &input, SEED, &mut observer);
         let more = more
             .map_err(|error| Failure::new(error).help(format!("use {}", wider(plan.ring_bits))))?;

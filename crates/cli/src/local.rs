@@ -88,9 +88,12 @@ pub(crate) fn top_bits(model: &Model, pictures: &Pictures) -> Result<Counts, Fai
     let backend = Fixed::<Z64>::new(format, SEED);
     let mut words: Vec<u64> = Vec::new();
     for start in (0..pictures.len()).step_by(open.batch) {
-        let input = filled(pictures, start, open.batch).mapv(|value| format.encode::<Z64>(value));
-        let Ok(values) = ready(run(&open, &backend, &weights, vec![input.clone()], &mut ()));
-        for tensor in values.iter().chain([&input]) {
+        let inputs: Vec<ArrayD<Z64>> = filled(pictures, start, open.batch)
+            .into_iter()
+            .map(|input| input.mapv(|value| format.encode(value)))
+            .collect();
+        let Ok(values) = ready(run(&open, &backend, &weights, inputs.clone(), &mut ()));
+        for tensor in values.iter().chain(&inputs) {
             words.extend(tensor.iter().map(|word| word.to_u64()));
         }
     }
@@ -135,7 +138,8 @@ fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
     });
     let mut answers = Vec::with_capacity(batches);
     for batch in 0..batches {
-        let input = encode(filled(pictures, batch * plan.batch, plan.batch));
+        let inputs = filled(pictures, batch * plan.batch, plan.batch);
+        let inputs = inputs.into_iter().map(&encode).collect();
         let mut observer = |index: usize, name: &str, elapsed: std::time::Duration| {
             phases[index].seconds += elapsed.as_secs_f64();
             progress(Progress::Step {
@@ -146,7 +150,7 @@ fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
                 name: name.to_owned(),
             });
         };
-        let Ok(mut outputs) = ready(run(plan, backend, weights, vec![input], &mut observer));
+        let Ok(mut outputs) = ready(run(plan, backend, weights, inputs, &mut observer));
         if let (Some(guard), Some(logits)) = (&guard, outputs.first_mut()) {
             let start = Instant::now();
             let Ok(guarded) = ready(guard.answer(backend, logits));
@@ -170,11 +174,10 @@ fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
     })
 }
 
-/// `batch` pictures from number `start` on; behind the last one the first again, so that nothing but pictures is
-/// computed with.
-pub(crate) fn filled(pictures: &Pictures, start: usize, batch: usize) -> ArrayD<f64> {
-    let numbers: Vec<usize> = (start..start + batch)
-        .map(|number| number % pictures.len())
-        .collect();
-    pictures.values.select(Axis(0), &numbers)
+/// For each input the batch of pictures from number `start` on.
+pub(crate) fn filled(pictures: &Pictures, start: usize, batch: usize) -> Vec<ArrayD<f64>> {
+    let inputs = pictures.inputs.iter();
+    inputs
+        .map(|input| trefoil_nn::filled(input, start, batch))
+        .collect()
 }

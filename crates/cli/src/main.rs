@@ -8,7 +8,6 @@ mod audit;
 mod bench;
 mod check;
 mod demo;
-mod doubts;
 mod estimate;
 mod failure;
 mod files;
@@ -35,6 +34,7 @@ mod recipe;
 mod spectrum;
 mod summary;
 mod tolerance;
+mod unused;
 mod verify;
 mod verify_attack;
 mod verify_doubts;
@@ -45,16 +45,22 @@ mod verify_replay;
 mod verify_servers;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use failure::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let parsed = Arguments::command()
+        .try_get_matches()
+        .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
+    let (arguments, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return arguments::refuse(&error),
     };
     let json = arguments.json;
+    if let Err(failure) = unused::refuse(&matches) {
+        return failure.report(json);
+    }
     let done = match arguments.command {
         Command::Infer(infer) => infer::run(&infer, json),
         Command::Inspect(inspect) => inspect::run(&inspect, json),

@@ -41,7 +41,7 @@ fn ring(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A compiled model of one input and one output.
+/// A compiled model of one output.
 pub(crate) struct Model {
     /// What is computed.
     pub(crate) plan: Plan,
@@ -57,8 +57,8 @@ pub(crate) struct Model {
 
 /// Pictures that fit a model.
 pub(crate) struct Pictures {
-    /// `[N, …]`, with the shape of the model's input behind the first axis.
-    pub(crate) values: ArrayD<f64>,
+    /// For each input of the model `[N, …]`, with that input's shape behind the first axis. N is the same for all.
+    pub(crate) inputs: Vec<ArrayD<f64>>,
     /// Files of a folder, one for each, in order; none for other sources.
     pub(crate) files: Vec<PathBuf>,
 }
@@ -66,13 +66,24 @@ pub(crate) struct Pictures {
 impl Pictures {
     /// Pictures that come from no folder.
     pub(crate) fn of(values: ArrayD<f64>) -> Self {
-        let files = Vec::new();
-        Self { values, files }
+        Self {
+            inputs: vec![values],
+            files: Vec::new(),
+        }
     }
 
     /// How many.
     pub(crate) fn len(&self) -> usize {
-        self.values.len_of(Axis(0))
+        self.inputs.first().map_or(0, |input| input.len_of(Axis(0)))
+    }
+
+    /// Those of the given numbers, in that order.
+    pub(crate) fn select(&self, numbers: &[usize]) -> Self {
+        let inputs = self.inputs.iter();
+        Self {
+            inputs: inputs.map(|input| input.select(Axis(0), numbers)).collect(),
+            files: Vec::new(),
+        }
     }
 }
 
@@ -81,7 +92,7 @@ impl Model {
     /// ([`crate::memory`]), and at most [`BATCH`].
     ///
     /// # Errors
-    /// If the model takes or gives several tensors, or cannot be compiled.
+    /// If the model gives several tensors, or cannot be compiled.
     pub(crate) fn compile(
         graph: &Graph,
         pictures: usize,
@@ -115,10 +126,25 @@ impl Model {
         }
         options.batch = Some(batch.unwrap_or(BATCH.min(pictures)));
         let mut compiled = compile(&options);
-        if compiled.is_err() && batch.is_none() {
-            // A model may mix its pictures, so that it runs at the batch it was exported for only.
-            options.batch = None;
-            compiled = compile(&options);
+        let answers_each = |plan: &Plan| match plan.outputs.as_slice() {
+            [output] => plan.shape(output.value).first() == Some(&plan.batch),
+            _ => true,
+        };
+        let fits = matches!(&compiled, Ok((plan, ..)) if answers_each(plan));
+        if !fits && batch.is_none() {
+            // A model may mix its pictures, so that it runs at the batch it was exported for only; or drop an axis of 1,
+            // so that it takes two at least.
+            for other in [None, Some(2)] {
+                options.batch = other;
+                let again = compile(&options);
+                if matches!(&again, Ok((plan, ..)) if answers_each(plan)) {
+                    compiled = again;
+                    break;
+                }
+                if compiled.is_err() {
+                    compiled = again;
+                }
+            }
         } else if let Ok((plan, ..)) = &compiled
             && batch.is_none()
             && fitting_batch(plan) < plan.batch
@@ -132,7 +158,7 @@ impl Model {
         let [output] = plan.outputs.as_slice() else {
             return Err(several(graph, "returns", plan.outputs.len(), "outputs"));
         };
-        if plan.shape(output.value).first() != Some(&plan.batch) {
+        if !answers_each(&plan) {
             let shape = plan.shape(output.value);
             let message = format!(
                 "{}: output `{}` of shape {shape:?} does not begin with the batch of {}",
@@ -158,12 +184,13 @@ impl Model {
     /// # Errors
     /// If they do not fit the model.
     pub(crate) fn scaled(&self, pictures: &Pictures) -> Result<Pictures, Failure> {
-        let values = match &self.scaling {
-            None => pictures.values.clone(),
-            Some(scaling) => scaling.apply(&pictures.values).map_err(Failure::new)?,
+        let inputs = match (&self.scaling, &pictures.inputs[..]) {
+            (Some(scaling), [values]) => vec![scaling.apply(values).map_err(Failure::new)?],
+            // Models of several inputs have no scaling apart.
+            (_, inputs) => inputs.to_vec(),
         };
         let files = pictures.files.clone();
-        Ok(Pictures { values, files })
+        Ok(Pictures { inputs, files })
     }
 
     /// What the client does to inputs before the plan takes them.
@@ -235,7 +262,8 @@ impl Model {
     pub(crate) fn check_range(&self, path: &Path, pictures: &Pictures) -> Result<(), Failure> {
         let (ring, bits) = (self.plan.ring_bits, self.plan.fraction_bits);
         let limit = (f64::from(ring) - 2.0 - f64::from(bits)).exp2();
-        match arrays::first(&pictures.values, |value| value.abs() >= limit) {
+        let mut inputs = pictures.inputs.iter();
+        match inputs.find_map(|input| arrays::first(input, |value| value.abs() >= limit)) {
             None => Ok(()),
             Some((index, value)) => Err(Failure::new(format!(
                 "{} at {index:?} is {value}, outside ±{limit} ({bits} fraction bits in a ring of \
@@ -266,18 +294,31 @@ pub(crate) fn wider(ring_bits: u32) -> &'static str {
 pub(crate) fn load(path: &Path) -> Result<Graph, Failure> {
     inputs::regular(path)?;
     let graph = Graph::load(path).map_err(|error| refuse(&error))?;
+    one_input(&graph)?;
+    Ok(graph)
+}
+
+/// Check that a model has a single input.
+///
+/// # Errors
+/// If it has several, or none.
+pub(crate) fn one_input(graph: &Graph) -> Result<(), Failure> {
     match graph.inputs.as_slice() {
-        [_] => Ok(graph),
-        inputs => Err(several(&graph, "takes", inputs.len(), "inputs")),
+        [_] => Ok(()),
+        inputs => Err(several(graph, "takes", inputs.len(), "inputs")),
     }
 }
 
-/// [`load`], with the one output that is wanted.
+/// Read a model's file, of as many inputs as it has, with the one output that is wanted.
 ///
 /// # Errors
-/// As [`load`], or if the model has no such output.
+/// If it is missing, no ONNX model, or has no such output.
 pub(crate) fn load_output(path: &Path, output: Option<&str>) -> Result<Graph, Failure> {
-    let mut graph = load(path)?;
+    inputs::regular(path)?;
+    let mut graph = Graph::load(path).map_err(|error| refuse(&error))?;
+    if graph.inputs.is_empty() {
+        return Err(several(&graph, "takes", 0, "inputs"));
+    }
     if let Some(name) = output {
         graph.keep_output(name).map_err(|names| {
             Failure::misuse(format!("{} has no output `{name}`", graph.file))
@@ -296,7 +337,8 @@ pub(crate) fn load_output(path: &Path, output: Option<&str>) -> Result<Graph, Fa
     Ok(graph)
 }
 
-/// Read pictures for the single input of `graph`; a single picture may lack the first axis.
+/// Read pictures for the input of `graph`; a single picture may lack the first axis. For several inputs an .npz archive holds
+/// an array of the name of each.
 ///
 /// # Errors
 /// If the file cannot be read, has another shape, or holds values that are not finite.
@@ -305,28 +347,85 @@ pub(crate) fn pictures(
     preparation: &Preparation,
     graph: &Graph,
 ) -> Result<Pictures, Failure> {
-    let axes = graph.inputs.first().map_or(&[][..], |input| &input.shape);
-    let samples = files::samples(path, preparation, axes, &graph.file)?;
-    arrays::all_finite(path, &samples.values)?;
-    if let Some(input) = graph.inputs.first()
-        && let Some((index, value)) = arrays::first(&samples.values, |v| !input.element.holds(v))
-    {
+    let pictures = if let [input] = graph.inputs.as_slice() {
+        let samples = files::samples(path, preparation, &input.shape, &graph.file)?;
+        Pictures {
+            inputs: vec![samples.values],
+            files: samples.files,
+        }
+    } else {
+        Pictures {
+            inputs: several_inputs(path, preparation, graph)?,
+            files: Vec::new(),
+        }
+    };
+    for (input, values) in graph.inputs.iter().zip(&pictures.inputs) {
+        arrays::all_finite(path, values)?;
+        let Some((index, value)) = arrays::first(values, |v| !input.element.holds(v)) else {
+            continue;
+        };
         let what = if input.element == Element::Boolean {
             "0 and 1"
         } else {
             "whole numbers"
         };
         return Err(Failure::new(format!(
-            "{} at {index:?} is {value}, but the model {} takes {what}",
+            "{} at {index:?} is {value}, but the model {} takes {what} as `{}`",
             path.display(),
-            graph.file
+            graph.file,
+            input.name
         ))
         .help("prepare the array as in training; --mean, --std and --unit make fractions"));
     }
-    Ok(Pictures {
-        values: samples.values,
-        files: samples.files,
-    })
+    Ok(pictures)
+}
+
+/// The array of each input of a model that has several.
+fn several_inputs(
+    path: &Path,
+    preparation: &Preparation,
+    graph: &Graph,
+) -> Result<Vec<ArrayD<f64>>, Failure> {
+    let names: Vec<&str> = graph.inputs.iter().map(|i| i.name.as_str()).collect();
+    let help = || {
+        format!(
+            "save one .npz archive with an array for each input of the model: `{}`",
+            names.join("`, `")
+        )
+    };
+    let is_archive = |path: &Path| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
+    };
+    if !is_archive(path) {
+        return Err(Failure::new(format!(
+            "{}: the model {} takes {} inputs",
+            path.display(),
+            graph.file,
+            names.len()
+        ))
+        .help(help()));
+    }
+    let mut arrays: Vec<ArrayD<f64>> = Vec::with_capacity(names.len());
+    for input in &graph.inputs {
+        let array =
+            files::samples_named(path, &input.name, preparation, &input.shape, &graph.file)?;
+        if let Some(first) = arrays.first()
+            && first.shape()[0] != array.shape()[0]
+        {
+            return Err(Failure::new(format!(
+                "{}: `{}` holds {} samples and `{}` {}",
+                path.display(),
+                names[0],
+                first.shape()[0],
+                input.name,
+                array.shape()[0]
+            ))
+            .help("each array holds every sample once, along its first axis"));
+        }
+        arrays.push(array);
+    }
+    Ok(arrays)
 }
 
 fn several(graph: &Graph, verb: &str, number: usize, noun: &str) -> Failure {

@@ -93,7 +93,7 @@ fn reached(model: &Model, samples: &Pictures) -> Result<Ranges, Failure> {
     let plan = &model.plan;
     let mut ranges: Option<Ranges> = None;
     batches(plan, samples, "looking at samples", |input, observer| {
-        let more = Ranges::of_samples(plan, &model.weights, vec![input], observer);
+        let more = Ranges::of_samples(plan, &model.weights, input, observer);
         ranges = Some(match ranges.take() {
             Some(ranges) => ranges.and(&more),
             None => more,
@@ -116,7 +116,7 @@ fn compared(model: &Model, samples: &Pictures) -> Result<Result<Compared, InputE
         samples,
         "comparing with the clear",
         |input, observer| {
-            let found = examine(plan, &model.weights, &[input], SEED, observer)?;
+            let found = examine(plan, &model.weights, &input, SEED, observer)?;
             for (error, more) in errors.iter_mut().zip(found.errors) {
                 *error = error.and(more);
             }
@@ -154,7 +154,7 @@ fn batches<E>(
     plan: &Plan,
     samples: &Pictures,
     message: &'static str,
-    mut each: impl FnMut(ArrayD<f64>, Observing<'_>) -> Result<(), E>,
+    mut each: impl FnMut(Vec<ArrayD<f64>>, Observing<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let bar = Bar::new(message);
     let (steps, batches) = (plan.steps.len(), samples.len().div_ceil(plan.batch));
@@ -376,7 +376,7 @@ pub(crate) fn before(recipe: &Recipe<'_>, pictures: &Pictures) -> Result<Looked,
     };
     let most = usize::try_from(WORK / work.max(1)).unwrap_or(usize::MAX);
     let samples = chosen(pictures, most.max(1));
-    let few = Pictures::of(pictures.values.select(Axis(0), &samples));
+    let few = pictures.select(&samples);
     let found = look(recipe, &few)?;
     if let Some(trouble) = found.trouble() {
         let failure = found.refuse(&trouble, recipe, &few);
@@ -416,8 +416,7 @@ fn chosen(pictures: &Pictures, most: usize) -> Vec<usize> {
     if most >= count {
         return (0..count).collect();
     }
-    let reach: Vec<f64> = pictures
-        .values
+    let reach: Vec<f64> = pictures.inputs[0]
         .axis_iter(Axis(0))
         .map(|picture| picture.iter().fold(0.0, |most: f64, v| most.max(v.abs())))
         .collect();

@@ -65,7 +65,7 @@ fn range(text: &str) -> Result<[f64; 2], String> {
 pub(crate) struct Known {
     ranges: Ranges,
     /// What the plan declares for its input.
-    declared: [f64; 2],
+    declared: Vec<[f64; 2]>,
     /// The error of every step over samples.
     errors: Option<Vec<LayerError>>,
     /// How far answers to samples are off.
@@ -141,7 +141,7 @@ impl RangeOptions {
         };
         let mut model = recipe.compile()?;
         known.warn(&model);
-        model.plan.declare_ranges(&[known.declared]);
+        model.plan.declare_ranges(&known.declared);
         Ok((model, Some(known)))
     }
 
@@ -214,7 +214,8 @@ impl RangeOptions {
         let mut observer = |index: usize, name: &str, _: Duration| {
             bar.show(step(0, 1, index, steps, name));
         };
-        let ranges = Ranges::worst_case(plan, &model.weights, &[declared], &mut observer);
+        let declared = vec![declared; plan.inputs.len()];
+        let ranges = Ranges::worst_case(plan, &model.weights, &declared, &mut observer);
         let known = Known {
             ranges,
             declared,
@@ -236,13 +237,16 @@ impl RangeOptions {
     /// # Errors
     /// The first value outside, by its place in `path`.
     pub(crate) fn check(model: &Model, path: &Path, pictures: &Pictures) -> Result<(), Failure> {
-        let Some(&[low, high]) = model.plan.input_ranges.first() else {
-            return Ok(());
-        };
-        let outside = |value: f64| !(low..=high).contains(&value);
-        match arrays::first(&pictures.values, outside) {
+        let ranges = model.plan.input_ranges.iter();
+        let outside = ranges
+            .zip(&pictures.inputs)
+            .find_map(|(&[low, high], input)| {
+                let outside = |value: f64| !(low..=high).contains(&value);
+                arrays::first(input, outside).map(|(index, value)| (index, value, low, high))
+            });
+        match outside {
             None => Ok(()),
-            Some((index, value)) => Err(Failure::new(format!(
+            Some((index, value, low, high)) => Err(Failure::new(format!(
                 "{} at {index:?} is {value}, outside the declared range of {low} to {high}",
                 path.display()
             ))
@@ -276,9 +280,11 @@ impl Known {
     fn of(found: Found, declared: Option<[f64; 2]>) -> Self {
         let errors = found.errors().map(<[LayerError]>::to_vec);
         let told = found.told();
-        let reached = found.ranges.inputs.first().copied().unwrap_or_default();
+        let reached = found.ranges.inputs.iter();
         Self {
-            declared: declared.unwrap_or_else(|| widened(reached)),
+            declared: reached
+                .map(|&reached| declared.unwrap_or_else(|| widened(reached)))
+                .collect(),
             ranges: found.ranges,
             errors,
             told,
@@ -356,9 +362,16 @@ impl Known {
             .headroom(index, plan.ring_bits, plan.fraction_bits)
     }
 
+    /// The range that holds those of all inputs.
+    fn whole(&self) -> [f64; 2] {
+        let ranges = self.declared.iter().copied();
+        let joined = ranges.reduce(|[low, high], [l, h]| [low.min(l), high.max(h)]);
+        joined.unwrap_or_default()
+    }
+
     /// In a line.
     pub(crate) fn headline(&self, model: &Model) -> String {
-        let [low, high] = self.declared;
+        let [low, high] = self.whole();
         let source = match self.ranges.samples {
             Some(samples) => format!("over {}", print::count(samples, "sample")),
             None => "in the worst case".to_owned(),
@@ -386,7 +399,7 @@ impl Known {
                 "worst case"
             },
             samples: self.ranges.samples,
-            input_range: self.declared,
+            input_range: self.whole(),
             headroom_bits: room.is_finite().then_some(room),
             tightest_step: step.map(|index| model.plan.steps[index].name.clone()),
             precision: self.told,

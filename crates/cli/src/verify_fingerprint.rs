@@ -82,7 +82,7 @@ pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failur
     let natural = model::pictures(&arguments.natural, &arguments.preparation, &graph)?;
     let model = single(&graph, arguments.format)?;
     model.check_range(&arguments.natural, &natural)?;
-    let natural = read_public::first(&natural.values, arguments.candidates);
+    let natural = read_public::first(&natural.inputs[0], arguments.candidates);
     let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
     let high = natural.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut ascent = Ascent::within(low, high).steps(arguments.steps);

@@ -54,7 +54,7 @@ pub(crate) struct MeasureFingerprint {
 pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Failure> {
     let graph = model::load(&arguments.model)?;
     let samples = model::pictures(&arguments.natural, &arguments.preparation, &graph)?;
-    let natural = read_public::first(&samples.values, arguments.candidates);
+    let natural = read_public::first(&samples.inputs[0], arguments.candidates);
     let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
     let high = natural.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let ascent = Ascent::within(low, high).steps(arguments.steps);
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
     let mut tamperer = Tamperer::new(
         &lesson.plan,
         &lesson.weights,
-        &samples.values,
+        &samples.inputs[0],
         &labels,
         arguments.seed,
     )?;

@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
         let samples = model::pictures(samples, &arguments.preparation, &graph)?;
         let model = single(&graph, arguments.format)?;
         let bar = Bar::new("deriving the tolerance");
-        let few = read_public::first(&samples.values, 16);
+        let few = read_public::first(&samples.inputs[0], 16);
         plan.tolerance = Some(derive_tolerance(&model.plan, &model.weights, &few)?);
         plan.model = Some(MixPlan::model_digest(&model.plan));
         drop(bar);

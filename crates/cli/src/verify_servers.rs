@@ -230,7 +230,9 @@ pub(crate) mod read_public {
             .help("labels are the classes' numbers, counted from 0"));
         }
         let labels = labels.iter().map(|&label| label as usize).collect();
-        PublicSet::new(pictures.values, labels).map_err(|error| {
+        let [samples] = <[_; 1]>::try_from(pictures.inputs)
+            .map_err(|_| Failure::new("public samples are of models with one input"))?;
+        PublicSet::new(samples, labels).map_err(|error| {
             Failure::new(format!("{shown}: {error}"))
                 .help("numpy.savez(path, pictures=…, labels=…)")
         })

@@ -13,6 +13,7 @@
 pub mod attacks;
 pub mod data;
 mod error;
+pub mod label_doubts;
 pub mod metrics;
 pub mod pipeline;
 pub mod random;

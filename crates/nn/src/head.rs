@@ -1,7 +1,7 @@
 //! Where logits leave a plan.
 
 use crate::operators::{Concat, Layer, Reshape, Scale};
-use crate::plan::{Options, Plan, Port};
+use crate::plan::{Options, Plan, Port, ValueId};
 use crate::scores::Scores;
 use crate::value::Kind;
 
@@ -53,8 +53,23 @@ impl Plan {
         if !is_softmax || self.steps.iter().any(used) {
             return false;
         }
-        output.value = self.steps.remove(last).inputs[0];
+        let removed = self.steps.remove(last);
+        output.value = removed.inputs[0];
+        self.forget(removed.output);
         true
+    }
+
+    /// Take a value out that nothing makes or uses any more: plans have no others.
+    fn forget(&mut self, value: ValueId) {
+        self.shapes.remove(value);
+        self.kinds.remove(value);
+        let ports = self.inputs.iter_mut().chain(&mut self.weights);
+        let ports = ports.chain(&mut self.outputs).map(|port| &mut port.value);
+        let steps = self.steps.iter_mut();
+        let steps = steps.flat_map(|step| step.inputs.iter_mut().chain([&mut step.output]));
+        for id in ports.chain(steps).filter(|id| **id > value) {
+            *id -= 1;
+        }
     }
 
     /// Give a plan of a single logit for each sample, that of class 1 of two, the logits of both: 0 and that one, whose

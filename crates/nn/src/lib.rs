@@ -4,6 +4,7 @@
 //! secret [`Weights`], [`run`] computes the plan on a [`Backend`].
 
 mod backend;
+mod batch;
 mod compare;
 mod compile;
 pub mod defaults;
@@ -28,6 +29,7 @@ mod walk;
 mod window;
 
 pub use backend::{Backend, Clear, Fixed, Priced, Ranged, Term, step_costs};
+pub use batch::filled;
 pub use compare::{Examined, LayerError, examine, layer_errors};
 pub use error::{InputError, ModelError, PlanError, Problem};
 pub use executor::{Compiled, Observer, RunRing, Running, ready, run};

@@ -4,6 +4,7 @@ use crate::operators::{
     Exp, Layer, Log, LogSoftmax, Offset, ReduceMax, ReduceSum, Relu, Reshape, Softmax, Sub,
 };
 use crate::plan::{Plan, Step, ValueId, Weights};
+use crate::value::Kind;
 
 /// Elements of a mask from here down say "none of this": exporters write -1e4, -1e9, the least float or -inf.
 const NONE: f64 = -1000.0;
@@ -137,8 +138,11 @@ impl Plan {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&id| self.shape(id)).collect();
         // Layers of checked operands fit.
         let shape = layer.output_shape(&shapes).unwrap_or_default();
+        let kinds: Vec<Kind> = inputs.iter().map(|&id| self.kinds[id]).collect();
+        let kind = layer.kind(&kinds).unwrap_or(Kind::Number);
         let output = output.unwrap_or_else(|| {
             self.shapes.push(shape);
+            self.kinds.push(kind);
             self.shapes.len() - 1
         });
         self.steps.push(Step {

@@ -1,6 +1,7 @@
 //! Scaling at a model's input, apart from the rest: the client applies it before anything is shared.
 
 use crate::backend::Clear;
+use crate::batch::filled;
 use crate::executor::{ready, run};
 use crate::graph::Element;
 use crate::network::{LayerNode, Network, ValueId};
@@ -33,9 +34,7 @@ impl Scaling {
         let batch = self.plan.batch;
         let mut parts = Vec::with_capacity(count.div_ceil(batch));
         for start in (0..count).step_by(batch) {
-            // The last batch is filled with samples from the start on.
-            let numbers: Vec<usize> = (start..start + batch).map(|n| n % count).collect();
-            let input = samples.select(Axis(0), &numbers);
+            let input = filled(samples, start, batch);
             let Ok(mut scaled) = ready(run(
                 &self.plan,
                 &Clear,

@@ -22,7 +22,7 @@ use trefoil_net::{
     Hello, LinkOptions, Network, Peer, Pulse, Role, Security, Stop, Transport, connect_unless,
     emulated_mesh_with, memory_mesh_with,
 };
-use trefoil_nn::{Plan, Weights};
+use trefoil_nn::{Plan, Weights, filled};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
 use trefoil_verify::replay::digest;
 
@@ -546,14 +546,10 @@ pub(crate) fn batches(
     let size = plan.batch;
     let mut batches = Vec::new();
     for start in (0..queries).step_by(size) {
-        let end = (start + size).min(queries);
-        let cut = |input: &ArrayD<f64>| {
-            let part = input.slice_axis(Axis(0), Slice::from(start..end));
-            // Behind the last query its batch's first again: whatever the plan demands of inputs, they fulfil.
-            let numbers: Vec<usize> = (0..size).map(|number| number % (end - start)).collect();
-            part.select(Axis(0), &numbers)
-        };
-        let batch: Vec<_> = inputs.iter().map(cut).collect();
+        let batch: Vec<_> = inputs
+            .iter()
+            .map(|input| filled(input, start, size))
+            .collect();
         plan.check_inputs(&batch)?;
         batches.push(batch);
     }

@@ -46,6 +46,16 @@ fn is_last(reply: &Reply) -> bool {
     )
 }
 
+impl Word {
+    /// Whether it is about the party itself, not about another.
+    fn is_fault(&self) -> bool {
+        match self {
+            Self::Said(_, blames) => blames.is_empty(),
+            Self::Lost(_) | Self::Silent(_) => true,
+        }
+    }
+}
+
 impl Conversations {
     pub(crate) fn new(patience: Duration) -> Self {
         Self {
@@ -179,36 +189,40 @@ impl Conversations {
     /// Whether it is known who is at fault: somebody who is gone or silent, or whom nobody else could excuse.
     fn is_clear(&self) -> bool {
         let known = |role: &Role| self.words[role.index()].is_some() || self.done[role.index()];
-        Role::ALL.iter().all(known)
-            || self.words.iter().flatten().any(|word| match word {
-                Word::Said(_, blames) => blames.is_empty(),
-                Word::Lost(_) | Word::Silent(_) => true,
-            })
+        // Whom somebody blames may have a reason that is still on its way.
+        let heard = |word: &Word| match word {
+            Word::Said(_, blames) => blames.iter().all(known),
+            Word::Lost(_) | Word::Silent(_) => true,
+        };
+        let words = || self.words.iter().flatten();
+        Role::ALL.iter().all(known) || (words().any(Word::is_fault) && words().all(heard))
     }
 
-    /// Who is at fault. A party that blames one that is out for a reason of its own is none.
+    /// Who is at fault. A party that blames one that is out for a reason of its own is none; nor is one that blames such a
+    /// party, whose link went down when it stopped.
     fn verdict(&self) -> Vec<(Role, String)> {
         let words = || {
             let all = Role::ALL.into_iter().zip(&self.words);
             all.filter_map(|(role, word)| Some((role, word.as_ref()?)))
         };
-        let at_fault = |word: &Word| match word {
-            Word::Said(_, blames) => blames.is_empty(),
-            Word::Lost(_) | Word::Silent(_) => true,
-        };
-        let culprits: Vec<Role> = words()
-            .filter(|(_, word)| at_fault(word))
+        let mut explained: Vec<Role> = words()
+            .filter(|(_, word)| word.is_fault())
             .map(|(role, _)| role)
             .collect();
-        let named = |role: Role, word: &Word| {
-            culprits.contains(&role)
-                || match word {
-                    Word::Said(_, blames) => !blames.iter().any(|role| culprits.contains(role)),
-                    _ => true,
+        let culprits = explained.clone();
+        // Twice: a chain of blame has three links at most.
+        for _ in 0..2 {
+            for (role, word) in words() {
+                if let Word::Said(_, blames) = word
+                    && blames.iter().any(|role| explained.contains(role))
+                {
+                    explained.push(role);
                 }
-        };
+            }
+        }
+        let named = |role: &Role| culprits.contains(role) || !explained.contains(role);
         words()
-            .filter(|(role, word)| culprits.is_empty() || named(*role, word))
+            .filter(|(role, _)| culprits.is_empty() || named(role))
             .map(|(role, word)| match word {
                 Word::Said(reason, _) | Word::Lost(reason) => (role, reason.clone()),
                 Word::Silent(silence) => (role, silent(*silence)),
@@ -262,5 +276,39 @@ pub(crate) fn while_they_run<T>(
             failures: vec![dead],
         }),
         (result, _) => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(words: [Option<Word>; 3]) -> Vec<Role> {
+        let mut all = Conversations::new(Duration::from_secs(1));
+        for (role, word) in Role::ALL.into_iter().zip(words) {
+            all.words[role.index()] = word;
+        }
+        all.verdict().into_iter().map(|(role, _)| role).collect()
+    }
+
+    fn said(blames: &[Role]) -> Option<Word> {
+        Some(Word::Said("a reason".into(), blames.to_vec()))
+    }
+
+    #[test]
+    fn who_is_dragged_along_is_not_named() {
+        let silent = || Some(Word::Silent(Duration::from_secs(1)));
+        // Party 2 stops because party 0 is silent, and party 1 because party 2 has stopped.
+        let words = [silent(), said(&[Role::P2]), said(&[Role::P0])];
+        assert_eq!(verdict(words), [Role::P0]);
+        assert_eq!(verdict([said(&[]), said(&[Role::P0]), None]), [Role::P0]);
+        // Each blames the other: nobody knows better.
+        let words = [None, said(&[Role::P2]), said(&[Role::P1])];
+        assert_eq!(verdict(words), [Role::P1, Role::P2]);
+        // Two faults of their own.
+        assert_eq!(
+            verdict([silent(), said(&[]), said(&[Role::P1])]),
+            [Role::P0, Role::P1]
+        );
     }
 }

@@ -19,6 +19,7 @@ mod error;
 pub mod fuzzing;
 mod limits;
 mod local;
+mod memory;
 mod observe;
 mod records;
 mod replay;

@@ -4,7 +4,7 @@ use crate::conversation::Conversation;
 use crate::door::{Door, Inside, Note};
 use crate::records::Records;
 use crate::session::{Peers, Session};
-use crate::{Limits, PartyFile, ServeError};
+use crate::{Limits, PartyFile, ServeError, memory};
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::net::SocketAddr;
@@ -241,6 +241,7 @@ impl Service {
             session.join().unwrap_or(Err(ServeError::Bug))
         });
         stopper.watch(None);
+        memory::give_back();
         self.door.free();
         on_event(match done {
             Ok(()) => Event::SessionDone {

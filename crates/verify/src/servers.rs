@@ -1,9 +1,9 @@
 //! Whoever answers queries, and those that need no network.
 
 use crate::Blame;
-use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
+use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
-use trefoil_nn::{Clear, Compiled, Fixed, InputError, Plan, RunRing, Weights, ready, run};
+use trefoil_nn::{Clear, Compiled, Fixed, InputError, Plan, RunRing, Weights, filled, ready, run};
 use trefoil_ring::Ring;
 
 /// Servers that answer queries, as their client sees them: nothing else of a back end is known here.
@@ -116,7 +116,7 @@ impl<R: RunRing> Servers for InRing<'_, R> {
     }
 }
 
-/// Run batch after batch, the last one filled up with zeros.
+/// Run batch after batch, the last one filled up.
 fn in_batches<B: Compiled<Error = Infallible>>(
     backend: &B,
     plan: &Plan,
@@ -130,18 +130,12 @@ fn in_batches<B: Compiled<Error = Infallible>>(
     let count = queries.len_of(Axis(0));
     let mut answers = Vec::with_capacity(count.div_ceil(plan.batch));
     for start in (0..count).step_by(plan.batch) {
-        let end = count.min(start + plan.batch);
-        let there = queries.slice_axis(Axis(0), Slice::from(start..end));
-        let mut shape = there.shape().to_vec();
-        shape[0] = plan.batch;
-        let mut batch = ArrayD::zeros(IxDyn(&shape));
-        batch
-            .slice_axis_mut(Axis(0), Slice::from(..end - start))
-            .assign(&there);
+        let wanted = plan.batch.min(count - start);
+        let batch = filled(queries, start, plan.batch);
         let Ok(outputs) = ready(run(plan, backend, weights, vec![encode(batch)], &mut ()));
         if let Some(output) = outputs.into_iter().next() {
             let mut answer = decode(output);
-            answer.slice_axis_inplace(Axis(0), Slice::from(..end - start));
+            answer.slice_axis_inplace(Axis(0), Slice::from(..wanted));
             answers.push(answer);
         }
     }

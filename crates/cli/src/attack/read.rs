@@ -117,6 +117,8 @@ struct Records {
     what: String,
     confidences: Array2<f64>,
     labels: Option<Labels>,
+    /// The file of the labels, if it is another.
+    labels_from: Option<String>,
     members: Option<Vec<bool>>,
     columns: Vec<String>,
 }
@@ -182,7 +184,7 @@ impl Reader<'_> {
         let population = match &arguments.population[..] {
             [confidences, references, labels] => {
                 let mut records = self.records(confidences)?;
-                records.labels = Some(self.labels(labels)?);
+                self.label(&mut records, labels)?;
                 let what = references.display().to_string();
                 let (models, _) = self.models(references, None)?;
                 let outputs = self.outputs(records)?;
@@ -278,11 +280,23 @@ impl Reader<'_> {
                 }
                 let mut sides = paths.try_map(|path| self.records(path))?;
                 if let [members, nonmembers] = labels {
-                    sides.members.labels = Some(self.labels(members)?);
-                    sides.nonmembers.labels = Some(self.labels(nonmembers)?);
+                    self.label(&mut sides.members, members)?;
+                    self.label(&mut sides.nonmembers, nonmembers)?;
                 }
                 self.settle(&[&sides.members, &sides.nonmembers])?;
                 let outputs = sides.try_map(|records| self.outputs(records))?;
+                let [expected, actual] = [outputs.members.classes(), outputs.nonmembers.classes()];
+                if expected != actual {
+                    return Err(Failure::new(format!(
+                        "{}: {actual} classes, but the outputs in {} have {expected}",
+                        paths.nonmembers.display(),
+                        paths.members.display()
+                    ))
+                    .help(
+                        "save the outputs of one model as arrays (records, classes); an array of one axis is read as \
+                         the probability of the second of two classes",
+                    ));
+                }
                 let records = outputs
                     .as_ref()
                     .map(|outputs| (0..outputs.records()).collect());
@@ -296,7 +310,7 @@ impl Reader<'_> {
                 let mut records = self.records(path)?;
                 match labels {
                     [] => {}
-                    [labels] => records.labels = Some(self.labels(labels)?),
+                    [labels] => self.label(&mut records, labels)?,
                     _ => {
                         return Err(Failure::misuse(format!(
                             "{flag} names {} files for the one file of outputs",
@@ -371,6 +385,7 @@ impl Reader<'_> {
             what,
             confidences,
             labels,
+            labels_from,
             ..
         } = records;
         let Some(labels) = labels else {
@@ -381,11 +396,15 @@ impl Reader<'_> {
         let labels = labels
             .numbers(&order)
             .map_err(|problem| Failure::new(format!("{what}: {problem}")).help(LABELS))?;
+        let what = match labels_from {
+            Some(file) => format!("{what}, with the labels in {file}"),
+            None => what,
+        };
         let from_one = labels.iter().max() == Some(&classes) && labels.iter().min() > Some(&0);
         Outputs::new(&what, confidences, labels).map_err(|error| {
             Failure::new(error).help(if from_one {
                 format!(
-                    "they look counted from 1; subtract 1, so that they are 0 to {}",
+                    "they look counted from 1; subtract 1: classes are numbered from 0 to {}",
                     classes - 1
                 )
             } else {
@@ -406,6 +425,7 @@ impl Reader<'_> {
                 confidences: self.confidences(path, table.values.into_dyn())?,
                 what,
                 labels,
+                labels_from: None,
                 members: table.members,
                 columns: table.names,
             });
@@ -415,6 +435,7 @@ impl Reader<'_> {
             confidences: self.confidences(path, array)?,
             what,
             labels: None,
+            labels_from: None,
             members: None,
             columns: Vec::new(),
         })
@@ -425,6 +446,13 @@ impl Reader<'_> {
         let table = Table::read(path)?;
         self.hash(path)?;
         Ok(table)
+    }
+
+    /// Give records the labels at `path`.
+    fn label(&mut self, records: &mut Records, path: &Path) -> Result<(), Failure> {
+        records.labels = Some(self.labels(path)?);
+        records.labels_from = Some(path.display().to_string());
+        Ok(())
     }
 
     fn labels(&mut self, path: &Path) -> Result<Labels, Failure> {

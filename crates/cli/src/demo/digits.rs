@@ -52,7 +52,7 @@ pub(super) fn ask(seed: u64, count: usize) -> Result<Shown, Failure> {
             plan: &model.plan,
             weights: &model.weights,
             guard: None,
-            inputs: std::slice::from_ref(&queries.values),
+            inputs: &queries.inputs,
             observe: true,
         };
         client.infer(&job, &mut |progress| bar.show(progress))?

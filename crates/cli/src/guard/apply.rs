@@ -7,9 +7,9 @@ use crate::inputs::Inputs;
 use crate::model::{Model, NumberFormat, Pictures};
 use crate::outputs::Destination;
 use crate::verify_servers::Deployed;
-use crate::{Failure, files, local, print};
+use crate::{Failure, files, local, precision, print};
 use clap::Args;
-use ndarray::{Array2, ArrayD, Ix2};
+use ndarray::{Array2, ArrayD};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -99,10 +99,14 @@ impl Search {
 pub(crate) fn logits(path: &Path, limit: f64) -> Result<Array2<f64>, Failure> {
     let array = files::named_array(path, &["logits"])?;
     let shape = array.shape().to_vec();
-    let logits = array.into_dimensionality::<Ix2>().map_err(|_| {
-        Failure::new(format!("{} has shape {shape:?}", path.display()))
-            .help("logits are a matrix: one row a query, one column a class")
+    let mut logits = super::matrix(array).ok_or_else(|| {
+        Failure::new(format!("{} has shape {shape:?}", path.display())).help(
+            "logits are a matrix: one row a query, one column a class, or the logit of the second of two classes",
+        )
     })?;
+    if logits.ncols() == 1 {
+        logits = super::paired(&logits, |z| [0.0, z]);
+    }
     let wrong = logits
         .indexed_iter()
         .find(|(_, v)| !v.is_finite() || v.abs() > limit);
@@ -163,6 +167,18 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
             arguments.input.display()
         )));
     }
+    if classes != guard.settings().classes() {
+        return Err(Failure::new(format!(
+            "{} holds logits of {classes} classes, and {} guards {}",
+            arguments.input.display(),
+            arguments.guard.display(),
+            guard.settings().classes()
+        ))
+        .help(
+            "give the logits of the model that the guard was made for: one row a query, one column a class; a single column \
+             is the logit of the second of two classes",
+        ));
+    }
     let batch = arguments.batch.map_or(BATCH.min(rows), NonZeroUsize::get);
     let model = guard_alone(&arguments.guard, guard, batch, classes, arguments.format)?;
     let queries: ArrayD<f64> = logits.clone().into_dyn();
@@ -173,10 +189,13 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     let check = if arguments.check {
         let values = queries;
         let clear = local::clear(&model, &Pictures::of(values), &mut |_| ())?;
-        clear
-            .outputs
-            .first()
-            .map(|clear| Check::new(&answers, clear, model.scores()))
+        match clear.outputs.first() {
+            Some(clear) => {
+                precision::all(&model, &answers, clear)?;
+                Some(Check::new(&answers, clear, model.scores()))
+            }
+            None => None,
+        }
     } else {
         None
     };

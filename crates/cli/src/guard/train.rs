@@ -5,7 +5,7 @@ use crate::outputs::Destination;
 use crate::progress::Counter;
 use crate::{Failure, files, print};
 use clap::Args;
-use ndarray::{Array2, Ix2};
+use ndarray::Array2;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -153,10 +153,14 @@ struct Trained {
 pub(super) fn confidences(path: &Path) -> Result<Array2<f64>, Failure> {
     let array = files::named_array(path, &["confidences", "probabilities"])?;
     let shape = array.shape().to_vec();
-    let rows = array.into_dimensionality::<Ix2>().map_err(|_| {
-        Failure::new(format!("{} has shape {shape:?}", path.display()))
-            .help("confidences are a matrix: one row a record, one column a class")
+    let mut rows = super::matrix(array).ok_or_else(|| {
+        Failure::new(format!("{} has shape {shape:?}", path.display())).help(
+            "confidences are a matrix: one row a record, one column a class, or the probability of the second of two classes",
+        )
     })?;
+    if rows.ncols() == 1 {
+        rows = super::paired(&rows, |p| [1.0 - p, p]);
+    }
     if rows.nrows() == 0 {
         return Err(Failure::new(format!("{} has no rows", path.display())));
     }

@@ -104,6 +104,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     let destination = arguments.destination()?;
     let verification = &arguments.verification;
     let graph = model::load_output(&arguments.model, arguments.output_name.as_deref())?;
+    model::one_input(&graph)?;
     let pictures = model::pictures(&arguments.input, &arguments.preparation, &graph)?;
     let mut mix_plan = MixPlan::load(plan)?.for_queries(pictures.len())?;
     let Some(public_path) = &verification.public else {
@@ -135,7 +136,8 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     let tolerance = if let Some(tolerance) = mix_plan.tolerance.take() {
         tolerance
     } else {
-        let few = [&pictures.values, &known.values].map(|values| read_public::first(values, 8));
+        let few =
+            [&pictures.inputs[0], &known.inputs[0]].map(|values| read_public::first(values, 8));
         let few = concatenate(Axis(0), &few.each_ref().map(|few| few.view()));
         derive_tolerance(&one.plan, &one.weights, &few.unwrap_or_default())?
     };
@@ -154,7 +156,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
     // Spent from here on: servers may have seen them, whatever happens.
     let drawn = spent.draw(&public, mix_plan.public)?;
     let samples = Samples {
-        queries: &pictures.values,
+        queries: &pictures.inputs[0],
         public: &drawn,
         fingerprint: fingerprint.as_ref(),
         scores,

@@ -1,5 +1,6 @@
 //! `trefoil guard` from a model's answers to guarded ones, and `trefoil infer --guard`.
 
+use crate::onnx;
 use crate::world::World;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzReader, NpzWriter, read_npy, write_npy};
@@ -312,7 +313,10 @@ fn mistakes_are_explained() {
     for (arguments, words) in [
         ("--input nan.npy", &["nan.npy", "row 7", "NaN"][..]),
         ("--input large.npy", &["large.npy", "row 7", "1000000"]),
-        ("--input flat.npy", &["flat.npy", "[4]", "matrix"]),
+        (
+            "--input flat.npy",
+            &["flat.npy", "2 classes", "guards 4", "one row a query"],
+        ),
         ("--input none.npy", &["none.npy", "no rows"]),
         ("--input wide.npy", &["5", "4"]),
         (
@@ -456,5 +460,42 @@ fn real_queries_are_guarded_alike_by_floats_fixed_point_and_the_printed_protocol
             (reached - known).abs() <= 0.01,
             "{variant}, {backend}: {reached}"
         );
+    }
+}
+
+#[test]
+fn a_model_of_one_score_is_guarded_as_one_of_two_classes() {
+    let world = World::new(1);
+    let probabilities = |from: f32| Array1::from_shape_fn(60, |i| from + (i % 20) as f32 / 50.0);
+    write_npy(world.path("p.npy"), &probabilities(0.3)).unwrap();
+    let train = "guard train --method table --non-members p.npy --output g.safetensors";
+    world.run(train).succeeded();
+    // A column of logits.
+    let logits = Array2::from_shape_fn((12, 1), |(row, _)| row as f32 / 2.0 - 2.9);
+    write_npy(world.path("z.npy"), &logits).unwrap();
+    let is_guarded = || {
+        let answers = world.answers();
+        assert_eq!(answers.shape(), [12, 2]);
+        for (row, logit) in answers.rows().into_iter().zip(&logits) {
+            assert!((row.sum() - 1.0).abs() < 1e-3, "{row}");
+            assert_eq!(row[1] > row[0], *logit > 0.0, "{row} of {logit}");
+        }
+    };
+    let apply = "guard apply --guard g.safetensors --input z.npy --output out.npy --check";
+    for backend in ["fixed", "secure --link memory"] {
+        world
+            .run(&format!("{apply} --backend {backend}"))
+            .succeeded();
+        is_guarded();
+    }
+    // The same logits out of a model that ends in a sigmoid.
+    let model = onnx::scored(None, &[1.0]);
+    fs::write(world.path("m.onnx"), model).unwrap();
+    let infer = "infer --model m.onnx --input z.npy --output out.npy --guard g.safetensors";
+    for backend in ["fixed", "secure --link memory"] {
+        world
+            .run(&format!("{infer} --backend {backend}"))
+            .succeeded();
+        is_guarded();
     }
 }

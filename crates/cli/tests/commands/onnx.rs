@@ -104,3 +104,25 @@ pub(crate) fn scored(scaler: Option<(&[f32], &[f32])>, weights: &[f32]) -> Vec<u
     let opset = [field(1, b""), number(2, 17)].concat();
     [number(1, 8), field(7, &graph), field(8, &opset)].concat()
 }
+
+/// A model of two inputs, `left/in:0` and `right` [N, 3], to `y`, the first less the second, negative ones made 0.
+pub(crate) fn difference() -> Vec<u8> {
+    let mut graph = field(2, b"test");
+    for (inputs, output, operator) in [
+        (&["left/in:0", "right"][..], "d", "Sub"),
+        (&["d"], "y", "Relu"),
+    ] {
+        let mut node: Vec<u8> = inputs
+            .iter()
+            .flat_map(|name| field(1, name.as_bytes()))
+            .collect();
+        node.extend(field(2, output.as_bytes()));
+        node.extend(field(4, operator.as_bytes()));
+        graph.extend(field(1, &node));
+    }
+    graph.extend(field(11, &value("left/in:0", &[3])));
+    graph.extend(field(11, &value("right", &[3])));
+    graph.extend(field(12, &value("y", &[3])));
+    let opset = [field(1, b""), number(2, 17)].concat();
+    [number(1, 8), field(7, &graph), field(8, &opset)].concat()
+}

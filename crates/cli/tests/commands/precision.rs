@@ -2,8 +2,8 @@
 
 use crate::onnx;
 use crate::world::World;
-use ndarray::{Array1, Array2, ArrayD};
-use ndarray_npy::{read_npy, write_npy};
+use ndarray::{Array1, Array2, ArrayD, s};
+use ndarray_npy::{NpzWriter, read_npy, write_npy};
 use std::fs;
 use std::path::Path;
 
@@ -187,6 +187,83 @@ fn logits_far_below_the_largest_are_nothing_in_a_softmax() {
     let exact = world.answers().mapv(f64::from);
     world.run(&infer("secure --link memory", "")).succeeded();
     assert!(distance(&world, &exact) < 1e-3);
+}
+
+#[test]
+fn whatever_is_constant_is_computed_when_the_model_is_read() {
+    for name in [
+        "attention_old_exporter",
+        "causal_where_1e4",
+        "dq_weights_only",
+        "if_const",
+        "local_function",
+        "multi_out_unused",
+        "pad_negative",
+        "pad_reflect",
+    ] {
+        right(name, "");
+        let (world, _) = case(name);
+        world.run("inspect m.onnx").succeeded();
+    }
+}
+
+#[test]
+fn a_batch_that_the_file_fixes_is_the_batch() {
+    right("squeeze_noaxes_batch", "");
+    let (world, right) = case("squeeze_noaxes_batch");
+    let told = world.run("inspect m.onnx --json").json();
+    assert_eq!(told["batch"], right.shape()[0], "{told}");
+}
+
+#[test]
+fn several_inputs_come_in_one_archive() {
+    let world = World::new(1);
+    fs::write(world.path("m.onnx"), onnx::difference()).unwrap();
+    let left = Array2::from_shape_fn((5, 3), |(row, column)| (row * 3 + column) as f32 / 4.0);
+    let right = Array2::from_shape_fn((5, 3), |(row, column)| (row + column * 2) as f32 / 3.0);
+    let save = |file: &str, arrays: &[(&str, &Array2<f32>)]| {
+        let mut archive = NpzWriter::new(fs::File::create(world.path(file)).unwrap());
+        for (name, array) in arrays {
+            archive.add_array(*name, *array).unwrap();
+        }
+        archive.finish().unwrap();
+    };
+    save("in.npz", &[("right", &right), ("left/in:0", &left)]);
+    let exact = (&left - &right).mapv(|v| f64::from(v.max(0.0))).into_dyn();
+    let infer = |input: &str, backend: &str| {
+        format!("infer --model m.onnx --input {input} --output out.npy --backend {backend}")
+    };
+    for backend in [
+        "clear",
+        "fixed",
+        "fixed --batch 2",
+        "secure --link memory --calibrate in.npz",
+    ] {
+        world.run(&infer("in.npz", backend)).succeeded();
+        assert!(distance(&world, &exact) < 1e-4, "{backend}");
+    }
+    fs::remove_file(world.path("out.npy")).unwrap();
+    world.run("inspect m.onnx --calibrate in.npz").succeeded();
+    write_npy(world.path("one.npy"), &left).unwrap();
+    save("half.npz", &[("right", &right)]);
+    save(
+        "short.npz",
+        &[
+            ("right", &right),
+            ("left/in:0", &left.slice(s![..4, ..]).to_owned()),
+        ],
+    );
+    let names = ["`left/in:0`", "`right`"];
+    world.refused(&infer("one.npy", "clear"), 1, &[names[0], names[1], ".npz"]);
+    world.refused(&infer("half.npz", "clear"), 1, &["half.npz", "left/in:0"]);
+    world.refused(
+        &infer("short.npz", "clear"),
+        1,
+        &["4 samples", "5", names[1]],
+    );
+    let outside = Array2::<f32>::from_elem((5, 3), 1e14);
+    save("far.npz", &[("right", &outside), ("left/in:0", &left)]);
+    world.refused(&infer("far.npz", "fixed"), 1, &["far.npz", "outside"]);
 }
 
 #[test]

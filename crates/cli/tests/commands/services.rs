@@ -1,6 +1,9 @@
 //! Three parties started by hand, as on three machines.
 
+use crate::onnx;
 use crate::world::{PROGRAM, World};
+use ndarray::Array2;
+use ndarray_npy::write_npy;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -282,4 +285,33 @@ fn keys_are_never_overwritten() {
     let before = fs::read(world.path("keys/party0.key")).unwrap();
     world.refused("keys", 1, &["keys", "--out"]);
     assert_eq!(fs::read(world.path("keys/party0.key")).unwrap(), before);
+}
+
+/// Bytes of memory that a process holds, and the most that it has held.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn memory(process: u32) -> [u64; 2] {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    ["VmRSS:", "VmHWM:"].map(|name| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib << 10
+    })
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn memory_is_given_back_after_a_large_batch() {
+    let world = World::new(1);
+    keys(&world);
+    let services = start(&world);
+    fs::write(world.path("m.onnx"), onnx::chain(&[100], &["Relu"], 100)).unwrap();
+    write_npy(world.path("in.npy"), &Array2::<f32>::ones((8000, 100))).unwrap();
+    let infer = "infer --model m.onnx --input in.npy --output out.npy --batch 8000 --no-check";
+    world.run(&format!("{infer} {PARTIES}")).succeeded();
+    for service in &services {
+        service.says("session done");
+        let [now, most] = memory(service.child.id());
+        assert!(most > 100 << 20, "{most} bytes are no large batch");
+        assert!(now < most / 2, "{now} bytes of {most} are kept");
+    }
 }

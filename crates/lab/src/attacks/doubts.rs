@@ -1,7 +1,7 @@
 //! What looks wrong about the files that an attack was given.
 
 use super::{Battery, Outputs, Verdict};
-use crate::Sides;
+use crate::{Sides, label_doubts};
 use std::collections::HashMap;
 
 /// Shares of tied pairs above this are told.
@@ -70,32 +70,9 @@ fn labels(found: &mut Vec<String>, whose: &str, sides: &Sides<Outputs>) {
         if !outputs.labelled() || outputs.records() < FEW {
             continue;
         }
-        let predicted = outputs.predicted();
-        let pairs = || predicted.iter().zip(outputs.labels());
-        let share = |count: usize| count as f64 / outputs.records() as f64;
-        let right = share(pairs().filter(|(p, l)| p == l).count());
-        let from_one = share(pairs().filter(|(p, l)| **p + 1 == **l).count());
-        let classes = outputs.classes() as f64;
-        if from_one > right + 0.3 && from_one > 2.0 * right {
-            found.push(format!(
-                "the labels of the {whose}{side} are the predicted class for {:.0} % of the records, one more for {:.0} %: \
-                 they look counted from 1; subtract 1",
-                100.0 * right,
-                100.0 * from_one
-            ));
-            continue;
-        }
-        let sure = outputs.scores(super::top::score).iter().sum::<f64>() / predicted.len() as f64;
-        let guessing = 1.0 / classes;
-        let spread = (guessing * (1.0 - guessing) / predicted.len() as f64).sqrt();
-        if right < guessing + SURE * spread && sure > (2.0 * guessing).min(0.75) {
-            found.push(format!(
-                "the labels of the {whose}{side} are the predicted class for {:.0} % of the records, guessing gives {:.0} %, \
-                 and the model is {:.0} % sure: they look like labels of other records, or of another order of classes",
-                100.0 * right,
-                100.0 * guessing,
-                100.0 * sure
-            ));
+        let (predicted, classes) = (outputs.predicted(), outputs.classes());
+        if let Some(doubt) = label_doubts::doubt(&predicted, outputs.labels(), classes) {
+            found.push(format!("the labels of the {whose}{side}: {doubt}"));
         }
     }
 }
@@ -175,10 +152,11 @@ mod tests {
         let good = || outputs(|record| record % 3);
         assert_eq!(doubts(&Sides::new(good(), good()), None), [] as [String; 0]);
         // Class numbers 1 and 2 only, so that none is above the last.
+        let class = |record: usize| record * record % 7 % 2;
         let ones = Outputs::new(
             "o",
-            Array2::from_shape_fn((60, 3), |(r, c)| if r % 2 == c { 0.9 } else { 0.05 }),
-            (0..60).map(|record| record % 2 + 1).collect(),
+            Array2::from_shape_fn((60, 3), |(r, c)| if class(r) == c { 0.9 } else { 0.05 }),
+            (0..60).map(|record| class(record) + 1).collect(),
         );
         let found = doubts(&Sides::new(ones.unwrap(), good()), None).join("\n");
         assert!(found.contains("counted from 1"), "{found}");
@@ -187,7 +165,7 @@ mod tests {
             None,
         );
         let others = others.join("\n");
-        assert!(others.contains("labels of other records"), "{others}");
+        assert!(others.contains("labels of other records would"), "{others}");
     }
 
     #[test]

@@ -286,9 +286,6 @@ fn graphs_inside_each_other_have_a_limit() {
             }
             outer.extend(&bytes);
             bytes = outer;
-            if bytes.len() > 100_000 {
-                break;
-            }
         }
         if bytes.len() > 100_000 {
             break;

@@ -59,12 +59,30 @@ fn reference(model: &Build, inputs: &[ArrayD<f64>]) -> ArrayD<f64> {
 
 #[test]
 fn clear_agrees_with_the_reference() {
-    for case in cases::all() {
+    // Equality of truth values, and integers of 64 bits to be dequantised, are not known there; the back ends are compared
+    // with each other, and both are computed by hand elsewhere.
+    let known = |case: &cases::Case| !["equal truth values", "dequantised"].contains(&case.name);
+    for case in cases::all().into_iter().filter(known) {
         let inputs = inputs(&case.inputs);
         let (actual, expected) = (case.model.clear(&inputs), reference(&case.model, &inputs));
         let error = distance(&actual, &expected);
         assert!(error < 1e-5, "{}: {error}", case.name);
     }
+}
+
+#[test]
+fn truth_values_are_equal_where_both_hold_or_neither() {
+    let model = Build::opset(16)
+        .input("x", &[1, 3])
+        .floats("zero", &[], &[0.0])
+        .floats("one", &[], &[1.0])
+        .node("Less", &["x", "zero"], "p", vec![])
+        .node("Greater", &["x", "one"], "q", vec![])
+        .node("Equal", &["p", "q"], "b", vec![])
+        .node("Cast", &["b"], "y", vec![int("to", 1)])
+        .output("y");
+    let y = model.clear(&[array(&[1, 3], &[-1.0, 0.5, 2.0])]);
+    assert_eq!(y, array(&[1, 3], &[0.0, 1.0, 0.0]));
 }
 
 /// `Upsample`, which the reference does not know.

@@ -151,15 +151,15 @@ pub(super) fn concat(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     };
     reader.spend(parts.iter().map(|part| part.array.len()).sum())?;
     let views: Vec<_> = parts.iter().map(|part| part.array.view()).collect();
-    let joined = concatenate(Axis(axis), &views);
-    let shapes = || {
-        parts
-            .iter()
-            .map(|part| part.array.shape())
-            .collect::<Vec<_>>()
+    let wrong = || {
+        let shapes: Vec<_> = parts.iter().map(|part| part.array.shape()).collect();
+        format!("shapes {shapes:?} do not join along axis {axis}")
     };
-    let joined =
-        joined.map_err(|_| format!("shapes {:?} do not join along axis {axis}", shapes()))?;
+    // Arrays of other ranks would panic.
+    if views.iter().any(|view| view.ndim() != views[0].ndim()) {
+        return Err(wrong());
+    }
+    let joined = concatenate(Axis(axis), &views).map_err(|_| wrong())?;
     output(reader, joined.as_standard_layout().into_owned(), element)
 }
 

@@ -11,10 +11,7 @@ const FOR_EACH_CLASS: usize = 8;
 
 /// Why labels of `classes` classes with the least and the greatest of these numbers look counted from 1; nothing if they do
 /// not.
-pub(crate) fn counted_from_one(
-    labels: impl IntoIterator<Item = f64>,
-    classes: usize,
-) -> Option<String> {
+pub fn counted_from_one(labels: impl IntoIterator<Item = f64>, classes: usize) -> Option<String> {
     let mut labels = labels.into_iter();
     let first = labels.next()?;
     let (low, high) = labels.fold((first, first), |(low, high), v| (low.min(v), high.max(v)));
@@ -28,7 +25,7 @@ pub(crate) fn counted_from_one(
 }
 
 /// What looks wrong about `labels` that go with the classes that were `answered`; nothing if they may well be right.
-pub(crate) fn doubt(answered: &[usize], labels: &[usize], classes: usize) -> Option<String> {
+pub fn doubt(answered: &[usize], labels: &[usize], classes: usize) -> Option<String> {
     let count = answered.len().min(labels.len());
     if count < FEW {
         return None;
