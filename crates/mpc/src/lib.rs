@@ -61,7 +61,9 @@ pub use log::{log, log_cost};
 pub use lookup::{lookup, lookup_cost};
 pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};
-pub use open::{combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost};
+pub use open::{
+    answer, combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost,
+};
 pub use party::{Party, PartyConfig, Traffic, together};
 pub use quotient::{
     RowScale, divide_rows, divide_rows_cost, divide_scaled, divide_scaled_cost, scale_rows,
