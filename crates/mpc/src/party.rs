@@ -7,6 +7,7 @@
 //! per link. Branches have their own message numbers and their own randomness, so neither the
 //! result nor the round count depends on scheduling, and no order of arrival can deadlock.
 
+use crate::point::HashKeys;
 use crate::{Abort, Step};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -69,6 +70,7 @@ struct Session {
     role: Role,
     transport: RefCell<Box<dyn Transport>>,
     prgs: [Option<Prg>; 3],
+    hash_keys: HashKeys,
     timeout: Duration,
     posted: RefCell<[Vec<Message>; 3]>,
     posted_bytes: [Cell<usize>; 3],
@@ -116,11 +118,12 @@ impl Party {
                 .filter(|_| peer != role.index())
                 .map(Prg::new)
         });
-        let root = branch_id(&session, 0);
+        let (id, root) = (session, branch_id(&session, 0));
         let session = Session {
             role,
             transport: RefCell::new(transport),
             prgs,
+            hash_keys: HashKeys::of(&id),
             timeout,
             posted: RefCell::default(),
             posted_bytes: Default::default(),
@@ -152,6 +155,11 @@ impl Party {
     /// This party's role.
     pub fn role(&self) -> Role {
         self.session.role
+    }
+
+    /// The keys of the point functions' hash in this session.
+    pub(crate) fn hash_keys(&self) -> &HashKeys {
+        &self.session.hash_keys
     }
 
     /// Traffic of the session so far, and the depth of this branch.
