@@ -72,7 +72,7 @@ pub use quotient::{
 pub use ranks::{by_rank, by_rank_cost};
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
-pub use reshare::zero_share;
+pub use reshare::{Part, zero_share};
 pub use select::{
     BitFactors, bit_factors, bit_factors_cost, multiply_bit, multiply_bit_cost, multiply_factors,
     multiply_factors_cost, multiply_runs_cost, select, select_cost,

@@ -1,6 +1,6 @@
 //! Point functions dealt to the evaluators: short keys for long vectors with one entry.
 
-use crate::reshare::deal;
+use crate::reshare::{Part, deal};
 use crate::{Abort, Cost, Party, Step};
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -39,7 +39,7 @@ pub(crate) async fn points<R: Ring>(
     len: usize,
     index_bits: u32,
     points: impl Fn(usize) -> (usize, R),
-    mut read: impl FnMut(usize, &[R]),
+    mut read: impl FnMut(usize, &[Part<R>]),
 ) -> Result<(), Abort> {
     let entries = 1_usize << index_bits;
     let Some(levels) = levels::<R>(index_bits) else {
@@ -263,7 +263,7 @@ struct Tree<R> {
     seeds: Vec<Node>,
     controls: Vec<Node>,
     children: [Vec<Node>; 2],
-    out: Vec<R>,
+    out: Vec<Part<R>>,
 }
 
 impl<R: Ring> Tree<R> {
@@ -278,7 +278,7 @@ impl<R: Ring> Tree<R> {
 
     /// This evaluator's shares of the vectors of `keys`, one behind the other; the trees grow level by
     /// level together.
-    fn grow(&mut self, hash: &Hash, roots: &[Node], role: Role, keys: &[u8]) -> &[R] {
+    fn grow(&mut self, hash: &Hash, roots: &[Node], role: Role, keys: &[u8]) -> &[Part<R>] {
         let key_bytes = keys.len() / roots.len();
         let levels = key_bytes / 16 - 1;
         let word = |tree: usize, level: usize| {
@@ -321,7 +321,7 @@ impl<R: Ring> Tree<R> {
                 for (number, word) in numbers::<R>(block).zip(numbers::<R>(last)) {
                     let share = if control == 1 { number + word } else { number };
                     let signed = if role == Role::P1 { share } else { -share };
-                    self.out.push(signed);
+                    self.out.push(Part::of(signed));
                 }
             }
         }
@@ -359,7 +359,7 @@ mod tests {
             let sums = shares[0]
                 .iter()
                 .zip(&shares[1])
-                .map(|(&a, &b)| a + b);
+                .map(|(&a, &b)| (a + b).shown());
             for (at, sum) in sums.enumerate() {
                 let (position, entry) = (positions[at / entries], at % entries);
                 let expected = if entry == position { value } else { R::zero() };
