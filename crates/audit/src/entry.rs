@@ -1,6 +1,6 @@
 //! A protocol as the audit runs it: secrets, program, and what it may open.
 
-use crate::sample::{Ideal, Sample};
+use crate::sample::{Sample, Shown};
 use crate::view_test::examine;
 use crate::world::{Inputs, Opened, Secret, Setup, Vary, views};
 use crate::{AuditError, Finding, Random};
@@ -14,6 +14,8 @@ use trefoil_ring::Ring;
 pub const LEVEL: f64 = 1e-6;
 /// Runs that show that a party receives nothing.
 const FEW_RUNS: usize = 16;
+/// Most runs of a protocol on large tensors: what is looked for there, reuse between pieces, shows in few.
+const WIDE_RUNS: usize = 96;
 
 type Experiment = dyn Fn(&Setup) -> Result<Sample, AuditError> + Send + Sync;
 
@@ -25,6 +27,8 @@ pub struct Entry {
     /// The public functions that it exercises, as `crate::function`.
     pub covers: &'static [&'static str],
     experiment: Arc<Experiment>,
+    /// Most runs per secret.
+    most_runs: usize,
 }
 
 /// Whether a party's view depends on secrets, as far as the tests can tell.
@@ -77,9 +81,27 @@ impl Entry {
         secrets: impl Fn(&mut Random) -> [Secret<R>; 2] + Send + Sync + 'static,
         protocol: impl AsyncFn(&Party, &Inputs<R>) -> Result<(), Abort> + Send + Sync + 'static,
     ) -> Self {
-        Self::build(name, covers, secrets, None, async move |party, inputs| {
-            protocol(party, inputs).await.map(|()| Opened::new())
-        })
+        Self::build(
+            name,
+            covers,
+            secrets,
+            Shown::Nothing,
+            async move |party, inputs| protocol(party, inputs).await.map(|()| Opened::new()),
+        )
+    }
+
+    /// [`Entry::new`] for tensors of several tiles or chunks of keys, in fewer runs: what repeats from one piece to the next
+    /// is found in few, and views are large.
+    pub fn wide<R: Ring>(
+        name: &'static str,
+        covers: &'static [&'static str],
+        secrets: impl Fn(&mut Random) -> [Secret<R>; 2] + Send + Sync + 'static,
+        protocol: impl AsyncFn(&Party, &Inputs<R>) -> Result<(), Abort> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            most_runs: WIDE_RUNS,
+            ..Self::new(name, covers, secrets, protocol)
+        }
     }
 
     /// A protocol over `R` that opens `ideal(secret)`, one vector for each message of step `Open` that a party
@@ -92,25 +114,40 @@ impl Entry {
         ideal: impl Fn(&Secret<R>) -> Vec<Vec<u64>> + Send + Sync + 'static,
         protocol: impl AsyncFn(&Party, &Inputs<R>) -> Result<Opened<R>, Abort> + Send + Sync + 'static,
     ) -> Self {
-        Self::build(name, covers, secrets, Some(Box::new(ideal)), protocol)
+        let shown = Shown::Opened(Box::new(ideal));
+        Self::build(name, covers, secrets, shown, protocol)
+    }
+
+    /// A protocol over `R` that answers a client ([`Inputs::client`]) with outputs of which `may_be(secret, outputs)` holds,
+    /// and with nothing else. It returns each party's shares of the outputs, in the order of the answers.
+    pub fn answering<R: Ring>(
+        name: &'static str,
+        covers: &'static [&'static str],
+        secrets: impl Fn(&mut Random) -> [Secret<R>; 2] + Send + Sync + 'static,
+        may_be: impl Fn(&Secret<R>, &[Vec<R>]) -> bool + Send + Sync + 'static,
+        protocol: impl AsyncFn(&Party, &Inputs<R>) -> Result<Opened<R>, Abort> + Send + Sync + 'static,
+    ) -> Self {
+        let shown = Shown::Answered(Box::new(may_be));
+        Self::build(name, covers, secrets, shown, protocol)
     }
 
     fn build<R: Ring>(
         name: &'static str,
         covers: &'static [&'static str],
         secrets: impl Fn(&mut Random) -> [Secret<R>; 2] + Send + Sync + 'static,
-        ideal: Option<Box<Ideal<R>>>,
+        shown: Shown<R>,
         protocol: impl AsyncFn(&Party, &Inputs<R>) -> Result<Opened<R>, Abort> + Send + Sync + 'static,
     ) -> Self {
         let experiment = move |setup: &Setup| {
             let secret = &secrets(&mut Random::of(setup.seed, "secrets"))[setup.secret & 1];
             let views = views(name, setup, secret, &protocol)?;
-            Ok(Sample::new(views, secret, ideal.as_deref()))
+            Ok(Sample::new(views, secret, &shown))
         };
         Self {
             name,
             covers,
             experiment: Arc::new(experiment),
+            most_runs: usize::MAX,
         }
     }
 
@@ -144,7 +181,7 @@ impl Entry {
                 vary,
             })
         };
-        let mut runs = runs.max(FEW_RUNS);
+        let mut runs = runs.clamp(FEW_RUNS, self.most_runs);
         let few = [sample(0, FEW_RUNS)?, sample(1, FEW_RUNS)?];
         let nothing = few.iter().all(|s| s.shapes.iter().all(Vec::is_empty));
         let samples = if nothing {

@@ -9,6 +9,7 @@
 //! dependencies of `trefoil-serve`.
 
 pub mod attack;
+mod elimination;
 mod entry;
 mod error;
 mod html;
@@ -19,10 +20,13 @@ mod protocols;
 mod random;
 mod recorder;
 mod relations;
+mod repeats;
 mod report;
 mod sample;
+mod seeds;
 mod session;
 mod statistics;
+mod uniformity;
 mod view_test;
 mod world;
 
@@ -37,4 +41,4 @@ pub use report::{Control, Options, Progress, Report, run};
 pub use session::{Outcome, additive, session};
 pub use statistics::detectable;
 pub use view_test::{Finding, Test};
-pub use world::{Inputs, Opened, OpenedShare, Secret, Setup, Vary};
+pub use world::{Client, Inputs, Opened, OpenedShare, Secret, Setup, Vary};

@@ -3,6 +3,9 @@
 //! An audit that finds nothing says something only if it would have found these. None of them is reachable from
 //! serving code, and none computes anything worth having.
 
+mod clients;
+mod masks;
+
 use crate::Entry;
 use crate::random::Random;
 use crate::view_test::Test;
@@ -31,7 +34,7 @@ pub fn mutants() -> Vec<Mutant> {
         mistake,
         noticed_by,
     };
-    vec![
+    let mut all = vec![
         mutant(
             Entry::new::<Z64>(
                 "mutant: product without mask",
@@ -48,7 +51,7 @@ pub fn mutants() -> Vec<Mutant> {
         mutant(
             Entry::new::<Z64>("mutant: mask used twice", &[], numbers, async |p, x| {
                 let (left, right) = (&x.shares[0], &x.shares[1]);
-                let mask = evaluators_mask(p);
+                let mask = evaluators_mask(p, LEN);
                 for (a, b) in [(left, right), (left, left)] {
                     let part = add(&product_part(p, a, b), &mask);
                     exchange(p, &part).await?;
@@ -94,8 +97,8 @@ pub fn mutants() -> Vec<Mutant> {
                 parities,
                 async |p, x| {
                     // The mask is drawn only where the element is odd.
-                    let component = party_1_component(p, &x.shares[0]);
-                    let mask = evaluators_mask(p);
+                    let component = component(p, &x.shares[0]);
+                    let mask = evaluators_mask(p, LEN);
                     let masked = component.iter().zip(mask);
                     let message: Vec<Z64> = masked
                         .map(|(&v, m)| if v.to_u64() & 1 == 1 { v + m } else { v })
@@ -116,7 +119,10 @@ pub fn mutants() -> Vec<Mutant> {
             "party 2 opens r x and r y: each is masked, their ratio is not (as in Bicoptor 2.0)",
             Test::Relations,
         ),
-    ]
+    ];
+    all.extend(masks::mutants());
+    all.extend(clients::mutants());
+    all
 }
 
 /// Uniform numbers, and others.
@@ -164,16 +170,16 @@ fn product_part(party: &Party, x: &Share<Z64>, y: &Share<Z64>) -> Vec<Z64> {
 }
 
 /// What an evaluator draws with party 0.
-fn evaluators_mask(party: &Party) -> Vec<Z64> {
+fn evaluators_mask(party: &Party, len: usize) -> Vec<Z64> {
     if party.role() == Role::P0 {
         Vec::new()
     } else {
-        party.draw(Role::P0, LEN)
+        party.draw(Role::P0, len)
     }
 }
 
 /// `x_1` at party 1, `x_0` at party 2: what the other evaluator does not hold.
-fn party_1_component<'a>(party: &Party, x: &'a Share<Z64>) -> &'a [Z64] {
+fn component<'a>(party: &Party, x: &'a Share<Z64>) -> &'a [Z64] {
     if party.role() == Role::P1 {
         x.mine()
     } else {

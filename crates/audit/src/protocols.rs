@@ -1,9 +1,11 @@
 //! The list of protocols that an audit runs. A new protocol is one item in one of these files.
 
+mod answers;
 mod arithmetic;
 mod boolean;
 mod functions;
 mod guard;
+mod large;
 mod network;
 mod opening;
 
@@ -27,6 +29,8 @@ pub fn protocols() -> Result<Vec<Entry>, AuditError> {
     all.extend(boolean::entries());
     all.extend(functions::entries());
     all.extend(opening::entries());
+    all.extend(large::entries());
+    all.extend(answers::entries());
     all.extend(network::entries()?);
     all.extend(guard::entries()?);
     Ok(all)

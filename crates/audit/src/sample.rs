@@ -1,7 +1,8 @@
 //! The corrupt party's views of many runs, as bytes with a layout.
 
 use crate::recorder::{Received, Shape};
-use crate::world::{Opened, OpenedShare, Secret, View};
+use crate::repeats::COMPARED;
+use crate::world::{Opened, OpenedShare, Secret, TO_CLIENT, View};
 use trefoil_mpc::Step;
 use trefoil_net::{Role, Tag};
 use trefoil_ring::Ring;
@@ -14,6 +15,8 @@ pub(crate) struct Sample {
     pub(crate) views: Vec<Vec<u8>>,
     /// How the views of the first run are made of words.
     pub(crate) layout: Vec<Word>,
+    /// Per message in the views: its number among all that arrived, its first byte, its length.
+    pub(crate) spans: Vec<(usize, usize, usize)>,
     /// Runs in which an opening did not show exactly what the protocol is for.
     pub(crate) unexplained: usize,
 }
@@ -44,23 +47,23 @@ impl Word {
 
 impl Sample {
     /// From the views of runs of a protocol over `R` that may open `ideal` and nothing else.
-    pub(crate) fn new<R: Ring>(
-        views: Vec<View<R>>,
-        secret: &Secret<R>,
-        ideal: Option<&Ideal<R>>,
-    ) -> Self {
+    pub(crate) fn new<R: Ring>(views: Vec<View<R>>, secret: &Secret<R>, shown: &Shown<R>) -> Self {
         let mut sample = Self {
             shapes: Vec::with_capacity(views.len()),
             views: Vec::with_capacity(views.len()),
             layout: Vec::new(),
+            spans: Vec::new(),
             unexplained: 0,
         };
         for (run, view) in views.into_iter().enumerate() {
-            let explained = ideal.map(|ideal| explained(&view.opened, &ideal(secret)));
+            let explained = match shown {
+                Shown::Opened(ideal) => explained(&view.opened, &ideal(secret)),
+                _ => Vec::new(),
+            };
             let (mut bytes, mut openings) = (Vec::new(), Vec::new());
             for (message, received) in view.messages.iter().enumerate() {
-                if explained.is_some() && received.tag == Step::Open.tag() {
-                    openings.push(received.payload.as_slice());
+                if shown.tag() == Some(received.tag) {
+                    openings.push((received.from, received.payload.as_slice()));
                     continue;
                 }
                 if run == 0 {
@@ -75,18 +78,34 @@ impl Sample {
                         bits,
                     };
                     sample.layout.extend(words.enumerate().map(word));
+                    let span = (message, bytes.len(), received.payload.len());
+                    sample.spans.push(span);
                 }
                 bytes.extend_from_slice(&received.payload);
             }
-            if let Some(explained) = &explained {
-                sample.unexplained += usize::from(!explained.iter().eq(openings.iter()));
-            }
+            let right = match shown {
+                Shown::Nothing => true,
+                Shown::Opened(_) => explained
+                    .iter()
+                    .eq(openings.iter().map(|(_, payload)| *payload)),
+                Shown::Answered(may_be) => answered(view.role, &view.opened, &openings)
+                    .is_some_and(|outputs| may_be(secret, &outputs)),
+            };
+            sample.unexplained += usize::from(!right);
             sample
                 .shapes
                 .push(view.messages.iter().map(Received::shape).collect());
             sample.views.push(bytes);
         }
         sample
+    }
+
+    /// The views of the first runs.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn first(&self) -> [&Vec<u8>; COMPARED] {
+        std::array::from_fn(|run| &self.views[run])
     }
 
     /// Messages in a run.
@@ -103,14 +122,22 @@ impl Sample {
 
     /// A word's place, for people.
     pub(crate) fn place(&self, word: &Word) -> String {
-        let shape = self.shapes[0][word.message];
-        let from = Role::ALL[shape.from % 3];
+        let origin = self.origin(word.message);
         format!(
-            "word {} of message {} ({}, from {from})",
-            word.number,
-            word.message,
-            Step::name(Tag(shape.tag)),
+            "word {} of message {} ({origin})",
+            word.number, word.message
         )
+    }
+
+    /// Step and sender of a message, for people.
+    pub(crate) fn origin(&self, message: usize) -> String {
+        let shape = self.shapes[0][message];
+        let from = Role::ALL[shape.from % 3];
+        if shape.tag == TO_CLIENT.0 {
+            format!("to the client, from {from}")
+        } else {
+            format!("{}, from {from}", Step::name(Tag(shape.tag)))
+        }
     }
 }
 
@@ -160,9 +187,66 @@ impl Layout {
     }
 }
 
+/// What a protocol shows on purpose.
+pub(crate) enum Shown<R> {
+    /// Nothing.
+    Nothing,
+    /// Values opened to parties.
+    Opened(Box<Ideal<R>>),
+    /// Answers to a client.
+    Answered(Box<Outputs<R>>),
+}
+
+impl<R> Shown<R> {
+    /// The tag of the messages that show it.
+    fn tag(&self) -> Option<Tag> {
+        match self {
+            Self::Nothing => None,
+            Self::Opened(_) => Some(Step::Open.tag()),
+            Self::Answered(_) => Some(TO_CLIENT),
+        }
+    }
+}
+
 /// The values that a protocol opens, from its secrets: one vector for each opening, of ring elements or of bits
 /// in words of 64.
 pub(crate) type Ideal<R> = dyn Fn(&Secret<R>) -> Vec<Vec<u64>> + Send + Sync;
+
+/// Whether a protocol may answer a client with these outputs, from its secrets. More than one answer is right where results
+/// are rounded.
+pub(crate) type Outputs<R> = dyn Fn(&Secret<R>, &[Vec<R>]) -> bool + Send + Sync;
+
+/// The outputs that a client is shown who conspires with a party of these shares, from what the party's two peers sent it;
+/// `None` if that is more, less or other than their shares of the outputs.
+///
+/// The party knows the components `a` and `b` of an output. Its next one sends `b` and the missing one, the previous one the
+/// missing one and `a`.
+fn answered<R: Ring>(role: Role, own: &Opened<R>, sent: &[(Role, &[u8])]) -> Option<Vec<Vec<R>>> {
+    let from = |peer: Role| -> Vec<&[u8]> {
+        let of = sent.iter().filter(|(from, _)| *from == peer);
+        of.map(|(_, payload)| *payload).collect()
+    };
+    let (next, previous) = (from(role.next()), from(role.prev()));
+    if next.len() != 2 * own.len() || previous.len() != 2 * own.len() {
+        return None;
+    }
+    let answers = next.chunks_exact(2).zip(previous.chunks_exact(2));
+    let output = |(share, (next, previous)): (&OpenedShare<R>, (&[&[u8]], &[&[u8]]))| {
+        let OpenedShare::Elements(share) = share else {
+            return None;
+        };
+        let [a, b] = trefoil_mpc::answer(share);
+        let bytes = |component| bytemuck::cast_slice::<R, u8>(component);
+        let expected = [bytes(b), next[1], next[1], bytes(a)];
+        if ![next, previous].concat().iter().eq(&expected) || next[1].len() != bytes(a).len() {
+            return None;
+        }
+        let missing: Vec<R> = bytemuck::pod_collect_to_vec(next[1]);
+        let own = a.iter().zip(b).map(|(&a, &b)| a + b);
+        Some(own.zip(missing).map(|(own, c)| own + c).collect())
+    };
+    own.iter().zip(answers).map(output).collect()
+}
 
 /// The messages that make a party with these shares see `ideal`.
 fn explained<R: Ring>(opened: &Opened<R>, ideal: &[Vec<u64>]) -> Vec<Vec<u8>> {
@@ -189,4 +273,35 @@ fn words<R: Ring>(start: usize, len: usize) -> impl Iterator<Item = (usize, usiz
     (0..len)
         .step_by(R::BYTES)
         .map(move |at| (start + at, R::BYTES.min(len - at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trefoil_mpc::Share;
+    use trefoil_ring::Z64;
+
+    /// What party 0 sees of an answer 12 = 3 + 4 + 5 when it conspires with the client.
+    #[test]
+    fn an_answer_is_the_output_and_its_copies_agree() {
+        let of = |v| vec![Z64::from_u64(v)];
+        let own = vec![OpenedShare::Elements(Share::new(&[1], of(3), of(4)))];
+        let outputs = |sent: &[(Role, u64)]| {
+            let sent: Vec<(Role, [u8; 8])> = sent
+                .iter()
+                .map(|(role, v)| (*role, v.to_le_bytes()))
+                .collect();
+            let sent: Vec<(Role, &[u8])> = sent.iter().map(|(role, v)| (*role, &v[..])).collect();
+            answered::<Z64>(Role::P0, &own, &sent)
+        };
+        let right = [(Role::P1, 4), (Role::P1, 5), (Role::P2, 5), (Role::P2, 3)];
+        assert!(outputs(&right) == Some(vec![of(12)]));
+        for changed in 0..4 {
+            let mut wrong = right;
+            wrong[changed].1 += 1;
+            assert!(outputs(&wrong).is_none(), "{changed}");
+        }
+        assert!(outputs(&right[..3]).is_none() && outputs(&[]).is_none());
+        assert!(outputs(&[&right[..], &right[..2]].concat()).is_none());
+    }
 }

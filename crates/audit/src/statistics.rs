@@ -5,68 +5,82 @@ use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, Discrete, Normal
 /// Cells into which a sample is sorted: the values of half a byte.
 pub(crate) const CELLS: usize = 16;
 
-/// One test's result.
+/// A χ² statistic, before it is turned into a p-value: of thousands only the largest needs one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Outcome {
-    /// Probability of a statistic at least as extreme if nothing depends on a secret.
-    pub(crate) p: f64,
+pub(crate) struct Statistic {
+    /// Its value.
+    pub(crate) value: f64,
+    /// Degrees of freedom, from 1 on; 0 if nothing could be compared.
+    pub(crate) degrees: usize,
     /// Cramér's V: 0 for the expected distribution, 1 for the farthest from it.
     pub(crate) effect: f64,
+    /// Samples of a test of uniformity; `None` of a test of two distributions.
+    pub(crate) uniform: Option<u32>,
 }
 
-impl Outcome {
-    /// Nothing was tested.
-    pub(crate) const NOTHING: Self = Self {
-        p: 1.0,
-        effect: 0.0,
-    };
-
-    /// The more extreme of two.
-    pub(crate) fn worse(self, other: Self) -> Self {
-        if other.p < self.p || (other.p <= self.p && other.effect > self.effect) {
-            other
-        } else {
-            self
+impl Statistic {
+    /// Probability of a statistic at least as extreme if nothing depends on a secret.
+    pub(crate) fn p(&self) -> f64 {
+        match self.uniform {
+            Some(runs) => uniform_tail(self.value, runs as usize),
+            None if self.degrees == 0 => 1.0,
+            None => chi_square_tail(self.value, self.degrees),
         }
     }
 }
 
 /// Pearson's test of counts against the uniform distribution over the cells.
-pub(crate) fn uniform(counts: &[u32; CELLS]) -> Outcome {
+pub(crate) fn uniform(counts: &[u32; CELLS]) -> Statistic {
     let total: u32 = counts.iter().sum();
     let mean = f64::from(total) / CELLS as f64;
-    let statistic: f64 = counts
+    let value: f64 = counts
         .iter()
         .map(|&count| (f64::from(count) - mean).powi(2) / mean)
         .sum();
-    Outcome {
-        p: chi_square_tail(statistic, CELLS - 1),
-        effect: (statistic / f64::from(total) / (CELLS - 1) as f64).sqrt(),
+    Statistic {
+        value,
+        degrees: CELLS - 1,
+        effect: (value / f64::from(total) / (CELLS - 1) as f64).sqrt(),
+        uniform: Some(total),
     }
 }
 
 /// Pearson's test of two rows of counts for the same distribution; cells that both lack are left out.
-pub(crate) fn homogeneous(first: &[u32; CELLS], second: &[u32; CELLS]) -> Outcome {
+pub(crate) fn homogeneous(first: &[u32; CELLS], second: &[u32; CELLS]) -> Statistic {
     let rows = [first, second].map(|row| f64::from(row.iter().sum::<u32>()));
     let total = rows[0] + rows[1];
-    let (mut statistic, mut used) = (0.0, 0);
+    let (mut value, mut used) = (0.0, 0_usize);
     for (&a, &b) in first.iter().zip(second) {
         let column = f64::from(a) + f64::from(b);
         if column > 0.0 {
             used += 1;
             for (count, row) in [(a, rows[0]), (b, rows[1])] {
                 let mean = row * column / total;
-                statistic += (f64::from(count) - mean).powi(2) / mean;
+                value += (f64::from(count) - mean).powi(2) / mean;
             }
         }
     }
-    if used < 2 {
-        return Outcome::NOTHING;
+    Statistic {
+        value,
+        degrees: used.saturating_sub(1),
+        effect: (value / total).sqrt(),
+        uniform: None,
     }
-    Outcome {
-        p: chi_square_tail(statistic, used - 1),
-        effect: (statistic / total).sqrt(),
+}
+
+/// P(Pearson's statistic of `runs` uniform samples ≥ `statistic`).
+///
+/// Far out the χ² distribution is too thin: with 256 samples, at 10^-12, by a factor of ten. There one cell makes nearly
+/// all of the statistic, and its count is binomial. So beside the tail of the χ² variable stands a bound by the favoured cell,
+/// whichever of them it is, and the larger of the two is taken.
+pub(crate) fn uniform_tail(statistic: f64, runs: usize) -> f64 {
+    let smooth = chi_square_tail(statistic, CELLS - 1);
+    // Where the distribution is good nothing needs a bound that is loose by the number of cells.
+    if smooth > 1e-4 {
+        return smooth;
     }
+    let favoured = CELLS as f64 * power_against_one_cell(runs, statistic, 0.0);
+    smooth.max(favoured.min(1e-4))
 }
 
 /// P(X ≥ `statistic`) for a χ² variable.
@@ -85,10 +99,7 @@ pub(crate) fn chi_square_tail(statistic: f64, degrees: usize) -> f64 {
 /// most often. (The statistic's variance grows with the sum of the cells' cubed probabilities, which for a given sum of
 /// squares is largest if one cell differs from all others.)
 pub fn detectable(runs: usize, alpha: f64) -> f64 {
-    let Ok(central) = ChiSquared::new((CELLS - 1) as f64) else {
-        return 1.0;
-    };
-    let critical = upper_quantile(|x| central.sf(x), alpha);
+    let critical = upper_quantile(|x| uniform_tail(x, runs), alpha);
     let (mut low, mut high) = (0.0, 1.0);
     // To four digits more than anyone prints.
     for _ in 0..24 {
@@ -118,7 +129,9 @@ fn power_against_one_cell(runs: usize, critical: f64, effect: f64) -> f64 {
     // Farther out there is nothing to add.
     let reach = 10.0 * (n * probability * (1.0 - probability)).sqrt() + 10.0;
     let first = (n * probability - reach).max(0.0) as u64;
-    let last = (n * probability + reach).min(n) as u64;
+    // That cell alone makes the statistic critical from here on; so rare a count may be all that reaches it.
+    let alone = n / cells + (critical * n * others).sqrt() / cells;
+    let last = (n * probability + reach).max(alone + reach).min(n) as u64;
     let reached = |favoured: u64| {
         let (favoured, left) = (favoured as f64, n - favoured as f64);
         let between = cells / n * (favoured * favoured + left * left / others) - n;
@@ -137,7 +150,7 @@ fn power_against_one_cell(runs: usize, critical: f64, effect: f64) -> f64 {
 /// Where a falling tail function reaches `alpha`.
 fn upper_quantile(tail: impl Fn(f64) -> f64, alpha: f64) -> f64 {
     let (mut low, mut high) = (0.0, 2000.0);
-    for _ in 0..100 {
+    for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if tail(middle) > alpha {
             low = middle;
@@ -201,12 +214,12 @@ mod tests {
         let mut counts = [0; CELLS];
         counts[3] = 400;
         let outcome = uniform(&counts);
-        assert!(outcome.p < 1e-100 && (outcome.effect - 1.0).abs() < 1e-12);
+        assert!(outcome.p() < 1e-100 && (outcome.effect - 1.0).abs() < 1e-12);
         assert!(uniform(&[25; CELLS]).effect < 1e-12);
         let mut other = [0; CELLS];
         other[4] = 400;
         assert!((homogeneous(&counts, &other).effect - 1.0).abs() < 1e-12);
-        assert!((homogeneous(&counts, &counts).p - 1.0).abs() < 1e-12);
+        assert!((homogeneous(&counts, &counts).p() - 1.0).abs() < 1e-12);
     }
 
     /// Random counts give p-values below a level as often as the level says.
@@ -223,12 +236,32 @@ mod tests {
         let (mut one, mut two) = (0, 0);
         for _ in 0..20_000 {
             let (a, b) = (sample(), sample());
-            one += usize::from(uniform(&a).p < 0.01);
-            two += usize::from(homogeneous(&a, &b).p < 0.01);
+            one += usize::from(uniform(&a).p() < 0.01);
+            two += usize::from(homogeneous(&a, &b).p() < 0.01);
         }
         // 200 expected, deviation 14.
         assert!((140..260).contains(&one), "{one}");
         assert!((140..260).contains(&two), "{two}");
+    }
+
+    /// A single cell with so many of 256 samples comes at least as often as its binomial tail says, sixteen times over:
+    /// there the tail of the χ² variable alone would promise too much.
+    #[test]
+    fn far_out_the_level_is_that_of_the_fullest_cell() {
+        let runs: u32 = 256;
+        let Ok(count) = Binomial::new(1.0 / CELLS as f64, u64::from(runs)) else {
+            panic!("a binomial variable");
+        };
+        for favoured in [40_u32, 46, 52] {
+            let mut counts = [(runs - favoured) / 15; CELLS];
+            counts[0] = favoured;
+            counts[1] += runs - counts.iter().sum::<u32>();
+            let tail: f64 = (favoured..=runs).map(|m| count.pmf(u64::from(m))).sum();
+            let p = uniform(&counts).p();
+            assert!(p >= tail, "{favoured} of {runs}: {p:e} below {tail:e}");
+        }
+        let thin = chi_square_tail(120.0, CELLS - 1);
+        assert!(uniform_tail(120.0, 256) > 2.0 * thin);
     }
 
     /// Of 2000 experiments with `runs` samples, how many find `effect` spread over the first `favoured` cells.
@@ -247,7 +280,7 @@ mod tests {
                 };
                 counts[random.below(among)] += 1;
             }
-            uniform(&counts).p < alpha
+            uniform(&counts).p() < alpha
         });
         experiments.count()
     }

@@ -2,10 +2,11 @@
 
 use crate::recorder::{Received, Record, Recorder};
 use crate::{AuditError, Random};
+use std::cell::RefCell;
 use std::thread;
 use std::time::Duration;
 use trefoil_mpc::{Abort, BitShare, Party, PartyConfig, Share};
-use trefoil_net::{MemoryTransport, Role, memory_mesh};
+use trefoil_net::{Branch, MemoryTransport, Role, Tag, memory_mesh};
 use trefoil_ring::{Ring, Seed};
 
 /// Longest wait for any one message: a protocol that hangs is reported, not waited for.
@@ -118,16 +119,57 @@ impl Setup {
     }
 }
 
-/// A party's private randomness and its shares, as a protocol gets them.
+/// A party's private randomness and its shares, as a protocol gets them, and its channel to the client.
 pub struct Inputs<R> {
     /// Shares of the secret inputs.
     pub shares: Vec<Share<R>>,
     /// A key that this party alone knows.
     pub private: Seed,
+    /// Where this party's answers go.
+    pub client: Client,
 }
 
-/// What the corrupt party received in one run, and what was opened to it.
+/// A party's channel to the client, which records what is sent.
+///
+/// The model lets a corrupt party conspire with any client: what the two other parties send to it belongs to the corrupt
+/// party's view.
+#[derive(Default)]
+pub struct Client {
+    sent: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Client {
+    /// Answer with the share of an output, as the service does.
+    pub fn answer<R: Ring>(&self, output: &Share<R>) {
+        for component in trefoil_mpc::answer(output) {
+            self.send(bytemuck::cast_slice(component).to_vec());
+        }
+    }
+
+    /// Send anything.
+    pub fn send(&self, payload: Vec<u8>) {
+        self.sent.borrow_mut().push(payload);
+    }
+}
+
+/// The tag of what is sent to a client, in a view: no step of a protocol has it.
+pub(crate) const TO_CLIENT: Tag = Tag(u16::MAX);
+
+/// What party `from` sent to the client in one run, as it shows in a view.
+fn to_client(from: Role, sent: Vec<Vec<u8>>) -> impl Iterator<Item = Received> {
+    let numbered = sent.into_iter().zip(0..);
+    numbered.map(move |(payload, number)| Received {
+        from,
+        branch: Branch(*b"to a client "),
+        number,
+        tag: TO_CLIENT,
+        payload,
+    })
+}
+
+/// What the corrupt party received in one run, what the others sent to the client, and what was opened.
 pub(crate) struct View<R> {
+    pub(crate) role: Role,
     pub(crate) messages: Vec<Received>,
     pub(crate) opened: Opened<R>,
 }
@@ -173,12 +215,13 @@ fn some_views<R: Ring>(
         }
     }
     let program = |role: Role, ends: Vec<MemoryTransport>| {
-        let mut views = Vec::new();
+        let (mut views, mut answers) = (Vec::new(), Vec::new());
         for (run, (end, keys)) in ends.into_iter().zip(keys).enumerate() {
             let [a, b, c] = setup.shares(secret, first + run);
             let inputs = Inputs {
                 shares: [a, b, c].into_iter().nth(role.index()).unwrap_or_default(),
                 private: Seed(keys.private[role.index()]),
+                client: Client::default(),
             };
             let config = config(role, keys);
             let aborted = |source| AuditError::Aborted {
@@ -189,20 +232,22 @@ fn some_views<R: Ring>(
             if role != setup.corrupt {
                 let party = Party::new(config, Box::new(end));
                 complete(&party, &inputs, protocol).map_err(aborted)?;
+                answers.push(inputs.client.sent.into_inner());
                 continue;
             }
             let (recorder, record) = Recorder::new(end);
             let party = Party::new(config, Box::new(recorder));
             let opened = complete(&party, &inputs, protocol).map_err(aborted)?;
             views.push(View {
+                role,
                 messages: messages(name, role, &record)?,
                 opened,
             });
         }
-        Ok(views)
+        Ok((views, answers))
     };
     let program = &program;
-    let done: Vec<Result<Vec<View<R>>, AuditError>> = thread::scope(|scope| {
+    let done: Vec<Result<Program<R>, AuditError>> = thread::scope(|scope| {
         let threads: Vec<_> = Role::ALL
             .into_iter()
             .zip(ends)
@@ -218,10 +263,14 @@ fn some_views<R: Ring>(
             .collect()
     });
     let mut views = Vec::new();
+    let mut answers = Vec::new();
     let mut failure = None;
-    for result in done {
+    for (role, result) in Role::ALL.into_iter().zip(done) {
         match result {
-            Ok(some) => views.extend(some),
+            Ok((some, sent)) => {
+                views.extend(some);
+                answers.push((role, sent));
+            }
             // Who failed first is not known; a peer's report of a broken link is the lesser news.
             Err(error) => {
                 let link = |e: &AuditError| {
@@ -239,8 +288,16 @@ fn some_views<R: Ring>(
             }
         }
     }
+    for (role, sent) in answers {
+        for (view, sent) in views.iter_mut().zip(sent) {
+            view.messages.extend(to_client(role, sent));
+        }
+    }
     failure.map_or(Ok(views), Err)
 }
+
+/// What a party's program leaves behind, by run: its views if it is the corrupt one, else what it sent to the client.
+type Program<R> = (Vec<View<R>>, Vec<Vec<Vec<u8>>>);
 
 fn complete<R: Ring>(
     party: &Party,

@@ -1,7 +1,7 @@
 //! Products: every bilinear map of two shares costs one exchange of its output.
 
 use crate::reshare::{
-    reshare_offset, reshare_offset_cost, reshare_truncated, reshare_truncated_cost,
+    Part, reshare_offset, reshare_offset_cost, reshare_truncated, reshare_truncated_cost,
 };
 use crate::{Abort, Cost, Party, Share};
 use trefoil_net::Role;
@@ -87,7 +87,9 @@ pub async fn matmul_truncated<R: Ring>(
         assert_eq!(bias.len(), shape[1], "bias of a matrix product");
         let bias = linear_part(party.role(), bias);
         for row in part.chunks_mut(shape[1].max(1)) {
-            row.iter_mut().zip(&bias).for_each(|(v, &b)| *v += b);
+            row.iter_mut()
+                .zip(&bias)
+                .for_each(|(v, &b)| *v += Part::of(b));
         }
     }
     reshare_truncated(party, &shape, part, shift).await
@@ -98,7 +100,7 @@ pub(crate) fn matmul_parts<R: Ring>(
     party: &Party,
     x: &Share<R>,
     y: &Share<R>,
-) -> (Vec<R>, [usize; 2]) {
+) -> (Vec<Part<R>>, [usize; 2]) {
     let ((m, k), (rows, n)) = (matrix(x), matrix(y));
     assert_eq!(k, rows, "inner dimensions of matmul");
     let block = (BLOCK_ELEMENTS / n.max(1)).max(BLOCK_ROWS);
@@ -120,7 +122,7 @@ pub(crate) fn matmul_parts<R: Ring>(
         let map = |a: &[R], b: &[R], out: &mut [R]| trefoil_ring::matmul(m, depth, n, a, b, out);
         add_parts(party, &x, &y, &mut part, map);
     }
-    (part, [m, n])
+    (Part::all(part), [m, n])
 }
 
 /// Elements of a right operand that are worked on at once, about.
@@ -170,7 +172,7 @@ pub async fn conv2d_truncated<R: Ring>(
         let bias = linear_part(party.role(), bias);
         let plane = shape[2] * shape[3];
         for (i, out) in part.chunks_mut(plane.max(1)).enumerate() {
-            let b = bias[i % geometry.filters];
+            let b = Part::of(bias[i % geometry.filters]);
             for v in out {
                 *v += b;
             }
@@ -184,7 +186,12 @@ fn conv2d_shape(geometry: &Conv2d) -> [usize; 4] {
     [geometry.batch, geometry.filters, height, width]
 }
 
-fn conv2d_parts<R: Ring>(party: &Party, x: &Share<R>, w: &Share<R>, geometry: &Conv2d) -> Vec<R> {
+fn conv2d_parts<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    w: &Share<R>,
+    geometry: &Conv2d,
+) -> Vec<Part<R>> {
     let map = |a: &[R], b: &[R], out: &mut [R]| trefoil_ring::conv2d(geometry, a, b, out);
     parts(party, x, w, conv2d_shape(geometry).iter().product(), map)
 }
@@ -213,10 +220,10 @@ pub(crate) fn parts<R: Ring>(
     y: &Share<R>,
     len: usize,
     map: impl Fn(&[R], &[R], &mut [R]),
-) -> Vec<R> {
+) -> Vec<Part<R>> {
     let mut part = vec![R::zero(); len];
     add_parts(party, x, y, &mut part, map);
-    part
+    Part::all(part)
 }
 
 /// Add this party's part of a bilinear map of `x` and `y` to `part`; see [`mul`].

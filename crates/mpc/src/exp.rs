@@ -1,7 +1,7 @@
 //! The exponential function.
 
 use crate::lookup::{one_hot, one_hot_cost};
-use crate::reshare::{reshare_truncated, reshare_truncated_cost};
+use crate::reshare::{Part, reshare_truncated, reshare_truncated_cost};
 use crate::{Abort, Cost, Party, Share};
 use std::f64::consts::LOG2_E;
 use trefoil_ring::{Fixed, Ring, power_of_two};
@@ -110,7 +110,7 @@ pub async fn exp_scaled<R: Ring>(
     let below = input.fraction_bits + scales.constant_bits;
     let fraction = |v: R| (v.to_u64() & ((1 << below) - 1)) as f64 / power_of_two(below as i32);
     let whole = |v: R| v.shift_right(below).to_u64() as usize % (1 << scales.whole_bits);
-    let mut part = vec![R::zero(); x.len()];
+    let mut part = vec![Part::zero(); x.len()];
     let dealt_scale = power_of_two(scales.dealt_bits as i32);
     let entries = 1_i64 << scales.whole_bits;
     one_hot(

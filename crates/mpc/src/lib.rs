@@ -62,7 +62,9 @@ pub use log::{log, log_cost};
 pub use lookup::{lookup, lookup_cost};
 pub use max::{max, max_cost};
 pub use msb::{less_than, msb, msb_cost};
-pub use open::{combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost};
+pub use open::{
+    answer, combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost,
+};
 pub use party::{Party, PartyConfig, Traffic, together};
 pub use quotient::{
     RowScale, divide_rows, divide_rows_cost, divide_scaled, divide_scaled_cost, scale_rows,
@@ -71,7 +73,7 @@ pub use quotient::{
 pub use ranks::{by_rank, by_rank_cost};
 pub use reciprocal::{Positive, reciprocal, reciprocal_cost, rsqrt, rsqrt_cost};
 pub use relu::{relu, relu_cost};
-pub use reshare::zero_share;
+pub use reshare::{Part, zero_share};
 pub use select::{
     BitFactors, bit_factors, bit_factors_cost, multiply_bit, multiply_bit_cost, multiply_factors,
     multiply_factors_cost, multiply_runs_cost, select, select_cost,

@@ -1,7 +1,7 @@
 //! Public tables at secret positions.
 
 use crate::point::{points, points_cost};
-use crate::reshare::{reshare, reshare_cost};
+use crate::reshare::{Part, reshare, reshare_cost};
 use crate::{Abort, Cost, Party, Share};
 use std::ops::Range;
 use trefoil_net::Role;
@@ -39,7 +39,7 @@ pub async fn lookup<R: Ring>(
         "entries of a table of {index_bits} index bits"
     );
     let len = x.len();
-    let mut part = vec![R::zero(); tables.len() * len];
+    let mut part = vec![Part::zero(); tables.len() * len];
     let residue = |v: R| v.to_u64() as usize % entries;
     one_hot(
         party,
@@ -78,7 +78,7 @@ pub(crate) async fn one_hot<R: Ring>(
     x: &Share<R>,
     index: Range<u32>,
     value: impl Fn(R) -> R,
-    read: impl FnMut(usize, &[R]),
+    read: impl FnMut(usize, &[Part<R>]),
 ) -> Result<(), Abort> {
     let (entries, bits) = (1_usize << index.len(), index.len() as u32);
     let masks = if party.role() == Role::P0 {

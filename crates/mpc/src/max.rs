@@ -1,7 +1,7 @@
 //! Maxima by a tournament: fewer comparisons for many rows, fewer rounds for few.
 
 use crate::gates::{Gate, Planes, gates, gates_cost};
-use crate::reshare::{reshare, reshare_cost};
+use crate::reshare::{Part, reshare, reshare_cost};
 use crate::select::{bit_products, bit_products_cost};
 use crate::tiles::{joined, tiles};
 use crate::{Abort, BitShare, Cost, Party, Share, msb, msb_cost, select, select_cost};
@@ -176,7 +176,7 @@ pub(crate) async fn level<R: Ring>(
     }
     let flat = x.clone().reshape(&[n * rows]);
     let products = bit_products(party, &first, &flat).await?.products;
-    let mut part = vec![R::zero(); groups.len() * rows];
+    let mut part = vec![Part::zero(); groups.len() * rows];
     if role != Role::P0 {
         for (group, part) in groups.iter().zip(part.chunks_exact_mut(rows)) {
             for slot in group.clone() {

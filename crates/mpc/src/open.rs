@@ -95,6 +95,16 @@ fn sum<R: Ring>(x: &Share<R>, missing: &[R]) -> ArrayD<R> {
     tensor(x.shape(), sums.collect())
 }
 
+/// What each party sends to an outside client to whom `x` is opened: both of its components, in this order. [`combine`] is
+/// the client's half.
+///
+/// # Security
+/// The client learns `x`, and so does a party that conspires with it; no more, because the party could compute from `x` and its
+/// own two components all that the others send. What a truncation tells them together is in `docs/protocols.md`.
+pub fn answer<R: Ring>(x: &Share<R>) -> [&[R]; 2] {
+    [x.mine(), x.next()]
+}
+
 /// What an outside client, to whom all three parties sent their shares of one value, learns: the value.
 ///
 /// # Security

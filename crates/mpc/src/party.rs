@@ -7,6 +7,7 @@
 //! per link. Branches have their own message numbers and their own randomness, so neither the
 //! result nor the round count depends on scheduling, and no order of arrival can deadlock.
 
+use crate::point::HashKeys;
 use crate::transcript::{BatchKeys, MessageName, Transcript};
 use crate::{Abort, Step};
 use std::cell::{Cell, RefCell};
@@ -83,10 +84,29 @@ struct Session {
     messages: [Cell<u64>; 3],
 }
 
+/// What is drawn from and hashed with, in a session or in a batch of its own.
+struct Keys {
+    prgs: [Option<Prg>; 3],
+    hash: HashKeys,
+}
+
+impl Keys {
+    /// Those of the session, or batch, `id`.
+    ///
+    /// # Panics
+    /// If a peer's seed is missing.
+    fn new(role: Role, id: &[u8; 16], seeds: &PairSeeds) -> Rc<Self> {
+        Rc::new(Self {
+            prgs: generators(role, seeds),
+            hash: HashKeys::of(id),
+        })
+    }
+}
+
 /// One party, seen from one branch of the protocol.
 pub struct Party {
     session: Rc<Session>,
-    prgs: Rc<[Option<Prg>; 3]>,
+    keys: Rc<Keys>,
     transcript: Option<Rc<RefCell<Transcript>>>,
     branch: Branch,
     children: Cell<u32>,
@@ -108,7 +128,7 @@ impl Party {
             seeds,
             timeout,
         } = config;
-        let prgs = Rc::new(generators(role, &seeds));
+        let keys = Keys::new(role, &session, &seeds);
         let root = branch_id(&session, 0);
         let session = Session {
             role,
@@ -126,19 +146,19 @@ impl Party {
             sent: Default::default(),
             messages: Default::default(),
         };
-        Self::at(Rc::new(session), prgs, None, root, 0)
+        Self::at(Rc::new(session), keys, None, root, 0)
     }
 
     fn at(
         session: Rc<Session>,
-        prgs: Rc<[Option<Prg>; 3]>,
+        keys: Rc<Keys>,
         transcript: Option<Rc<RefCell<Transcript>>>,
         branch: Branch,
         depth: u32,
     ) -> Self {
         Self {
             session,
-            prgs,
+            keys,
             transcript,
             branch,
             children: Cell::new(0),
@@ -160,7 +180,7 @@ impl Party {
         let transcript = record.then(|| Rc::new(RefCell::new(Transcript::new(role, &keys.seeds))));
         Self::at(
             Rc::clone(&self.session),
-            Rc::new(generators(role, &keys.seeds)),
+            Keys::new(role, &keys.id, &keys.seeds),
             transcript,
             branch_id(&keys.id, 0),
             self.depth.get(),
@@ -177,6 +197,11 @@ impl Party {
     /// This party's role.
     pub fn role(&self) -> Role {
         self.session.role
+    }
+
+    /// The keys of the point functions' hash in this session, or in this batch if it has keys of its own.
+    pub(crate) fn hash_keys(&self) -> &HashKeys {
+        &self.keys.hash
     }
 
     /// Traffic of the session so far, and the depth of this branch.
@@ -333,7 +358,7 @@ impl Party {
         let child = count(&self.children, "sub-protocols") + 1;
         Self::at(
             Rc::clone(&self.session),
-            Rc::clone(&self.prgs),
+            Rc::clone(&self.keys),
             self.transcript.clone(),
             branch_id(&self.branch.0, child),
             self.depth.get(),
@@ -352,7 +377,7 @@ impl Party {
 
     /// As [`Party::draw`], bytes.
     pub(crate) fn fill(&self, peer: Role, out: &mut [u8]) {
-        let Some(prg) = &self.prgs[peer.index()] else {
+        let Some(prg) = &self.keys.prgs[peer.index()] else {
             assert_ne!(
                 peer,
                 self.role(),
@@ -691,6 +716,27 @@ mod tests {
         let (party, _peers) = alone();
         party.sent[2].set(u32::MAX);
         party.post(Role::P2, Step::Deal, Vec::new());
+    }
+
+    #[test]
+    fn messages_without_content_count_towards_what_is_kept_unread() {
+        let (party, mut peers) = alone();
+        party.keep_unread(100 * MESSAGE);
+        let empty = |number| Message {
+            branch: party.branch,
+            number,
+            depth: 0,
+            tag: Step::Reshare.tag(),
+            payload: Vec::new(),
+        };
+        let all: Vec<Message> = (1..102).map(empty).collect();
+        peers[1]
+            .send(Role::P1, encode_frame(&all))
+            .expect("an open link");
+        let taken = party.run(async |party| party.take(Role::P2, Step::Reshare, 8).await);
+        let error = taken.expect_err("101 messages are too many");
+        let far = matches!(error, Abort::TooFarAhead { peer: Role::P2, .. });
+        assert!(far, "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Point functions dealt to the evaluators: short keys for long vectors with one entry.
 
-use crate::reshare::deal;
+use crate::reshare::{Part, deal};
 use crate::{Abort, Cost, Party, Step};
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -29,8 +29,8 @@ const CONTROL: Node = 3;
 ///
 /// # Security
 /// Semi-honest. To either evaluator its key is pseudorandom, whatever position and value are: the words are masked by the
-/// other's seed, of 126 bits. The tree's hash is AES with three fixed keys, fed forward (Guo et al., IEEE S&P 2020), secure in
-/// the ideal-cipher model.
+/// other's seed, of 126 bits. The tree's hash is AES with three public keys of the session, fed forward (Guo et al., IEEE S&P
+/// 2020), secure in the ideal-cipher model ([`HashKeys`]).
 ///
 /// # Cost
 /// [`points_cost`]: 0 rounds, from party 0 only.
@@ -39,7 +39,7 @@ pub(crate) async fn points<R: Ring>(
     len: usize,
     index_bits: u32,
     points: impl Fn(usize) -> (usize, R),
-    mut read: impl FnMut(usize, &[R]),
+    mut read: impl FnMut(usize, &[Part<R>]),
 ) -> Result<(), Abort> {
     let entries = 1_usize << index_bits;
     let Some(levels) = levels::<R>(index_bits) else {
@@ -62,7 +62,7 @@ pub(crate) async fn points<R: Ring>(
         }
         return Ok(());
     };
-    let hash = Hash::new();
+    let hash = Hash::new(party.hash_keys());
     let key_bytes = key_bytes(levels);
     let mut tree = Tree::<R>::new();
     for start in (0..len).step_by(CHUNK) {
@@ -131,17 +131,36 @@ fn first_control(role: Role) -> Node {
     Node::from(role == Role::P2)
 }
 
+/// The public keys of the tree's hash in one session: of the left child, the right child and the leaf's numbers.
+///
+/// # Security
+/// Derived from the session's id, as the pairs' seeds are, so that no key hashes nodes of two sessions: in the ideal-cipher
+/// model whoever tries inputs under one key hits targets of one session only. A tweak XORed into the input of fixed keys
+/// would not do that: one evaluation of AES could be compared with the targets of all sessions.
+pub(crate) struct HashKeys([[u8; 16]; 3]);
+
+impl HashKeys {
+    /// The keys of a session.
+    pub(crate) fn of(session: &[u8; 16]) -> Self {
+        let key = |name: &str| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(b"trefoil point functions");
+            hasher.update(session);
+            hasher.update(name.as_bytes());
+            let mut key = [0; 16];
+            hasher.finalize_xof().fill(&mut key);
+            key
+        };
+        Self(["left", "right", "numbers"].map(key))
+    }
+}
+
 /// `x -> AES_k(x) ^ x` for three keys: the left child, the right child, the leaf's numbers.
 struct Hash([Aes128; 3]);
 
 impl Hash {
-    fn new() -> Self {
-        let key = |name: &[u8; 16]| Aes128::new(&Array::from(*name));
-        Self([
-            key(b"trefoil: left   "),
-            key(b"trefoil: right  "),
-            key(b"trefoil: numbers"),
-        ])
+    fn new(keys: &HashKeys) -> Self {
+        Self(keys.0.map(|key| Aes128::new(&Array::from(key))))
     }
 
     /// Child or numbers `which` of each node, in place of what was in `out`.
@@ -244,7 +263,7 @@ struct Tree<R> {
     seeds: Vec<Node>,
     controls: Vec<Node>,
     children: [Vec<Node>; 2],
-    out: Vec<R>,
+    out: Vec<Part<R>>,
 }
 
 impl<R: Ring> Tree<R> {
@@ -259,7 +278,7 @@ impl<R: Ring> Tree<R> {
 
     /// This evaluator's shares of the vectors of `keys`, one behind the other; the trees grow level by
     /// level together.
-    fn grow(&mut self, hash: &Hash, roots: &[Node], role: Role, keys: &[u8]) -> &[R] {
+    fn grow(&mut self, hash: &Hash, roots: &[Node], role: Role, keys: &[u8]) -> &[Part<R>] {
         let key_bytes = keys.len() / roots.len();
         let levels = key_bytes / 16 - 1;
         let word = |tree: usize, level: usize| {
@@ -302,7 +321,7 @@ impl<R: Ring> Tree<R> {
                 for (number, word) in numbers::<R>(block).zip(numbers::<R>(last)) {
                     let share = if control == 1 { number + word } else { number };
                     let signed = if role == Role::P1 { share } else { -share };
-                    self.out.push(signed);
+                    self.out.push(Part::of(signed));
                 }
             }
         }
@@ -316,7 +335,7 @@ mod tests {
     use trefoil_ring::{Z32, Z64};
 
     fn vectors_have_one_entry<R: Ring>() {
-        let hash = Hash::new();
+        let hash = Hash::new(&HashKeys::of(&[3; 16]));
         for index_bits in 5..=9 {
             let Some(levels) = levels::<R>(index_bits) else {
                 continue;
@@ -337,7 +356,10 @@ mod tests {
                 let mut tree = Tree::<R>::new();
                 tree.grow(&hash, &roots[i], role, &keys).to_vec()
             });
-            let sums = shares[0].iter().zip(&shares[1]).map(|(&a, &b)| a + b);
+            let sums = shares[0]
+                .iter()
+                .zip(&shares[1])
+                .map(|(&a, &b)| (a + b).shown());
             for (at, sum) in sums.enumerate() {
                 let (position, entry) = (positions[at / entries], at % entries);
                 let expected = if entry == position { value } else { R::zero() };
@@ -353,5 +375,21 @@ mod tests {
     fn the_sum_of_the_shares_is_the_point() {
         vectors_have_one_entry::<Z64>();
         vectors_have_one_entry::<Z32>();
+    }
+    /// What a node hashes to depends on the session and on what it is hashed for, and on nothing else.
+    #[test]
+    fn no_key_is_shared_by_two_sessions() {
+        let nodes = [0, CONTROL + 1, Node::MAX & !CONTROL];
+        let mut seen = std::collections::HashSet::new();
+        for session in [[0; 16], [1; 16], *b"0123456789abcdef"] {
+            let [hash, again] = [0, 1].map(|_| Hash::new(&HashKeys::of(&session)));
+            for which in 0..3 {
+                let (mut out, mut same) = (Vec::new(), Vec::new());
+                hash.apply(which, &nodes, &mut out);
+                again.apply(which, &nodes, &mut same);
+                assert_eq!(out, same);
+                assert!(out.into_iter().all(|hashed| seen.insert(hashed)));
+            }
+        }
     }
 }

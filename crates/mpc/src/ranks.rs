@@ -2,7 +2,7 @@
 
 use crate::bilinear::{bilinear_cost, dot, matmul};
 use crate::lookup::{one_hot, one_hot_cost};
-use crate::reshare::{deal_cost, reshare, reshare_cost};
+use crate::reshare::{Part, deal_cost, reshare, reshare_cost};
 use crate::select::bit_parts;
 use crate::tiles::{TILE, joined};
 use crate::{Abort, Cost, Party, Share, msb, msb_cost};
@@ -118,11 +118,11 @@ async fn ranks<R: Ring>(party: &Party, x: &Share<R>, bits: u32) -> Result<Share<
     let less = msb(party, &differences, bits).await?;
     let less = bit_parts::<R>(party, &less).await?;
     // Party 0 has no part.
-    let mut part = vec![R::zero(); rows * n];
+    let mut part = vec![Part::zero(); rows * n];
     let one = if party.role() == Role::P1 {
-        R::one()
+        Part::of(R::one())
     } else {
-        R::zero()
+        Part::zero()
     };
     let lost = less.chunks_exact(pairs(n).count());
     for (ranks, less) in part.chunks_exact_mut(n).zip(lost) {
@@ -139,7 +139,7 @@ async fn one_hot_ranks<R: Ring>(party: &Party, ranks: &Share<R>) -> Result<Share
     let (rows, n) = (ranks.shape()[0], ranks.shape()[1]);
     let bits = index_bits(n);
     let entries = 1_usize << bits;
-    let mut part = vec![R::zero(); rows * n * n];
+    let mut part = vec![Part::zero(); rows * n * n];
     one_hot(
         party,
         ranks,

@@ -2,7 +2,7 @@
 
 use crate::bilinear::linear_part;
 use crate::msb::{signs, signs_cost};
-use crate::reshare::{reshare, reshare_cost};
+use crate::reshare::{Part, reshare, reshare_cost};
 use crate::select::{bit_products, bit_products_cost};
 use crate::spline::{spline_at, spline_at_cost};
 use crate::{
@@ -260,17 +260,17 @@ pub(crate) async fn magnitude<R: Ring>(
     let reached = bit_products(party, &below.not(role), &tiled).await?;
     let (factor_base, factor_terms) = factor;
     let (argument_base, argument_terms) = normal.factor::<R>(normal.step);
-    let mut part = vec![R::zero(); 2 * len];
+    let mut part = vec![Part::zero(); 2 * len];
     if role != Role::P0 {
         let known = linear_part(role, x);
         let (factors, arguments) = part.split_at_mut(len);
         for i in 0..len {
             factors[i] = if role == Role::P1 {
-                factor_base
+                Part::of(factor_base)
             } else {
-                R::zero()
+                Part::zero()
             };
-            arguments[i] = known[i] * argument_base;
+            arguments[i] = Part::of(known[i] * argument_base);
             for s in 0..steps {
                 factors[i] -= reached.bits[s * len + i] * factor_terms[s];
                 arguments[i] -= reached.products[s * len + i] * argument_terms[s];

@@ -5,11 +5,15 @@
 //! replicated share in one round: each evaluator sends its part under a fresh mask. So any
 //! function that is linear in what party 0 can deal ahead costs one online round, whatever its degree.
 
+mod part;
+
 use crate::abort::Abort;
 use crate::tiles::{joined, tiles};
 use crate::{Cost, Party, Share, Step, trunc};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
+
+pub use part::Part;
 
 /// Additive shares, between the evaluators, of values that party 0 knows: `len` elements.
 ///
@@ -20,12 +24,12 @@ use trefoil_ring::Ring;
 /// # Cost
 /// 0 rounds; party 0 sends one element each.
 ///
-/// Returns the values at party 0, the shares at parties 1 and 2.
+/// Returns the shares at parties 1 and 2, nothing at party 0.
 pub(crate) async fn deal<R: Ring>(
     party: &Party,
     len: usize,
     values: impl FnOnce() -> Vec<R>,
-) -> Result<Vec<R>, Abort> {
+) -> Result<Vec<Part<R>>, Abort> {
     match party.role() {
         Role::P0 => {
             let values = values();
@@ -36,12 +40,13 @@ pub(crate) async fn deal<R: Ring>(
                 .zip(&values)
                 .for_each(|(share, &value)| *share = value - *share);
             party.post(Role::P2, Step::Deal, to_bytes(&message));
-            Ok(values)
+            Ok(Vec::new())
         }
-        Role::P1 => Ok(party.draw(Role::P0, len)),
-        Role::P2 => Ok(from_bytes(
-            &party.take(Role::P0, Step::Deal, len * R::BYTES).await?,
-        )),
+        Role::P1 => Ok(Part::all(party.draw(Role::P0, len))),
+        Role::P2 => {
+            let message = party.take(Role::P0, Step::Deal, len * R::BYTES).await?;
+            Ok(Part::all(from_bytes(&message)))
+        }
     }
 }
 
@@ -61,7 +66,7 @@ pub(crate) const fn deal_cost<R: Ring>(len: usize) -> Cost {
 pub(crate) async fn reshare<R: Ring>(
     party: &Party,
     shape: &[usize],
-    part: Vec<R>,
+    part: Vec<Part<R>>,
 ) -> Result<Share<R>, Abort> {
     let len = shape.iter().product();
     if party.role() == Role::P0 {
@@ -70,7 +75,7 @@ pub(crate) async fn reshare<R: Ring>(
         return Ok(Share::new(shape, mine, next));
     }
     let half_mask = party.draw::<R>(Role::P0, len);
-    let masked = add_up(party, part, |v, i| v - half_mask[i]).await?;
+    let masked = add_up(party, part, |i| -half_mask[i]).await?;
     Ok(Share::evaluated(party.role(), shape, half_mask, masked))
 }
 
@@ -90,7 +95,7 @@ pub(crate) const fn reshare_cost<R: Ring>(len: usize) -> Cost {
 pub(crate) async fn reshare_offset<R: Ring>(
     party: &Party,
     shape: &[usize],
-    part: Vec<R>,
+    part: Vec<Part<R>>,
 ) -> Result<Share<R>, Abort> {
     let len = shape.iter().product();
     match party.role() {
@@ -101,7 +106,7 @@ pub(crate) async fn reshare_offset<R: Ring>(
             );
             let mine = party.draw::<R>(Role::P2, len);
             let message: Vec<R> = (0..len)
-                .map(|i| part[i] - mask[i] - mine[i] - next[i])
+                .map(|i| part[i].under(-(mask[i] + mine[i] + next[i])))
                 .collect();
             party.post(Role::P2, Step::Deal, to_bytes(&message));
             party.pause().await;
@@ -112,14 +117,14 @@ pub(crate) async fn reshare_offset<R: Ring>(
                 party.draw::<R>(Role::P0, len),
                 party.draw::<R>(Role::P0, len),
             );
-            let masked = add_up(party, part, |v, i| v + mask[i]).await?;
+            let masked = add_up(party, part, |i| mask[i]).await?;
             Ok(Share::evaluated(Role::P1, shape, half_mask, masked))
         }
         Role::P2 => {
             let half_mask = party.draw::<R>(Role::P0, len);
             let offset: Vec<R> =
                 from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?);
-            let masked = add_up(party, part, |v, i| v + offset[i]).await?;
+            let masked = add_up(party, part, |i| offset[i]).await?;
             Ok(Share::evaluated(Role::P2, shape, half_mask, masked))
         }
     }
@@ -142,7 +147,7 @@ pub(crate) const fn reshare_offset_cost<R: Ring>(len: usize) -> Cost {
 pub(crate) async fn reshare_truncated<R: Ring>(
     party: &Party,
     shape: &[usize],
-    part: Vec<R>,
+    part: Vec<Part<R>>,
     shift: u32,
 ) -> Result<Share<R>, Abort> {
     let tiles = tiles(part.len());
@@ -152,7 +157,7 @@ pub(crate) async fn reshare_truncated<R: Ring>(
     let pieces = tiles.into_iter();
     let pieces = pieces.map(|range| part[range].to_vec()).collect();
     drop(part);
-    let done = party.join_all(pieces, async |party: &Party, piece: Vec<R>| {
+    let done = party.join_all(pieces, async |party: &Party, piece: Vec<Part<R>>| {
         reshare_truncated_tile(party, &[piece.len()], piece, shift).await
     });
     joined(shape, done.await)
@@ -161,7 +166,7 @@ pub(crate) async fn reshare_truncated<R: Ring>(
 async fn reshare_truncated_tile<R: Ring>(
     party: &Party,
     shape: &[usize],
-    part: Vec<R>,
+    part: Vec<Part<R>>,
     shift: u32,
 ) -> Result<Share<R>, Abort> {
     let known = reshare_known(party, part).await?;
@@ -173,16 +178,19 @@ async fn reshare_truncated_tile<R: Ring>(
 ///
 /// # Cost
 /// As [`reshare`].
-pub(crate) async fn reshare_known<R: Ring>(party: &Party, part: Vec<R>) -> Result<Vec<R>, Abort> {
+pub(crate) async fn reshare_known<R: Ring>(
+    party: &Party,
+    part: Vec<Part<R>>,
+) -> Result<Vec<R>, Abort> {
     let len = part.len();
     if party.role() != Role::P0 {
         let mask = party.draw::<R>(Role::P0, len);
-        return add_up(party, part, |v, i| v + mask[i]).await;
+        return add_up(party, part, |i| mask[i]).await;
     }
     let mut r = party.draw::<R>(Role::P1, len);
     let other = party.draw::<R>(Role::P2, len);
     r.iter_mut().zip(other).for_each(|(a, b)| *a += b);
-    r.iter_mut().zip(part).for_each(|(a, b)| *a -= b);
+    r.iter_mut().zip(part).for_each(|(a, b)| *a = -b.under(-*a));
     party.pause().await;
     Ok(r)
 }
@@ -195,17 +203,16 @@ pub(crate) fn reshare_truncated_cost<R: Ring>(len: usize, shift: u32) -> Cost {
 /// One round between the evaluators: send the own part, masked, and return the sum of both.
 async fn add_up<R: Ring>(
     party: &Party,
-    mut part: Vec<R>,
-    mask: impl Fn(R, usize) -> R,
+    part: Vec<Part<R>>,
+    mask: impl Fn(usize) -> R,
 ) -> Result<Vec<R>, Abort> {
-    for (i, v) in part.iter_mut().enumerate() {
-        *v = mask(*v, i);
-    }
-    let theirs = party.exchange(Step::Reshare, to_bytes(&part)).await?;
-    for (v, w) in part.iter_mut().zip(from_bytes::<R>(&theirs)) {
+    let masked = part.into_iter().enumerate();
+    let mut sum: Vec<R> = masked.map(|(i, v)| v.under(mask(i))).collect();
+    let theirs = party.exchange(Step::Reshare, to_bytes(&sum)).await?;
+    for (v, w) in sum.iter_mut().zip(from_bytes::<R>(&theirs)) {
         *v += w;
     }
-    Ok(part)
+    Ok(sum)
 }
 
 /// `len` elements `z_i`, one at each party, with `z_0 + z_1 + z_2 = 0` and any two of them uniform.

@@ -1,7 +1,7 @@
 //! Products of shared bits and shared numbers: the oblivious choice.
 
 use crate::convert::mask_elements;
-use crate::reshare::{deal, deal_cost, reshare, reshare_cost};
+use crate::reshare::{Part, deal, deal_cost, reshare, reshare_cost};
 use crate::{Abort, BitShare, Cost, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
@@ -45,8 +45,8 @@ pub fn multiply_runs_cost<R: Ring>(bits: usize, len: usize) -> Cost {
 #[derive(Clone)]
 pub struct BitFactors<R> {
     bits: BitShare,
-    /// The masks at party 0, shares of them at the evaluators.
-    masks: Vec<R>,
+    /// Shares of the masks at the evaluators, nothing at party 0.
+    masks: Vec<Part<R>>,
 }
 
 impl<R: Ring> BitFactors<R> {
@@ -55,13 +55,13 @@ impl<R: Ring> BitFactors<R> {
         self.bits.len()
     }
 
-    /// The masks at party 0, shares of them at the evaluators.
-    pub(crate) fn masks(&self) -> &[R] {
-        &self.masks
+    /// The masks as numbers, at party 0.
+    pub(crate) fn masks(&self) -> Vec<R> {
+        mask_elements(&self.bits)
     }
 
     /// What an evaluator knows of bit `at`: its masked value, and the share of its mask.
-    pub(crate) fn evaluate(&self, role: Role, at: usize) -> (R, R) {
+    pub(crate) fn evaluate(&self, role: Role, at: usize) -> (R, Part<R>) {
         (bit_of(role, &self.bits, at), self.masks[at])
     }
 }
@@ -97,11 +97,9 @@ pub async fn multiply_factors<R: Ring>(
     x: &Share<R>,
 ) -> Result<Share<R>, Abort> {
     assert_eq!(factors.bits.len(), x.len(), "operands of a bit product");
-    let masks = || mask_products(&factors.masks, &x.mask(), 1);
+    let masks = || mask_products(&factors.masks(), &x.mask(), 1);
     let mut products = deal(party, x.len(), masks).await?;
-    if party.role() == Role::P0 {
-        products.clear();
-    } else {
+    if party.role() != Role::P0 {
         let (role, bits) = (party.role(), &factors.bits);
         evaluate(role, bits, &factors.masks, x, 1, &mut products);
     }
@@ -135,9 +133,9 @@ pub fn select_cost<R: Ring>(len: usize) -> Cost {
 /// reshared; empty at party 0.
 pub(crate) struct BitProducts<R> {
     /// Parts of the bits themselves.
-    pub(crate) bits: Vec<R>,
+    pub(crate) bits: Vec<Part<R>>,
     /// Parts of `bit * x`.
-    pub(crate) products: Vec<R>,
+    pub(crate) products: Vec<Part<R>>,
 }
 
 /// The evaluators' parts of `bit` and `bit * x`, where a bit stands for a run of equally many elements of `x`.
@@ -179,21 +177,21 @@ pub(crate) async fn bit_products<R: Ring>(
 ///
 /// # Cost
 /// [`bit_factors_cost`]: 0 rounds, from party 0 an element for each bit.
-pub(crate) async fn bit_parts<R: Ring>(party: &Party, bits: &BitShare) -> Result<Vec<R>, Abort> {
+pub(crate) async fn bit_parts<R: Ring>(
+    party: &Party,
+    bits: &BitShare,
+) -> Result<Vec<Part<R>>, Abort> {
     let mut parts = deal(party, bits.len(), || mask_elements(bits)).await?;
-    match party.role() {
-        Role::P0 => parts.clear(),
-        role => unmask(role, bits, &mut parts),
-    }
+    unmask(party.role(), bits, &mut parts);
     Ok(parts)
 }
 
-/// An evaluator's parts of bits, in place of its shares of their masks.
-fn unmask<R: Ring>(role: Role, bits: &BitShare, masks: &mut [R]) {
-    let one = one::<R>(role);
+/// An evaluator's parts of bits, in place of its shares of their masks: party 0 has none of either.
+fn unmask<R: Ring>(role: Role, bits: &BitShare, masks: &mut [Part<R>]) {
+    let one = Part::of(one::<R>(role));
     for (at, mask) in masks.iter_mut().enumerate() {
         let bit = bit_of::<R>(role, bits, at);
-        *mask += bit * (one - *mask - *mask);
+        *mask += (one - *mask - *mask) * bit;
     }
 }
 
@@ -208,18 +206,18 @@ fn mask_products<R: Ring>(bits: &[R], masks: &[R], run: usize) -> Vec<R> {
 fn evaluate<R: Ring>(
     role: Role,
     bits: &BitShare,
-    bit_masks: &[R],
+    bit_masks: &[Part<R>],
     x: &Share<R>,
     run: usize,
-    products: &mut [R],
+    products: &mut [Part<R>],
 ) {
     let (masked, half_mask, one) = (x.masked(role), x.half_mask(role), one::<R>(role));
     for (at, &mask) in bit_masks.iter().enumerate() {
         let bit = bit_of::<R>(role, bits, at);
         for i in at * run..(at + 1) * run {
             let hidden = mask * masked[i] + products[i];
-            let other = one * masked[i] + half_mask[i] - hidden;
-            products[i] = hidden + bit * (other - hidden);
+            let other = Part::of(one * masked[i] + half_mask[i]) - hidden;
+            products[i] = hidden + (other - hidden) * bit;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sigmoid and hyperbolic tangent: splines that saturate.
 
 use crate::msb::{signs, signs_cost};
-use crate::reshare::{reshare, reshare_cost};
+use crate::reshare::{Part, reshare, reshare_cost};
 use crate::select::{bit_factors_cost, bit_parts, bit_products, bit_products_cost};
 use crate::{Abort, Cost, Party, Share, Spline, spline, spline_cost};
 use trefoil_net::Role;
@@ -104,7 +104,7 @@ pub(crate) async fn saturating<R: Ring>(
     } else {
         let scale = format.encode::<R>(1.0);
         let below = format.encode::<R>(function.floor) - scale;
-        let above = if role == Role::P1 { scale } else { R::zero() };
+        let above = Part::of(if role == Role::P1 { scale } else { R::zero() });
         (0..len)
             .map(|i| inside.products[i] + low[i] * below + above - inside.bits[i] * scale)
             .collect()

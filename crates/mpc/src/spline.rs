@@ -1,7 +1,7 @@
 //! Any smooth function on an interval: piecewise quadratic, the piece looked up in secret.
 
 use crate::bilinear::{linear_part, parts};
-use crate::reshare::{reshare_truncated, reshare_truncated_cost};
+use crate::reshare::{Part, reshare_truncated, reshare_truncated_cost};
 use crate::{
     Abort, Cost, Party, Share, bilinear_cost, lookup, lookup_cost, mul, truncate, truncate_cost,
 };
@@ -146,7 +146,7 @@ pub(crate) async fn spline_at<R: Ring>(
     part.iter_mut()
         .zip(second)
         .zip(constant)
-        .for_each(|((p, q), c)| *p += q + c);
+        .for_each(|((p, q), c)| *p += q + Part::of(c));
     reshare_truncated(party, x.shape(), part, spline.result_shift).await
 }
 

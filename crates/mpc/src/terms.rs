@@ -2,7 +2,7 @@
 
 use crate::bilinear::{add_parts, products};
 use crate::reshare::{
-    deal_cost, reshare, reshare_cost, reshare_offset, reshare_offset_cost, reshare_truncated,
+    Part, deal_cost, reshare, reshare_cost, reshare_offset, reshare_offset_cost, reshare_truncated,
     reshare_truncated_cost,
 };
 use crate::select::bit_products;
@@ -43,7 +43,7 @@ pub async fn sum_of<R: Ring>(
 ) -> Result<Share<R>, Abort> {
     assert!(!terms.is_empty(), "a sum of no terms");
     let len = shape.iter().product();
-    let mut sum = vec![R::zero(); len];
+    let (mut sum, mut masked_sum) = (vec![R::zero(); len], vec![Part::zero(); len]);
     let mut offset = false;
     for term in terms {
         match term {
@@ -56,11 +56,14 @@ pub async fn sum_of<R: Ring>(
                 assert_eq!(x.len(), len, "numbers of a term");
                 let part = bit_products(party, bits, x).await?.products;
                 // Empty at party 0.
-                let masked = sum.iter_mut().zip(&part);
-                masked.for_each(|(sum, v)| *sum += v.shift_left(shift));
+                let masked = masked_sum.iter_mut().zip(&part);
+                let up = R::one().shift_left(shift);
+                masked.for_each(|(sum, &v)| *sum += v * up);
             }
         }
     }
+    let mut sum = Part::all(sum);
+    sum.iter_mut().zip(masked_sum).for_each(|(v, w)| *v += w);
     match (shift, offset) {
         (0, false) => reshare(party, shape, sum).await,
         (0, true) => reshare_offset(party, shape, sum).await,

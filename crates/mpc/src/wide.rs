@@ -4,7 +4,7 @@ use crate::bilinear::matmul_parts;
 use crate::gates::packed_bytes;
 use crate::msb::signs_of;
 use crate::packed::{bytes_of, pack, read, unpack, write};
-use crate::reshare::{from_bytes, reshare, reshare_cost, reshare_known, to_bytes};
+use crate::reshare::{Part, from_bytes, reshare, reshare_cost, reshare_known, to_bytes};
 use crate::trunc::truncated;
 use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step};
 use trefoil_net::Role;
@@ -117,11 +117,12 @@ pub async fn multiply_wide<R: Ring>(
             let (down, may_wrap) = truncated(c, shift);
             let may_wrap = R::from_u64(u64::from(may_wrap));
             let (bit, mask) = factors.evaluate(party.role(), i);
-            let kept = mask * down + dealt.kept[i] + may_wrap * lift(dealt.wrap(1, i, shift));
-            let whole = if first { down } else { R::zero() };
-            let whole = whole + dealt.whole[i] + may_wrap * lift(dealt.wrap(0, i, shift));
+            let wrapped = |which| Part::of(may_wrap * lift(dealt.wrap(which, i, shift)));
+            let kept = mask * down + dealt.kept[i] + wrapped(1);
+            let whole = Part::of(if first { down } else { R::zero() });
+            let whole = whole + dealt.whole[i] + wrapped(0);
             // Without a branch: masked bits are random.
-            kept + bit * (whole - kept - kept)
+            kept + (whole - kept - kept) * bit
         });
         part = each.collect();
     }
@@ -137,8 +138,8 @@ pub fn multiply_wide_cost<R: Ring>(len: usize, shift: u32) -> Cost {
 /// An evaluator's shares of what belongs to the masks: of the truncated masks and of their products with the bits' masks; and
 /// in `wraps`, in whole bytes modulo `2^shift`, of the masks' top bits and their products, one behind the other.
 struct Dealt<R> {
-    whole: Vec<R>,
-    kept: Vec<R>,
+    whole: Vec<Part<R>>,
+    kept: Vec<Part<R>>,
     wraps: Vec<u8>,
 }
 
@@ -199,7 +200,7 @@ async fn deal<R: Ring>(
             (from_bytes(&elements), unpack(&wraps, 2 * len, shift))
         }
     };
-    let kept = numbers.split_off(len);
-    let whole = numbers;
+    let kept = Part::all(numbers.split_off(len));
+    let whole = Part::all(numbers);
     Ok(Dealt { whole, kept, wraps })
 }

@@ -222,8 +222,9 @@ impl Session<'_> {
             }
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
-                send_elements(self.client, output.mine(), after(self.timeout))?;
-                send_elements(self.client, output.next(), after(self.timeout))?;
+                for component in trefoil_mpc::answer(&output) {
+                    send_elements(self.client, component, after(self.timeout))?;
+                }
             }
         }
         let evaluates = self.role != Role::P0;

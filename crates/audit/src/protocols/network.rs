@@ -1,9 +1,10 @@
 //! The executor of plans, on a small convolutional network.
 
-use crate::world::Secret;
+use crate::world::{Inputs, Secret};
 use crate::{AuditError, Entry, Random};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
+use trefoil_mpc::Party;
 use trefoil_nn::graph::{Attribute, Constant, Dimension, Element, GraphInput, Node};
 use trefoil_nn::{Graph, ModelError, Options, Plan, Secure, run};
 use trefoil_ring::Z64;
@@ -104,17 +105,28 @@ pub(super) fn entries() -> Result<Vec<Entry>, AuditError> {
             encoded.collect()
         })
     };
-    let executor = Entry::new::<Z64>(
-        "network: conv, relu, max-pool, dense, sigmoid",
-        &["trefoil_nn::run"],
-        secrets,
-        async move |p, x| {
-            let backend = Secure::<Z64>::new(p.fork(), plan.format());
+    // As a session of the service runs its batches: one behind the other, with a branch each. All at the same inputs, so that
+    // whatever came again would be seen.
+    let session = |batches: usize| {
+        let plan = plan.clone();
+        async move |p: &Party, x: &Inputs<Z64>| {
             let (weights, inputs) = x.shares.split_at(plan.weights.len());
-            run(&plan, &backend, weights, inputs.to_vec(), &mut ()).await?;
-            p.merge(&[backend.party()]);
+            for _ in 0..batches {
+                let backend = Secure::<Z64>::new(p.fork(), plan.format());
+                run(&plan, &backend, weights, inputs.to_vec(), &mut ()).await?;
+                p.merge(&[backend.party()]);
+            }
             Ok(())
-        },
-    );
-    Ok(vec![executor])
+        }
+    };
+    let covers = &["trefoil_nn::run"];
+    Ok(vec![
+        Entry::new::<Z64>(
+            "network: conv, relu, max-pool, dense, sigmoid",
+            covers,
+            secrets.clone(),
+            session(1),
+        ),
+        Entry::wide::<Z64>("network, three batches", covers, secrets, session(3)),
+    ])
 }
