@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &ReplaySome, json: bool) -> Result<(), Failure> {
     let (count, size) = (queries.len(), at_once(&model));
     for start in (0..count).step_by(size) {
         let end = count.min(start + size);
-        let request = queries.values.slice_axis(Axis(0), Slice::from(start..end));
+        let request = queries.inputs[0].slice_axis(Axis(0), Slice::from(start..end));
         servers.answer(&request.to_owned())?;
     }
     let wall_s = servers.report.wall_s;

@@ -8,7 +8,7 @@
 //! result nor the round count depends on scheduling, and no order of arrival can deadlock.
 
 use crate::point::HashKeys;
-use crate::transcript::{BatchKeys, MessageName, Transcript};
+use crate::transcript::{BatchKeys, MessageName, PairSeeds, Transcript};
 use crate::{Abort, Step};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
