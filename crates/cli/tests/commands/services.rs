@@ -305,8 +305,8 @@ fn memory_is_given_back_after_a_large_batch() {
     keys(&world);
     let services = start(&world);
     fs::write(world.path("m.onnx"), onnx::chain(&[100], &["Relu"], 100)).unwrap();
-    write_npy(world.path("in.npy"), &Array2::<f32>::ones((8000, 100))).unwrap();
-    let infer = "infer --model m.onnx --input in.npy --output out.npy --batch 8000 --no-check";
+    write_npy(world.path("in.npy"), &Array2::<f32>::ones((20_000, 100))).unwrap();
+    let infer = "infer --model m.onnx --input in.npy --output out.npy --batch 20000 --no-check";
     world.run(&format!("{infer} {PARTIES}")).succeeded();
     for service in &services {
         service.says("session done");
