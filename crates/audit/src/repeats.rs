@@ -99,7 +99,7 @@ mod tests {
         let masks = [7_u64, 0x1234_5678_9abc_def0, u64::MAX - 3, 1 << 63];
         let added = |secret: u64| masks.map(|m| secret.wrapping_add(m));
         let taken = masks.map(|m| 99_u64.wrapping_sub(m));
-        let xored = masks.map(|m| 99 ^ m);
+        let xored = masks.map(|m| 0x63 ^ m);
         let of = |values: &[u64; COMPARED]| Changes::of(8, *values);
         assert!(of(&added(5))[0] == of(&added(77))[0] && of(&added(5))[0] == of(&taken)[0]);
         assert!(of(&masks)[1] == of(&xored)[1] && of(&masks)[0] != of(&xored)[0]);

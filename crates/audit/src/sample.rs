@@ -216,6 +216,9 @@ pub(crate) type Ideal<R> = dyn Fn(&Secret<R>) -> Vec<Vec<u64>> + Send + Sync;
 /// are rounded.
 pub(crate) type Outputs<R> = dyn Fn(&Secret<R>, &[Vec<R>]) -> bool + Send + Sync;
 
+/// What one party sent, message by message.
+type Messages<'a> = &'a [&'a [u8]];
+
 /// The outputs that a client is shown who conspires with a party of these shares, from what the party's two peers sent it;
 /// `None` if that is more, less or other than their shares of the outputs.
 ///
@@ -231,7 +234,7 @@ fn answered<R: Ring>(role: Role, own: &Opened<R>, sent: &[(Role, &[u8])]) -> Opt
         return None;
     }
     let answers = next.chunks_exact(2).zip(previous.chunks_exact(2));
-    let output = |(share, (next, previous)): (&OpenedShare<R>, (&[&[u8]], &[&[u8]]))| {
+    let output = |(share, (next, previous)): (&OpenedShare<R>, (Messages<'_>, Messages<'_>))| {
         let OpenedShare::Elements(share) = share else {
             return None;
         };

@@ -19,7 +19,7 @@ const LENGTHS: [usize; 2] = [16, 32];
 const STREAMS: [[u8; 12]; 2] = [[0; 12], *b"client share"];
 
 /// Expand 16 and 32 bytes from everywhere in a view as seeds, and look for the expansion as a pad: a received word
-/// that changes between runs as the expansion does, so that without it (added, subtracted or XORed) it is a constant.
+/// that changes between runs as the expansion does, so that without it (added, subtracted or by XOR) it is a constant.
 ///
 /// The words' own uniformity says nothing here: seed and masked value are uniform each, and unrelated in any linear way.
 pub(crate) fn seeds(sample: &Sample, layout: &Layout, random: &mut Random) -> Finding {

@@ -100,6 +100,8 @@ pub(crate) enum BackendKind {
 }
 
 /// Answer, write the answers, and tell what it took.
+// The whole command, in its order.
+#[allow(clippy::too_many_lines)]
 pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     let link = arguments.link()?;
     if let Some(plan) = &arguments.verification.verify {

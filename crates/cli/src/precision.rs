@@ -274,21 +274,17 @@ impl Found {
             .filter(|&value| value > 0.0)
             .fold(f64::INFINITY, f64::min);
         if least < 1024.0 * unit {
-            text.push_str(&format!(
-                ": its weights are as small as {}, and numbers are multiples of {unit:.1e}",
-                print::number(least)
-            ));
+            let least = print::number(least);
+            let why = format!(
+                ": its weights are as small as {least}, and numbers are multiples of {unit:.1e}"
+            );
+            text += &why;
         }
         text
     }
 
     /// The refusal, with what was tried and helps.
-    pub(crate) fn refuse(
-        &self,
-        trouble: &Trouble,
-        recipe: &Recipe<'_>,
-        samples: &Pictures,
-    ) -> Failure {
+    pub(crate) fn refuse(trouble: &Trouble, recipe: &Recipe<'_>, samples: &Pictures) -> Failure {
         let mut help = tried(trouble, recipe, samples);
         if !trouble.finer {
             help.push(
@@ -379,7 +375,7 @@ pub(crate) fn before(recipe: &Recipe<'_>, pictures: &Pictures) -> Result<Looked,
     let few = pictures.select(&samples);
     let found = look(recipe, &few)?;
     if let Some(trouble) = found.trouble() {
-        let failure = found.refuse(&trouble, recipe, &few);
+        let failure = Found::refuse(&trouble, recipe, &few);
         return Err(failure.and_help("--no-check runs it as it is"));
     }
     let far = found.far;

@@ -199,7 +199,7 @@ impl RangeOptions {
             }
         }
         if let Some(trouble) = found.trouble() {
-            return Err(found.refuse(&trouble, recipe, samples));
+            return Err(Found::refuse(&trouble, recipe, samples));
         }
         recipe.far.clone_from(&found.far);
         Ok(Known::of(found, self.input_range))

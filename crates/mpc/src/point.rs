@@ -135,7 +135,7 @@ fn first_control(role: Role) -> Node {
 ///
 /// # Security
 /// Derived from the session's id, as the pairs' seeds are, so that no key hashes nodes of two sessions: in the ideal-cipher
-/// model whoever tries inputs under one key hits targets of one session only. A tweak XORed into the input of fixed keys
+/// model whoever tries inputs under one key hits targets of one session only. A tweak added by XOR into the input of fixed keys
 /// would not do that: one evaluation of AES could be compared with the targets of all sessions.
 pub(crate) struct HashKeys([[u8; 16]; 3]);
 

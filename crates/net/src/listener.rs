@@ -370,7 +370,7 @@ fn host(from: &SocketAddr) -> IpAddr {
             let network = v6.to_bits() >> 64 << 64;
             IpAddr::V6(Ipv6Addr::from_bits(network))
         }
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

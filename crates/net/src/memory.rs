@@ -267,11 +267,8 @@ impl MemoryTransport {
 
     /// Who has ended while this party sends takes nothing more.
     fn look_for_the_end(&mut self, peer: Role) -> Result<(), NetError> {
-        let ends = self.arrived[peer.index()].iter();
-        match ends
-            .filter_map(|parcel| parcel.content.as_ref().err())
-            .next()
-        {
+        let mut arrived = self.arrived[peer.index()].iter();
+        match arrived.find_map(|parcel| parcel.content.as_ref().err()) {
             Some(End::Dropped) => Err(NetError::LinkDown {
                 peer,
                 reason: End::Dropped.reason().into(),

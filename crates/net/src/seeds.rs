@@ -69,7 +69,9 @@ fn combine(session: &[u8; 16], pair: [Role; 2], halves: [&[u8; 32]; 2]) -> Seed 
     hash.update(b"trefoil pair seed");
     hash.update(session);
     hash.update(&pair.map(u8::from));
-    halves.iter().for_each(|half| hash.update(&half[..]));
+    for half in halves {
+        hash.update(&half[..]);
+    }
     let digest = hash.finish();
     let mut seed = Seed::default();
     let len = seed.len();

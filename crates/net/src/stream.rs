@@ -26,6 +26,8 @@ pub(crate) const MAX_BODY: u64 = WAITING as u64 - 1;
 ///
 /// Wire format: a little-endian `u32` length, then the body; a length of `u32::MAX` is a goodbye, the two
 /// lengths below it are signs of life without a body.
+// The two directions end independently of each other, so their states are no single one.
+#[allow(clippy::struct_excessive_bools)]
 pub(crate) struct FrameStream {
     socket: Arc<TcpStream>,
     tls: Option<Box<Tls>>,

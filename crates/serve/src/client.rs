@@ -245,7 +245,7 @@ impl Client {
         &self,
         parties: &mut Conversations,
         request: &Request,
-        secrets: Option<(&Plan, &[&ArrayD<f64>], &[Seed; 2])>,
+        secrets: Option<Secrets<'_>>,
     ) -> Result<(), ServeError> {
         for role in Role::ALL {
             say(parties.end(role), request, self.deadline())?;
@@ -536,6 +536,9 @@ fn random_seed() -> Result<Seed, ServeError> {
     getrandom::fill(&mut seed.0).map_err(|error| ServeError::Random(error.to_string()))?;
     Ok(seed)
 }
+
+/// A plan, what is secret of the model, and the seeds that mask it.
+type Secrets<'a> = (&'a Plan, &'a [&'a ArrayD<f64>], &'a [Seed; 2]);
 
 /// The queries in batches of the plan's size, checked.
 pub(crate) fn batches(

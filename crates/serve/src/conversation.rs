@@ -115,24 +115,23 @@ impl Conversation for Pipe {
     }
 
     fn receive_before(&mut self, limit: u64, end: Instant) -> Result<Option<Vec<u8>>, ServeError> {
-        let body = match self.ahead.pop_front() {
-            Some(body) => body,
-            None => {
-                let left = end.saturating_duration_since(Instant::now());
-                if let Some(activity) = &self.activity {
-                    activity.wait();
-                }
-                let received = self.into.recv_timeout(left);
-                if let Some(activity) = &self.activity {
-                    activity.moved();
-                    activity.work();
-                }
-                match received {
-                    Ok(body) => body,
-                    Err(RecvTimeoutError::Timeout) => return Ok(None),
-                    Err(RecvTimeoutError::Disconnected) => {
-                        return Err(self.wrong("has ended".into()));
-                    }
+        let body = if let Some(body) = self.ahead.pop_front() {
+            body
+        } else {
+            let left = end.saturating_duration_since(Instant::now());
+            if let Some(activity) = &self.activity {
+                activity.wait();
+            }
+            let received = self.into.recv_timeout(left);
+            if let Some(activity) = &self.activity {
+                activity.moved();
+                activity.work();
+            }
+            match received {
+                Ok(body) => body,
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.wrong("has ended".into()));
                 }
             }
         };

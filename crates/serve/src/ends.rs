@@ -291,23 +291,26 @@ mod tests {
         all.verdict().into_iter().map(|(role, _)| role).collect()
     }
 
-    fn said(blames: &[Role]) -> Option<Word> {
-        Some(Word::Said("a reason".into(), blames.to_vec()))
+    fn said(blames: &[Role]) -> Word {
+        Word::Said("a reason".into(), blames.to_vec())
     }
 
     #[test]
     fn who_is_dragged_along_is_not_named() {
-        let silent = || Some(Word::Silent(Duration::from_secs(1)));
+        let silent = || Word::Silent(Duration::from_secs(1));
         // Party 2 stops because party 0 is silent, and party 1 because party 2 has stopped.
-        let words = [silent(), said(&[Role::P2]), said(&[Role::P0])];
+        let words = [silent(), said(&[Role::P2]), said(&[Role::P0])].map(Some);
         assert_eq!(verdict(words), [Role::P0]);
-        assert_eq!(verdict([said(&[]), said(&[Role::P0]), None]), [Role::P0]);
+        assert_eq!(
+            verdict([Some(said(&[])), Some(said(&[Role::P0])), None]),
+            [Role::P0]
+        );
         // Each blames the other: nobody knows better.
-        let words = [None, said(&[Role::P2]), said(&[Role::P1])];
+        let words = [None, Some(said(&[Role::P2])), Some(said(&[Role::P1]))];
         assert_eq!(verdict(words), [Role::P1, Role::P2]);
         // Two faults of their own.
         assert_eq!(
-            verdict([silent(), said(&[]), said(&[Role::P1])]),
+            verdict([silent(), said(&[]), said(&[Role::P1])].map(Some)),
             [Role::P0, Role::P1]
         );
     }

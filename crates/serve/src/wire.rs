@@ -294,13 +294,12 @@ impl<R: Ring> SharedTensors<R> {
         let len = shape.iter().product();
         let mut drawn = self.components.iter_mut().map(|c| c.draw(len));
         let first = drawn.next().unwrap_or_default();
-        let second = match drawn.next() {
-            Some(second) => second,
-            None => {
-                let masked = receive_elements(from, CLIENT, len, deadline)?;
-                told.masked(bytemuck::cast_slice::<R, u8>(&masked));
-                masked
-            }
+        let second = if let Some(second) = drawn.next() {
+            second
+        } else {
+            let masked = receive_elements(from, CLIENT, len, deadline)?;
+            told.masked(bytemuck::cast_slice::<R, u8>(&masked));
+            masked
         };
         Ok(match self.role {
             Role::P0 | Role::P1 => Share::new(shape, first, second),

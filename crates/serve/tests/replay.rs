@@ -1,5 +1,7 @@
 //! Recorded sessions, opened and computed again.
 
+#![allow(clippy::unwrap_used)]
+
 use ndarray::{ArrayD, Axis, Slice};
 use std::io::Write;
 use std::time::Duration;
@@ -7,15 +9,14 @@ use trefoil_nn::{Graph, Options, Plan, Weights};
 use trefoil_serve::{Client, Inference};
 
 fn digits(ring_bits: u32) -> (Plan, Weights) {
-    let mut file = tempfile::NamedTempFile::with_suffix(".onnx").expect("a temporary file");
-    file.write_all(trefoil_digits::MODEL)
-        .expect("room for a model");
-    let graph = Graph::load(file.path()).expect("a good model");
+    let mut file = tempfile::NamedTempFile::with_suffix(".onnx").unwrap();
+    file.write_all(trefoil_digits::MODEL).unwrap();
+    let graph = Graph::load(file.path()).unwrap();
     let options = Options {
         batch: Some(2),
         ..Options::ring(ring_bits)
     };
-    Plan::compile(&graph, &options).expect("a plan")
+    Plan::compile(&graph, &options).unwrap()
 }
 
 fn pictures(count: usize) -> ArrayD<f64> {

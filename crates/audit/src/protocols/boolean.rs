@@ -77,6 +77,8 @@ fn bits_and_signs() -> Vec<Entry> {
     ]
 }
 
+// A table: one entry after the other.
+#[allow(clippy::too_many_lines)]
 fn choices_and_maxima() -> Vec<Entry> {
     vec![
         Entry::new::<Z64>(

@@ -98,7 +98,7 @@ fn table() -> Entry {
     };
     let format = settings.format();
     let secrets = move |random: &mut Random| -> [Secret<Z64>; 2] {
-        let mut logits = vec![0.0; ROWS * CLASSES];
+        let mut logits = [0.0; ROWS * CLASSES];
         for row in logits.chunks_mut(CLASSES) {
             row.fill_with(|| random.real(-8.0, 8.0));
             if random.below(4) == 0 {

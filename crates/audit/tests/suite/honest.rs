@@ -43,8 +43,14 @@ fn public_protocols() -> Vec<String> {
         .flat_map(|item| item.split(|c: char| !c.is_alphanumeric() && c != '_'))
         .collect();
     let mut found = Vec::new();
-    for file in std::fs::read_dir(sources).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    let mut paths = vec![sources];
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            let inside = std::fs::read_dir(path).unwrap();
+            paths.extend(inside.map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
         for rest in text.split("\npub async fn ").skip(1) {
             let signature = rest.split(')').next().unwrap_or_default();
             let name = signature.split(['<', '(']).next().unwrap_or_default();

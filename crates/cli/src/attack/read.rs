@@ -422,7 +422,7 @@ impl Reader<'_> {
             let labels = labels
                 .map_err(|problem| Failure::new(format!("{what}: {problem}")).help(LABELS))?;
             return Ok(Records {
-                confidences: self.confidences(path, table.values.into_dyn())?,
+                confidences: self.confidences(path, &table.values.into_dyn())?,
                 what,
                 labels,
                 labels_from: None,
@@ -432,7 +432,7 @@ impl Reader<'_> {
         }
         let array = self.array(path, &OUTPUTS)?;
         Ok(Records {
-            confidences: self.confidences(path, array)?,
+            confidences: self.confidences(path, &array)?,
             what,
             labels: None,
             labels_from: None,
@@ -616,7 +616,7 @@ impl Reader<'_> {
         let rows = array
             .into_shape_with_order((models * records, classes))
             .map_err(unfit)?;
-        let rows = self.confidences(path, rows.into_dyn())?;
+        let rows = self.confidences(path, &rows.into_dyn())?;
         let classes = rows.ncols();
         let array = rows
             .into_shape_with_order((models, records, classes))
@@ -662,7 +662,7 @@ impl Reader<'_> {
     }
 
     /// The rows as confidences, with doubts about them. A single number a record is the logit or probability of class 1.
-    fn confidences(&mut self, path: &Path, array: ArrayD<f64>) -> Result<Array2<f64>, Failure> {
+    fn confidences(&mut self, path: &Path, array: &ArrayD<f64>) -> Result<Array2<f64>, Failure> {
         let shown = path.display();
         let shape = array.shape().to_vec();
         let columns = match shape[..] {
@@ -677,7 +677,7 @@ impl Reader<'_> {
         };
         if !self.logits {
             let outside = |v: f64| !(-OUTSIDE..=1.0 + OUTSIDE).contains(&v);
-            if let Some((index, value)) = arrays::first(&array, outside) {
+            if let Some((index, value)) = arrays::first(array, outside) {
                 return Err(Failure::new(format!(
                     "{shown} at {index:?} is {value}, which is no confidence between 0 and 1"
                 ))
@@ -685,7 +685,7 @@ impl Reader<'_> {
             }
         }
         let scores = Scores::of_answers(columns, self.logits);
-        let Some(rows) = scores.confidences(&array) else {
+        let Some(rows) = scores.confidences(array) else {
             return Err(Failure::new(format!(
                 "{shown} has shape {shape:?}, which are no scores of classes"
             )));

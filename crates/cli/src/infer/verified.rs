@@ -97,6 +97,8 @@ fn compiled(
 }
 
 /// Ask a mix; write the answers if they are accepted.
+// The whole command, in its order.
+#[allow(clippy::too_many_lines)]
 pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Failure> {
     if arguments.guard.is_some() {
         return Err(guarded());

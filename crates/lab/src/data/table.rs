@@ -163,7 +163,10 @@ fn separator(text: &[u8]) -> u8 {
 /// Refuse a first line of numbers, which is a record: it would be lost as a header. Class numbers 0, 1, 2, … are a header.
 fn check_header(header: &[String]) -> Result<(), String> {
     let numbers: Vec<f64> = header.iter().filter_map(|name| name.parse().ok()).collect();
-    let counted = numbers.iter().enumerate().all(|(i, &v)| v == i as f64);
+    let counted = numbers
+        .iter()
+        .enumerate()
+        .all(|(i, v)| v.total_cmp(&(i as f64)).is_eq());
     if numbers.len() == header.len() && !(counted && header.len() > 1) {
         return Err(
             "its first line holds numbers; begin with a line that names the columns, such as \

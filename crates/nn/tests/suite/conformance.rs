@@ -510,9 +510,12 @@ fn numbers(tensor: &pb::TensorProto) -> ArrayD<f64> {
         let is_half = tensor.data_type == DataType::Float16 as i32;
         let is_whole = !is_half && tensor.data_type < 21;
         if is_half || is_whole {
-            let value = |&word: &i32| match is_half {
-                true => half(word as u16),
-                false => f64::from(word),
+            let value = |&word: &i32| {
+                if is_half {
+                    half(word as u16)
+                } else {
+                    f64::from(word)
+                }
             };
             let values = tensor.int32_data.iter().map(value).collect();
             return ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap_or_default();

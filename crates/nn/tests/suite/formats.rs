@@ -82,7 +82,7 @@ fn weights_and_inputs_of_half_precision_are_numbers() {
         stored.data_type = kind as i32;
         stored.float_data.clear();
         stored.raw_data = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        assert!(distance(&model.clear(&[x.clone()]), &expected) < 1e-12);
+        assert!(distance(&model.clear(std::slice::from_ref(&x)), &expected) < 1e-12);
     }
 }
 

@@ -6,6 +6,9 @@ use trefoil_nn::{Graph, Options};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What is done to a frame.
+type Change = fn(Vec<u8>) -> Vec<u8>;
+
 /// Changes one frame on its way to a party.
 struct Altered {
     inner: Box<dyn Conversation>,
@@ -86,7 +89,7 @@ fn digits() -> (Plan, Weights) {
 }
 
 /// What comes of a session in which `role` gets its frame number `frame` changed; no change without.
-fn outcome(altered: Option<(Role, usize, fn(Vec<u8>) -> Vec<u8>)>) -> Result<(), ServeError> {
+fn outcome(altered: Option<(Role, usize, Change)>) -> Result<(), ServeError> {
     let (plan, weights) = digits();
     let client = Client::in_process(None, TIMEOUT).expect("a client");
     let mut parties = client.open([9; 16], plan.hash()).expect("three threads");
@@ -130,7 +133,7 @@ fn a_client_that_sends_the_parties_differing_things_is_caught_before_an_answer()
     let tensors = weights.iter().count();
     // To an evaluator: request, seed of the weights, each tensor masked, seed of the input, the input masked.
     let (seed, tensor, input_seed, input) = (1, 2, 2 + tensors, 3 + tensors);
-    let mut cases: Vec<(Role, usize, fn(Vec<u8>) -> Vec<u8>, &str)> = Vec::new();
+    let mut cases: Vec<(Role, usize, Change, &str)> = Vec::new();
     for role in [Role::P1, Role::P2] {
         cases.extend([
             (role, seed, flip as fn(_) -> _, "a seed"),

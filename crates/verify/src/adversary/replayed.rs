@@ -58,10 +58,10 @@ impl ReplayedRuns {
             for query in queries.outer_iter() {
                 // Shares of the answer that do not fit are noticed without a replay; here the replay alone counts.
                 let query = query.insert_axis(ndarray::Axis(0)).to_owned();
-                match parties.answer(&query) {
-                    Ok(_) => {}
-                    Err(error) if deviation != Deviation::OneShare => return Err(error),
-                    Err(_) => {}
+                if let Err(error) = parties.answer(&query)
+                    && deviation != Deviation::OneShare
+                {
+                    return Err(error);
                 }
             }
             for batch in 0..parties.batches() {
