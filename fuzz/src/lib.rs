@@ -37,12 +37,13 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     target("hello", targets::hello, seeds::hello, 20_000),
     target("frame", targets::frame, seeds::frame, 20_000),
     // A plan and its request: nodes, shapes and layers of a few bytes each.
     target("request", targets::request, seeds::request, 6_000),
     target("report", targets::report, seeds::report, 20_000),
+    target("transcript", targets::transcript, seeds::transcript, 20_000),
     target(
         "guard_settings",
         targets::guard_settings,

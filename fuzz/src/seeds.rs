@@ -82,6 +82,11 @@ pub fn report() -> Vec<Vec<u8>> {
     trefoil_serve::fuzzing::replies(small_plan())
 }
 
+/// Of [`crate::targets::transcript`].
+pub fn transcript() -> Vec<Vec<u8>> {
+    trefoil_serve::fuzzing::transcripts()
+}
+
 /// Of [`crate::targets::guard_settings`].
 pub fn guard_settings() -> Vec<Vec<u8>> {
     let settings = |guard: Guard| trefoil_serve::fuzzing::settings(&guard.settings());

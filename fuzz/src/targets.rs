@@ -38,6 +38,11 @@ pub fn report(bytes: &[u8]) {
     trefoil_serve::fuzzing::reply(bytes, small_plan());
 }
 
+/// What a party opens of a recorded batch.
+pub fn transcript(bytes: &[u8]) {
+    trefoil_serve::fuzzing::transcript(bytes);
+}
+
 /// The public half of a guard, as a client sends it.
 pub fn guard_settings(bytes: &[u8]) {
     trefoil_serve::fuzzing::guard_settings(bytes, small_plan());

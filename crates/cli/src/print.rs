@@ -23,7 +23,7 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
 /// Print `value` as one line of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::new(format!("the result cannot be written as JSON: {error}")))?;

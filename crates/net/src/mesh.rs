@@ -48,7 +48,7 @@ impl Entrance for Listener {
 ///
 /// A party dials those with a lower index and accepts those with a higher one; strays are turned
 /// away. For a listener that serves clients too, put the pieces together by hand:
-/// [`connect`], [`Listener::accept`], [`agree_seed`](crate::agree_seed), [`SocketTransport::new`].
+/// [`connect`](crate::connect()), [`Listener::accept`], [`agree_seed`](crate::agree_seed), [`SocketTransport::new`].
 ///
 /// # Security
 /// Under [`Security::Tls`](crate::Security::Tls), both ends of each link are proved by their pins,
@@ -56,7 +56,7 @@ impl Entrance for Listener {
 /// reads the wire has the seeds, and with them the secrets.
 ///
 /// # Errors
-/// As for [`connect`] and [`Listener::accept`]; [`SessionError::Missing`] naming who did not
+/// As for [`connect`](crate::connect()) and [`Listener::accept`]; [`SessionError::Missing`] naming who did not
 /// connect, and what was turned away meanwhile; [`SessionError::Mismatch`] at once for a party of
 /// this session that has another plan.
 pub fn establish(

@@ -4,7 +4,10 @@ use crate::client::report;
 use crate::wire::{PartyReport, Reply, Request};
 use crate::{BenchJob, Seen, task};
 use trefoil_guard::GuardSettings;
+use trefoil_mpc::Transcript;
+use trefoil_net::Role;
 use trefoil_nn::Plan;
+use trefoil_ring::Seed;
 
 /// Read what a client asks for, as far as a party does before it answers.
 pub fn request(bytes: &[u8]) {
@@ -40,6 +43,31 @@ pub fn requests(plan: &Plan, guard: &GuardSettings) -> Vec<Vec<u8>> {
     });
     let requests = [infer(None), infer(Some(task::encode(guard))), bench];
     encoded(&requests)
+}
+
+/// Read what a party opens of a recorded batch, as its owner does before it computes it again.
+///
+/// # Panics
+/// If it is taken and written otherwise.
+pub fn transcript(bytes: &[u8]) {
+    for role in Role::ALL {
+        let seeds = Role::ALL.map(|peer| (peer != role).then_some(Seed([7; 16])));
+        if let Some(read) = Transcript::from_bytes(role, &seeds, bytes) {
+            assert_eq!(read.to_bytes(), bytes, "what is read is written alike");
+        }
+    }
+}
+
+/// A transcript of party 0 to begin with.
+pub fn transcripts() -> Vec<Vec<u8>> {
+    let entry = |number: u8| {
+        let mut entry = vec![number % 2, 1 - number % 2];
+        entry.extend([number; 12]);
+        entry.extend(u32::from(number).to_le_bytes());
+        entry.extend([number; 32]);
+        entry
+    };
+    vec![(0..4).flat_map(entry).collect()]
 }
 
 /// Read the public half of a guard, for a plan.
@@ -90,7 +118,7 @@ pub fn replies(plan: &Plan) -> Vec<Vec<u8>> {
         },
         Reply::Failed {
             reason: "a reason".to_owned(),
-            blames: vec![trefoil_net::Role::P1],
+            blames: vec![Role::P1],
         },
     ])
 }
