@@ -463,7 +463,7 @@ fn a_bare_answer_of_another_kind_is_refused() {
     let answers = [
         vec![1, 2, 3],
         Greeting::Hello(Hello {
-            version: 3,
+            version: PROTOCOL_VERSION + 1,
             ..fitting.clone()
         })
         .encode(),
@@ -473,7 +473,7 @@ fn a_bare_answer_of_another_kind_is_refused() {
     ];
     let expected = [
         "cannot be read",
-        "protocol version 3",
+        "protocol version 4",
         "it is party 2, expected party 0",
         "its session",
         "its plan",
