@@ -1,13 +1,10 @@
 //! Where precision goes: the error of every layer, for `trefoil infer --check --layers`.
 
-use crate::local::{SEED, filled};
+use crate::local::SEED;
 use crate::model::{Model, Pictures, wider};
-use crate::progress::Bar;
-use crate::{Failure, print, summary};
+use crate::{Failure, precision, print, summary};
 use serde::Serialize;
-use std::time::Duration;
-use trefoil_nn::{LayerError, layer_errors};
-use trefoil_serve::Progress;
+use trefoil_nn::{InputError, LayerError, layer_errors};
 
 /// How far a layer in fixed point is from the one in 64-bit floats.
 #[derive(Clone, Debug, Serialize)]
@@ -30,27 +27,17 @@ pub(crate) struct LayerCheck {
 /// If a picture or a weight does not fit the plan's numbers.
 pub(crate) fn compare(model: &Model, pictures: &Pictures) -> Result<Vec<LayerCheck>, Failure> {
     let plan = &model.plan;
-    let bar = Bar::new("comparing layers");
-    let (steps, batches) = (plan.steps.len(), pictures.len().div_ceil(plan.batch));
-    let mut errors = vec![LayerError::default(); steps];
-    for batch in 0..batches {
-        let mut observer = |index: usize, name: &str, _: Duration| {
-            bar.show(Progress::Step {
-                batch,
-                batches,
-                index,
-                steps,
-                name: name.to_owned(),
-            });
-        };
-        let input = filled(pictures, batch * plan.batch, plan.batch);
-        let more = layer_errors(plan, &model.weights, &input, SEED, &mut observer);
-        let more = more
-            .map_err(|error| Failure::new(error).help(format!("use {}", wider(plan.ring_bits))))?;
+    let mut errors = vec![LayerError::default(); plan.steps.len()];
+    precision::batches(plan, pictures, "comparing layers", |input, observer| {
+        let more = layer_errors(plan, &model.weights, &input, SEED, observer)?;
         for (error, more) in errors.iter_mut().zip(more) {
             *error = error.and(more);
         }
-    }
+        Ok(())
+    })
+    .map_err(|error: InputError| {
+        Failure::new(error).help(format!("use {}", wider(plan.ring_bits)))
+    })?;
     let told = plan
         .steps
         .iter()

@@ -150,7 +150,11 @@ fn joined(batches: &[ArrayD<f64>], samples: &Pictures) -> Result<ArrayD<f64>, Fa
 
 type Observing<'a> = &'a mut dyn trefoil_nn::Observer;
 
-fn batches<E>(
+/// Do something with each batch of samples, the progress shown under `message`.
+///
+/// # Errors
+/// The first of `each`.
+pub(crate) fn batches<E>(
     plan: &Plan,
     samples: &Pictures,
     message: &'static str,

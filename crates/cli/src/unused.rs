@@ -8,8 +8,8 @@ use clap::parser::ValueSource;
 
 /// Options, and when they have an effect.
 struct Rule {
-    /// The command, with its subcommand.
-    command: &'static str,
+    /// The commands, with their subcommands.
+    commands: &'static [&'static str],
     options: &'static [&'static str],
     used: fn(&Given<'_>) -> bool,
     /// Why not otherwise.
@@ -18,100 +18,75 @@ struct Rule {
     help: &'static str,
 }
 
+/// Commands that take a back end.
+const COMPUTING: &[&str] = &["infer", "guard apply", "verify fingerprint check"];
+
 const RULES: &[Rule] = &[
     Rule {
-        command: "infer",
+        commands: COMPUTING,
         options: &["ring", "fraction_bits", "auto_fraction_bits"],
         used: |given| !given.is("backend", "clear") || given.has("layers"),
         reason: "--backend clear computes in 64-bit floats",
         help: "choose --backend fixed or secure",
     },
     Rule {
-        command: "infer",
+        commands: COMPUTING,
         options: &["timeout"],
         used: |given| given.is("backend", "secure"),
         reason: "only --backend secure waits for parties",
         help: "choose --backend secure",
     },
     Rule {
-        command: "inspect",
+        commands: &["inspect"],
         options: &["unit", "mean", "std", "layout"],
         used: |given| given.has("calibrate"),
         reason: "it prepares samples, and there are none",
         help: "add --calibrate X.npy",
     },
     Rule {
-        command: "estimate",
+        commands: &["estimate"],
         options: &["timeout"],
         used: |given| given.has("measure"),
         reason: "nothing is run that could be waited for",
         help: "add --measure",
     },
     Rule {
-        command: "guard apply",
-        options: &["ring", "fraction_bits"],
-        used: |given| !given.is("backend", "clear"),
-        reason: "--backend clear computes in 64-bit floats",
-        help: "choose --backend fixed or secure",
-    },
-    Rule {
-        command: "guard apply",
-        options: &["timeout"],
-        used: |given| given.is("backend", "secure"),
-        reason: "only --backend secure waits for parties",
-        help: "choose --backend secure",
-    },
-    Rule {
-        command: "verify fingerprint check",
-        options: &["ring", "fraction_bits"],
-        used: |given| !given.is("backend", "clear"),
-        reason: "--backend clear computes in 64-bit floats",
-        help: "choose --backend fixed or secure",
-    },
-    Rule {
-        command: "verify fingerprint check",
-        options: &["timeout"],
-        used: |given| given.is("backend", "secure"),
-        reason: "only --backend secure waits for parties",
-        help: "choose --backend secure",
-    },
-    Rule {
-        command: "bench",
+        commands: &["bench"],
         options: &["classes", "steps", "queries", "hidden", "fast_only"],
         used: |given| given.is("only", "guard"),
         reason: "it is about the output guard, which is not measured",
         help: "add --only guard",
     },
     Rule {
-        command: "bench",
+        commands: &["bench"],
         options: &["size"],
         used: |given| given.other_than("only", &["guard", "lenet5"]),
         reason: "`guard` and `lenet5` have sizes of their own",
         help: "name other protocols with --only; the guard's sizes are --classes, --steps, --queries and --hidden",
     },
     Rule {
-        command: "bench",
+        commands: &["bench"],
         options: &["fraction_bits"],
         used: |given| !given.has("only") || given.is("only", "guard") || given.is("only", "lenet5"),
         reason: "single protocols are measured on random numbers of the ring",
         help: "measure `lenet5` or `guard`",
     },
     Rule {
-        command: "demo",
+        commands: &["demo"],
         options: &["count"],
         used: |given| !given.is("only", "membership"),
         reason: "no digits are drawn",
         help: "leave --only out, or choose --only digits",
     },
     Rule {
-        command: "demo",
+        commands: &["demo"],
         options: &["report", "no_open"],
         used: |given| !given.is("only", "digits"),
         reason: "the digits have no report",
         help: "leave --only out, or choose --only membership",
     },
     Rule {
-        command: "attack",
+        commands: &["attack"],
         options: &["network_epochs"],
         used: |given| {
             // 0 leaves NN-M out, whatever there is.
@@ -124,14 +99,14 @@ const RULES: &[Rule] = &[
         help: "add --shadow-members and --shadow-nonmembers, or --shadow-outputs",
     },
     Rule {
-        command: "attack",
+        commands: &["attack"],
         options: &["classes"],
         used: |given| given.has("labels"),
         reason: "it says what labels mean, and there are none",
         help: "add --labels",
     },
     Rule {
-        command: "audit",
+        commands: &["audit"],
         options: &["data"],
         used: |given| !given.has("no_pictures"),
         reason: "it holds pictures for the attack that --no-pictures leaves out",
@@ -174,7 +149,10 @@ pub(crate) fn refuse(matches: &ArgMatches) -> Result<(), Failure> {
         inner = next;
     }
     let (path, given) = (path.join(" "), Given(inner));
-    for rule in RULES.iter().filter(|rule| rule.command == path) {
+    for rule in RULES
+        .iter()
+        .filter(|rule| rule.commands.contains(&path.as_str()))
+    {
         let Some(option) = rule.options.iter().find(|option| given.has(option)) else {
             continue;
         };
@@ -198,14 +176,23 @@ mod tests {
     /// Names of options that no command has would make a rule that never holds.
     #[test]
     fn rules_are_about_options_that_there_are() {
-        for rule in RULES {
-            let mut command = &Arguments::command();
-            for name in rule.command.split(' ') {
-                command = command.find_subcommand(name).expect(rule.command);
+        let find = |path: &str| {
+            let mut command = Arguments::command();
+            for name in path.split(' ') {
+                command = command.find_subcommand(name).expect(path).clone();
             }
+            command
+        };
+        for rule in RULES {
+            let commands: Vec<_> = rule.commands.iter().map(|path| find(path)).collect();
             for option in rule.options {
-                let known = command.get_arguments().any(|a| a.get_id() == option);
-                assert!(known, "{} has no {option}", rule.command);
+                let has =
+                    |command: &clap::Command| command.get_arguments().any(|a| a.get_id() == option);
+                assert!(
+                    commands.iter().any(has),
+                    "{:?} has no {option}",
+                    rule.commands
+                );
             }
         }
     }
@@ -223,6 +210,11 @@ mod tests {
             (
                 "guard apply --guard g --input x --output y --backend clear --timeout 3".into(),
                 "--timeout",
+            ),
+            (
+                "verify fingerprint check --model m --fingerprint f --backend clear --ring 32"
+                    .into(),
+                "--ring",
             ),
             ("bench --only mul --classes 3".into(), "--classes"),
             ("bench --only guard --size 3".into(), "--size"),

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use trefoil_guard::{Guard, GuardFile, LOGIT_LIMIT, Network, Settings, Steps, protect};
 use trefoil_lab::report::{Figure, HeatMap, write_whole};
-use trefoil_lab::train::{MembershipClassifier, MembershipOptions};
+use trefoil_lab::train::{MembershipClassifier, MembershipOptions, softmax};
 use trefoil_nn::{Fixed, ready};
 use trefoil_ring::Z64;
 
@@ -117,7 +117,10 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
         }
     };
     let halves = halves(arguments, &guard)?;
-    let attacker = attacker(arguments, &halves.learn.each_ref().map(softmax_rows))?;
+    let attacker = attacker(
+        arguments,
+        &halves.learn.each_ref().map(|rows| softmax(rows.view())),
+    )?;
     let pairs: Vec<(u32, f64)> = arguments
         .inner
         .iter()
@@ -139,7 +142,10 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
         cells.push(cell(arguments, &guard, &halves, &attacker, steps)?);
     }
     drop(bar);
-    let unguarded = balanced(&attacker, &halves.tried.each_ref().map(softmax_rows));
+    let unguarded = balanced(
+        &attacker,
+        &halves.tried.each_ref().map(|rows| softmax(rows.view())),
+    );
     let Some(best) = choose(&cells) else {
         return Err(Failure::new("the grid is empty"));
     };
@@ -280,7 +286,7 @@ fn cell(
         .map(|rows| guarded(&guard, rows, arguments.seed));
     let adaptive = attacker(arguments, &learn)?;
     let changed = |(rows, answers): (&Array2<f64>, &Array2<f64>)| {
-        let distance = (&softmax_rows(rows) - answers)
+        let distance = (&softmax(rows.view()) - answers)
             .mapv(f64::abs)
             .sum_axis(Axis(1));
         distance.iter().filter(|&&d| d > 0.01).count()
@@ -335,17 +341,6 @@ fn guarded(guard: &GuardFile, rows: &Array2<f64>, seed: u64) -> Array2<f64> {
         .collect();
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
     concatenate(Axis(0), &views).unwrap_or_default()
-}
-
-fn softmax_rows(rows: &Array2<f64>) -> Array2<f64> {
-    let mut out = rows.clone();
-    for mut row in out.rows_mut() {
-        let top = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        row.mapv_inplace(|v| (v - top).exp());
-        let sum = row.sum();
-        row.mapv_inplace(|v| v / sum);
-    }
-    out
 }
 
 /// Of the pairs within a point of the best, the one with the fewest steps, and of those the shortest.

@@ -38,7 +38,7 @@ pub mod top;
 pub use battery::{Attacker, Battery, Evidence, Skipped, run_all};
 pub use doubts::{doubts, doubts_of_verdicts};
 pub use nn::{Membership, Trainer};
-pub use outputs::{Outputs, Verdict, softmax};
+pub use outputs::{Outputs, Verdict};
 pub use references::References;
 pub use threshold::Thresholds;
 

@@ -162,17 +162,6 @@ pub(crate) fn predicted(row: ArrayView1<'_, f64>) -> usize {
     (0..row.len()).fold(0, better)
 }
 
-/// Softmax of each row.
-pub fn softmax(mut rows: Array2<f64>) -> Array2<f64> {
-    for mut row in rows.rows_mut() {
-        let largest = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        row.mapv_inplace(|v| (v - largest).exp());
-        let sum = row.sum();
-        row.mapv_inplace(|v| v / sum);
-    }
-    rows
-}
-
 /// What an attack says about each record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {

@@ -6,7 +6,8 @@
 //! augmentations, of which the first is the record itself. `confidences` in the place of `logits` are taken as they are.
 
 use super::{arrays, find};
-use crate::attacks::{Outputs, References, softmax};
+use crate::attacks::{Outputs, References};
+use crate::train::softmax;
 use crate::{LabError, Sides};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, s};
 use std::path::{Path, PathBuf};
@@ -142,7 +143,7 @@ impl ShadowModels {
             .map_err(|error| wrong(error.to_string()))?;
         if logits {
             for mut model in confidences.outer_iter_mut() {
-                let rows = softmax(model.to_owned());
+                let rows = softmax(model.view());
                 model.assign(&rows);
             }
         }
