@@ -126,3 +126,27 @@ pub(crate) fn difference() -> Vec<u8> {
     let opset = [field(1, b""), number(2, 17)].concat();
     [number(1, 8), field(7, &graph), field(8, &opset)].concat()
 }
+
+/// A model of pictures `x` [N, 1, height, width] of any size to their means `y` [N, 1, 1, 1].
+pub(crate) fn mean() -> Vec<u8> {
+    let named = |name: &str| field(1, &field(2, name.as_bytes()));
+    let one = || field(1, &number(1, 1));
+    let shaped = |name: &str, shape: Vec<u8>| {
+        let tensor = [number(1, 1), field(2, &shape)].concat();
+        [field(1, name.as_bytes()), field(2, &field(1, &tensor))].concat()
+    };
+    let node = [
+        field(1, b"x"),
+        field(2, b"y"),
+        field(4, b"GlobalAveragePool"),
+    ];
+    let pictures = [named("N"), one(), named("height"), named("width")].concat();
+    let graph = [
+        field(2, b"test"),
+        field(1, &node.concat()),
+        field(11, &shaped("x", pictures)),
+        field(12, &shaped("y", [named("N"), one(), one(), one()].concat())),
+    ];
+    let opset = [field(1, b""), number(2, 17)].concat();
+    [number(1, 8), field(7, &graph.concat()), field(8, &opset)].concat()
+}

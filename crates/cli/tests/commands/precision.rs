@@ -2,7 +2,7 @@
 
 use crate::onnx;
 use crate::world::World;
-use ndarray::{Array1, Array2, ArrayD, s};
+use ndarray::{Array1, Array2, Array4, ArrayD, s};
 use ndarray_npy::{NpzWriter, read_npy, write_npy};
 use std::fs;
 use std::path::Path;
@@ -207,12 +207,45 @@ fn whatever_is_constant_is_computed_when_the_model_is_read() {
     }
 }
 
+/// Ten trees each, trained by LightGBM and converted by hummingbird, in its three ways.
+#[test]
+fn trees_that_hummingbird_converted_are_right() {
+    right("trees_gemm", "");
+    right("trees_walked", "");
+    right("trees_two_classes", "--output-name onnx::ArgMax_63");
+    let (world, _) = case("trees_two_classes");
+    let words = ["2 outputs", "`onnx::ArgMax_63`", "--output-name"];
+    world.refused(&infer("fixed", ""), 1, &words);
+}
+
 #[test]
 fn a_batch_that_the_file_fixes_is_the_batch() {
     right("squeeze_noaxes_batch", "");
     let (world, right) = case("squeeze_noaxes_batch");
     let told = world.run("inspect m.onnx --json").json();
     assert_eq!(told["batch"], right.shape()[0], "{told}");
+}
+
+#[test]
+fn sizes_that_a_model_leaves_free_are_those_of_the_samples() {
+    let world = World::new(1);
+    fs::write(world.path("m.onnx"), onnx::mean()).unwrap();
+    for [height, width] in [[5, 7], [2, 3]] {
+        let x = Array4::from_shape_fn((3, 1, height, width), |(n, _, row, column)| {
+            (n * 5 + row + column) as f32 / 4.0
+        });
+        write_npy(world.path("in.npy"), &x).unwrap();
+        for backend in BACKENDS {
+            world.run(&infer(backend, "")).succeeded();
+            for (mean, picture) in world.answers().iter().zip(x.outer_iter()) {
+                let error = (mean - picture.mean().unwrap()).abs();
+                assert!(error < 1e-4, "{backend}: off by {error}");
+            }
+        }
+    }
+    let bound = "inspect m.onnx --bind height=5 --bind width=7";
+    world.run(bound).succeeded();
+    world.refused("inspect m.onnx", 1, &["height", "--bind"]);
 }
 
 #[test]
