@@ -207,7 +207,7 @@ fn whatever_is_constant_is_computed_when_the_model_is_read() {
     }
 }
 
-/// Ten trees each, trained by LightGBM and converted by hummingbird, in its three ways.
+/// Ten trees each, trained by `LightGBM` and converted by hummingbird, in its three ways.
 #[test]
 fn trees_that_hummingbird_converted_are_right() {
     right("trees_gemm", "");
