@@ -54,7 +54,7 @@ pub(crate) struct Deployment<'a> {
 }
 
 impl Deployment<'_> {
-    /// From now on, have the parties record what they answer.
+    /// From now on, remember what is needed to replay batches.
     ///
     /// # Errors
     /// If no parties answer.
@@ -139,7 +139,7 @@ impl Servers for Deployment<'_> {
                     observe: false,
                 };
                 if let Some(recorded) = &mut self.recorded {
-                    let (outcome, receipt) = client.infer_recorded(&job, &mut progress)?;
+                    let (outcome, receipt) = client.infer_with_receipt(&job, &mut progress)?;
                     recorded.push((queries.clone(), receipt));
                     outcome
                 } else {

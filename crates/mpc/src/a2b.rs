@@ -1,8 +1,11 @@
 //! All bits of a shared number.
 
 use crate::carry::BLOCK;
-use crate::gates::{Gate, Planes, deal_planes, gates, gates_cost, packed_bytes, reshare_planes};
-use crate::msb::{blocks, pick, thresholds};
+use crate::gates::{
+    BitPart, BitParts, Gate, Planes, deal_planes, gates, gates_cost, packed_bytes, pick,
+    reshare_planes,
+};
+use crate::msb::{blocks, thresholds};
 use crate::{Abort, BitShare, Cost, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::{Bits, Ring, to_planes};
@@ -52,29 +55,25 @@ pub async fn a2b<R: Ring>(party: &Party, x: &Share<R>) -> Result<Vec<BitShare>, 
     };
     let mut dealt = deal_planes(party, len, dealt_planes(&sizes), deal).await?;
     let tables = dealt.split_off(addend.len());
-    let propagate = if role == Role::P0 {
-        let other = dealt.iter().zip(&addend).map(|(a, b)| a ^ b).collect();
-        Planes::new(len, dealt, other)
-    } else {
-        Planes::evaluated(role, len, dealt, addend.clone())
-    };
-    let mut part = Vec::new();
+    let propagate = dealt.masking(role, len, &addend);
+    let mut part = BitParts::default();
     if role != Role::P0 {
         let one = if role == Role::P1 { u64::MAX } else { 0 };
-        let mut rest = tables.as_slice();
+        let mut rest = tables.all();
         for (b, block) in blocks(&addend, &sizes, width).enumerate() {
             for low in 1..=sizes[b] {
                 let table = if low == 1 {
                     // One bit reaches the threshold 1 if it is set: its own dealt share.
-                    &propagate.half_mask(role)[4 * b * width..(4 * b + 1) * width]
+                    let own = &propagate.half_mask(role)[4 * b * width..(4 * b + 1) * width];
+                    BitPart::of_mask(own)
                 } else {
                     let (table, others) = rest.split_at(((1 << low) - 1) * width);
                     rest = others;
                     table
                 };
                 let (generate, propagate) = pick(&block[..low * width], table, width, one);
-                part.extend(generate);
-                part.extend(propagate);
+                part.extend(&generate);
+                part.extend(&propagate);
             }
         }
     }

@@ -1,8 +1,13 @@
 //! Boolean gates: any XOR of products of up to four shared bits costs one round.
 
-use crate::{Abort, BitShare, Cost, Party, Step};
+mod part;
+
+use crate::{Abort, BitShare, Cost, Party};
 use trefoil_net::Role;
 use trefoil_ring::Bits;
+
+use part::product;
+pub(crate) use part::{BitPart, BitParts, deal_planes, pick, reshare_planes, tiled};
 
 /// Bit planes of one length, XOR-shared as [`BitShare`] is: the working form of boolean protocols.
 /// Each plane takes whole words; on the wire planes are packed without gaps.
@@ -114,78 +119,6 @@ impl Planes {
             Self::new(bits, masked, half_mask)
         }
     }
-}
-
-/// Words that this party and `peer` draw alike.
-pub(crate) fn draw_words(party: &Party, peer: Role, len: usize) -> Vec<u64> {
-    let mut words = vec![0_u64; len];
-    party.fill(peer, bytemuck::cast_slice_mut(&mut words));
-    words
-}
-
-/// XOR shares, between the evaluators, of planes that party 0 knows; see [`crate::reshare::deal`].
-///
-/// # Cost
-/// 0 rounds; party 0 sends the planes' bits.
-///
-/// Returns the own share at parties 1 and 2, and party 2's at party 0.
-pub(crate) async fn deal_planes(
-    party: &Party,
-    bits: usize,
-    count: usize,
-    planes: impl FnOnce() -> Vec<u64>,
-) -> Result<Vec<u64>, Abort> {
-    let words = count * Bits::words_for(bits);
-    match party.role() {
-        Role::P0 => {
-            let planes = planes();
-            assert_eq!(planes.len(), words, "planes to deal");
-            let mut message = draw_words(party, Role::P1, words);
-            message
-                .iter_mut()
-                .zip(&planes)
-                .for_each(|(share, plane)| *share ^= plane);
-            party.post(Role::P2, Step::DealBits, pack(bits, &message));
-            Ok(message)
-        }
-        Role::P1 => Ok(draw_words(party, Role::P0, words)),
-        Role::P2 => {
-            let message = party
-                .take(Role::P0, Step::DealBits, packed_bytes(bits, count))
-                .await?;
-            Ok(unpack(bits, count, &message))
-        }
-    }
-}
-
-/// Shared planes from XOR parts of the evaluators; see [`crate::reshare::reshare`].
-///
-/// # Cost
-/// 1 round, the planes' bits from each evaluator.
-pub(crate) async fn reshare_planes(
-    party: &Party,
-    bits: usize,
-    count: usize,
-    mut part: Vec<u64>,
-) -> Result<Planes, Abort> {
-    let words = count * Bits::words_for(bits);
-    if party.role() == Role::P0 {
-        let (next, mine) = (
-            draw_words(party, Role::P1, words),
-            draw_words(party, Role::P2, words),
-        );
-        party.pause().await;
-        return Ok(Planes::new(bits, mine, next));
-    }
-    let half_mask = draw_words(party, Role::P0, words);
-    part.iter_mut()
-        .zip(&half_mask)
-        .for_each(|(v, mask)| *v ^= mask);
-    let theirs = party.exchange(Step::ReshareBits, pack(bits, &part)).await?;
-    part.iter_mut()
-        .zip(unpack(bits, count, &theirs))
-        .for_each(|(v, w)| *v ^= w);
-    Ok(Planes::evaluated(party.role(), bits, half_mask, part))
 }
 
 /// Bytes of `count` planes of `bits` bits on the wire.
@@ -313,19 +246,19 @@ pub(crate) async fn gates(
         planes
     };
     let dealt = deal_planes(party, bits, dealt_planes, deal).await?;
-    let mut part = Vec::new();
+    let mut part = BitParts::default();
     if party.role() != Role::P0 {
-        let mut rest = dealt.as_slice();
+        let mut rest = dealt.all();
         for (gate, sets) in gates.iter().zip(&sets) {
             let words = gate.planes() * width;
             let (mine, others) = rest.split_at(words * sets.len());
             rest = others;
             for terms in gate.outputs {
-                let mut out = vec![0; words];
+                let mut out = BitParts::zeros(words);
                 for &term in *terms {
                     add_product(party.role(), gate, sets, mine, term, &mut out);
                 }
-                part.extend(out);
+                part.extend(&out);
             }
         }
     }
@@ -352,20 +285,20 @@ fn add_product(
     role: Role,
     gate: &Gate<'_>,
     sets: &[u16],
-    dealt: &[u64],
+    dealt: BitPart<'_>,
     term: u16,
-    out: &mut [u64],
+    out: &mut BitParts,
 ) {
     let members: Vec<usize> = (0..gate.inputs.len())
         .filter(|i| term >> i & 1 == 1)
         .collect();
-    let words = out.len();
+    let words = gate.inputs[0].mine.len();
     let masked: Vec<&[u64]> = members
         .iter()
         .map(|&i| gate.inputs[i].masked(role))
         .collect();
     // The share of each subset's mask product, by the subset's number among the members.
-    let shares: Vec<&[u64]> = (1..1_u16 << members.len())
+    let shares: Vec<BitPart<'_>> = (1..1_u16 << members.len())
         .map(|subset| {
             let set: u16 = members
                 .iter()
@@ -373,8 +306,10 @@ fn add_product(
                 .map(|(j, &i)| (subset >> j & 1) << i)
                 .sum();
             match sets.binary_search(&set) {
-                Ok(at) => &dealt[at * words..][..words],
-                Err(_) => gate.inputs[set.trailing_zeros() as usize].half_mask(role),
+                Ok(at) => dealt.cut(at * words, words),
+                Err(_) => {
+                    BitPart::of_mask(gate.inputs[set.trailing_zeros() as usize].half_mask(role))
+                }
             }
         })
         .collect();
@@ -385,29 +320,6 @@ fn add_product(
         3 => product::<3, 8>(&masked, &shares, one, out),
         4 => product::<4, 16>(&masked, &shares, one, out),
         many => assert!(many <= 4, "a product of {many} bits"),
-    }
-}
-
-/// `out ^=` the XOR over all subsets of the mask product's share times the other masked bits.
-fn product<const D: usize, const S: usize>(
-    masked: &[&[u64]],
-    shares: &[&[u64]],
-    one: u64,
-    out: &mut [u64],
-) {
-    let len = out.len();
-    let masked: [&[u64]; D] = std::array::from_fn(|i| &masked[i][..len]);
-    let shares: [&[u64]; S] =
-        std::array::from_fn(|s| if s == 0 { &[] } else { &shares[s - 1][..len] });
-    for w in 0..len {
-        let mut sum: [u64; S] = std::array::from_fn(|s| if s == 0 { one } else { shares[s][w] });
-        // Fold one input after the other: with it masked, or inside the mask product.
-        for (i, m) in masked.iter().enumerate().rev() {
-            for s in 0..1 << i {
-                sum[s] = (sum[s] & m[w]) ^ sum[s + (1 << i)];
-            }
-        }
-        out[w] ^= sum[0];
     }
 }
 

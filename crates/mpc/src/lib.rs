@@ -33,6 +33,7 @@ mod relu;
 mod reshare;
 mod select;
 mod share;
+mod short;
 mod sigmoid;
 mod softmax;
 mod spline;

@@ -1,7 +1,7 @@
 //! The sign of a shared number.
 
-use crate::carry::{BLOCK, Run, Tree, merge_gate, runs};
-use crate::gates::{Gate, Planes, deal_planes, gates, reshare_planes};
+use crate::carry::{Run, Tree, merge_gate, runs};
+use crate::gates::{BitParts, Gate, Planes, deal_planes, gates, pick, reshare_planes, tiled};
 use crate::{Abort, BitShare, Cost, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::{Bits, Ring, to_planes};
@@ -99,17 +99,9 @@ impl Lengths {
         self.each * self.copies
     }
 
-    /// Planes of the elements, as planes of all comparisons.
-    fn tile(&self, planes: Vec<u64>) -> Vec<u64> {
-        if self.copies == 1 {
-            return planes;
-        }
-        let tile = |plane: &[u64]| {
-            let plane = Bits::from_words(self.each, plane.to_vec());
-            Bits::concat(&vec![&plane; self.copies]).words().to_vec()
-        };
-        let planes = planes.chunks_exact(Bits::words_for(self.each));
-        planes.flat_map(tile).collect()
+    /// Parts of the elements' planes, as those of all comparisons.
+    fn tile(&self, planes: BitParts) -> BitParts {
+        planes.tiled(self.each, self.copies)
     }
 }
 
@@ -191,25 +183,24 @@ async fn block_carries(
     let mut dealt = deal_planes(party, lengths.each, tree.tables() + 1, deal).await?;
     let tables = dealt.split_off(Bits::words_for(lengths.each));
     let width = Bits::words_for(len);
-    let mut part = Vec::new();
+    let mut part = BitParts::default();
     let top = if role == Role::P0 {
-        // Party 2's half of the top bit is its dealt share, party 1's the rest.
-        let other = dealt.iter().zip(top).map(|(a, b)| a ^ b).collect();
-        Planes::new(len, lengths.tile(dealt), lengths.tile(other))
+        let top = tiled(top.to_vec(), lengths.each, lengths.copies);
+        lengths.tile(dealt).masking(role, len, &top)
     } else {
         let one = if role == Role::P1 { u64::MAX } else { 0 };
         let tables = lengths.tile(tables);
-        let mut rest = tables.as_slice();
+        let mut rest = tables.all();
         let mut propagates = Vec::new();
         for block in blocks(addend, sizes, width) {
             let (table, others) = rest.split_at(((1 << (block.len() / width)) - 1) * width);
             rest = others;
             let (generate, propagate) = pick(block, table, width, one);
-            part.extend(generate);
+            part.extend(&generate);
             propagates.push(propagate);
         }
-        part.extend(propagates[1..].iter().flatten());
-        Planes::evaluated(role, len, lengths.tile(dealt), top.to_vec())
+        propagates[1..].iter().for_each(|plane| part.extend(plane));
+        lengths.tile(dealt).masking(role, len, top)
     };
     let count = sizes.len();
     let pairs = reshare_planes(party, len, 2 * count - 1, part).await?;
@@ -247,37 +238,6 @@ pub(crate) fn thresholds(block: &[u64], width: usize) -> Vec<Vec<u64>> {
         table = or.chain([bit.to_vec()]).chain(and).collect();
     }
     table
-}
-
-/// The shares of `generate` and `propagate` from the shared threshold table of the other addend's block:
-/// the entries `2^size - m` (carry without carry-in) and `2^size - 1 - m` (with), `m` the own block.
-pub(crate) fn pick(block: &[u64], table: &[u64], width: usize, one: u64) -> (Vec<u64>, Vec<u64>) {
-    let size = block.len() / width;
-    let entries = 1 << size;
-    let (mut generate, mut propagate) = (vec![0; width], vec![0; width]);
-    for w in 0..width {
-        // with[m] = [other >= entries - 1 - m]; without[m] = with[m - 1], and never for m = 0.
-        let mut with = [0; 1 << BLOCK];
-        let mut without = [0; 1 << BLOCK];
-        for m in 0..entries {
-            let threshold = entries - 1 - m;
-            with[m] = if threshold == 0 {
-                one
-            } else {
-                table[(threshold - 1) * width + w]
-            };
-            without[m] = if m == 0 { 0 } else { with[m - 1] };
-        }
-        for (bit, plane) in block.chunks_exact(width).enumerate() {
-            for m in 0..entries >> (bit + 1) {
-                with[m] = with[2 * m] ^ (plane[w] & (with[2 * m] ^ with[2 * m + 1]));
-                without[m] = without[2 * m] ^ (plane[w] & (without[2 * m] ^ without[2 * m + 1]));
-            }
-        }
-        generate[w] = without[0];
-        propagate[w] = with[0] ^ without[0];
-    }
-    (generate, propagate)
 }
 
 /// The carry out of all blocks together: `levels` of groups, see [`Tree`].

@@ -170,24 +170,24 @@ impl Party {
     }
 
     /// A branch for one batch of the session, with an id and seeds of its own, as if it were a session of its own over the
-    /// same links. With `record`, every message of it and its branches is written down: [`Party::transcript`].
+    /// same links. Every message of it and its branches is written down: [`Party::transcript`].
     ///
     /// # Panics
     /// If a peer's seed is missing.
     #[must_use]
-    pub fn batch(&self, keys: &BatchKeys, record: bool) -> Self {
+    pub fn batch(&self, keys: &BatchKeys) -> Self {
         let role = self.role();
-        let transcript = record.then(|| Rc::new(RefCell::new(Transcript::new(role, &keys.seeds))));
+        let transcript = Rc::new(RefCell::new(Transcript::new(role, &keys.seeds)));
         Self::at(
             Rc::clone(&self.session),
             Keys::new(role, &keys.id, &keys.seeds),
-            transcript,
+            Some(transcript),
             branch_id(&keys.id, 0),
             self.depth.get(),
         )
     }
 
-    /// What was sent and received so far in a batch that is recorded.
+    /// What was sent and received so far in a [batch](Party::batch); elsewhere nothing is written down.
     pub fn transcript(&self) -> Option<Transcript> {
         self.transcript
             .as_ref()

@@ -34,12 +34,8 @@ pub(crate) async fn deal<R: Ring>(
         Role::P0 => {
             let values = values();
             assert_eq!(values.len(), len, "values to deal");
-            let mut message = party.draw::<R>(Role::P1, len);
-            message
-                .iter_mut()
-                .zip(&values)
-                .for_each(|(share, &value)| *share = value - *share);
-            party.post(Role::P2, Step::Deal, to_bytes(&message));
+            let message = dealing(&values, party.draw(Role::P1, len));
+            party.post(Role::P2, Step::Deal, message);
             Ok(Vec::new())
         }
         Role::P1 => Ok(Part::all(party.draw(Role::P0, len))),
@@ -48,6 +44,13 @@ pub(crate) async fn deal<R: Ring>(
             Ok(Part::all(from_bytes(&message)))
         }
     }
+}
+
+/// Party 0's message to party 2: the `values` that it deals less party 1's shares of them.
+pub(crate) fn dealing<R: Ring>(values: &[R], mut shares: Vec<R>) -> Vec<u8> {
+    let each = shares.iter_mut().zip(values);
+    each.for_each(|(share, &value)| *share = value - *share);
+    to_bytes(&shares)
 }
 
 /// Cost of [`deal`] for `len` elements.

@@ -1,8 +1,8 @@
 //! Truncation: division by a power of two, with explicit carry handling.
 
 use crate::gates::packed_bytes;
-use crate::packed::{bytes_of, pack, read, unpack, write};
 use crate::reshare::{from_bytes, to_bytes};
+use crate::short::{ShortParts, Shorts, opened};
 use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, Step};
 use trefoil_net::Role;
@@ -73,34 +73,21 @@ pub(crate) async fn truncate_masked<R: Ring>(
         R::BITS
     );
     let len = known.len();
-    let bytes = bytes_of(shift);
-    let up = R::BITS - shift;
-    let draw_wraps = |peer| {
-        let mut wraps = vec![0; len * bytes];
-        party.fill(peer, &mut wraps);
-        wraps
-    };
-    let lift = |wrap: &[u8]| R::from_u64(read(wrap)).shift_left(up);
     match party.role() {
         Role::P0 => {
             let mut next = party.draw::<R>(Role::P1, len);
-            let mut dealt = draw_wraps(Role::P1);
-            let (mask_1, mask_0) = (draw_wraps(Role::P1), draw_wraps(Role::P2));
+            let dealt = ShortParts::draw(party, Role::P1, len, shift);
+            let mask_1 = Shorts::draw(party, Role::P1, len, shift);
+            let mask_0 = Shorts::draw(party, Role::P2, len, shift);
             let mut mine: Vec<R> = (0..len)
                 .map(|i| -known[i].shift_right(shift) - next[i])
                 .collect();
             let mut message = to_bytes(&mine);
-            for (r, b) in known.iter().zip(dealt.chunks_exact_mut(bytes)) {
-                write(b, u64::from(r.is_negative()).wrapping_sub(read(b)));
-            }
-            message.extend(pack(&dealt, shift));
+            let tops = known.iter().map(|r| u64::from(r.is_negative()));
+            message.extend(dealt.dealing(tops));
             party.post(Role::P2, Step::TruncatedMask, message);
-            for (x, wrap) in mine.iter_mut().zip(mask_0.chunks_exact(bytes)) {
-                *x += lift(wrap);
-            }
-            for (x, wrap) in next.iter_mut().zip(mask_1.chunks_exact(bytes)) {
-                *x += lift(wrap);
-            }
+            add_all(&mut mine, mask_0.lifted());
+            add_all(&mut next, mask_1.lifted());
             party.pause().await;
             Ok(Share::new(shape, mine, next))
         }
@@ -108,37 +95,30 @@ pub(crate) async fn truncate_masked<R: Ring>(
             let (mut half_mask, dealt, mask) = if role == Role::P1 {
                 (
                     party.draw::<R>(Role::P0, len),
-                    draw_wraps(Role::P0),
-                    draw_wraps(Role::P0),
+                    ShortParts::draw(party, Role::P0, len, shift),
+                    Shorts::draw(party, Role::P0, len, shift),
                 )
             } else {
-                let mask = draw_wraps(Role::P0);
+                let mask = Shorts::draw(party, Role::P0, len, shift);
                 let packed = packed_bytes(shift as usize, len);
                 let mut elements = party
                     .take(Role::P0, Step::TruncatedMask, len * R::BYTES + packed)
                     .await?;
                 let dealt = elements.split_off(len * R::BYTES);
-                (from_bytes(&elements), unpack(&dealt, len, shift), mask)
+                let dealt = ShortParts::from_message(&dealt, len, shift);
+                (from_bytes(&elements), dealt, mask)
             };
-            let mut wraps = mask.clone();
-            for ((c, b), out) in known
-                .iter()
-                .zip(dealt.chunks_exact(bytes))
-                .zip(wraps.chunks_exact_mut(bytes))
-            {
-                let may_wrap = u64::from(truncated(*c, shift).1);
-                write(out, may_wrap.wrapping_mul(read(b)).wrapping_sub(read(out)));
-            }
-            let theirs = party.exchange(Step::Wrap, pack(&wraps, shift)).await?;
-            let theirs = unpack(&theirs, len, shift);
-            let sums = wraps.chunks_exact(bytes).zip(theirs.chunks_exact(bytes));
-            let masked = known.iter().zip(sums);
-            let masked = masked.map(|(&c, (a, b))| truncated(c, shift).0 + lift(a) + lift(b));
-            let masked = masked.collect();
-            for (x, wrap) in half_mask.iter_mut().zip(mask.chunks_exact(bytes)) {
-                *x += lift(wrap);
-            }
+            let may_wrap = known.iter().map(|&c| u64::from(truncated(c, shift).1));
+            let wraps = dealt.times_under(may_wrap, &mask);
+            let mut masked: Vec<R> = opened(party, Step::Wrap, wraps).await?.collect();
+            let down = known.iter().map(|&c| truncated(c, shift).0);
+            add_all(&mut masked, down);
+            add_all(&mut half_mask, mask.lifted());
             Ok(Share::evaluated(role, shape, half_mask, masked))
         }
     }
+}
+
+fn add_all<R: Ring>(sums: &mut [R], more: impl Iterator<Item = R>) {
+    sums.iter_mut().zip(more).for_each(|(sum, v)| *sum += v);
 }

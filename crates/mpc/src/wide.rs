@@ -3,8 +3,8 @@
 use crate::bilinear::matmul_parts;
 use crate::gates::packed_bytes;
 use crate::msb::signs_of;
-use crate::packed::{bytes_of, pack, read, unpack, write};
-use crate::reshare::{Part, from_bytes, reshare, reshare_cost, reshare_known, to_bytes};
+use crate::reshare::{Part, dealing, from_bytes, reshare, reshare_cost, reshare_known};
+use crate::short::ShortParts;
 use crate::trunc::truncated;
 use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step};
 use trefoil_net::Role;
@@ -110,14 +110,13 @@ pub async fn multiply_wide<R: Ring>(
     assert_eq!(factors.len(), len, "operands of a bit product");
     let dealt = deal(party, factors, x).await?;
     let mut part = Vec::new();
-    if party.role() != Role::P0 {
+    if let Some(dealt) = dealt {
         let first = party.role() == Role::P1;
-        let lift = |wrap: u64| R::from_u64(wrap).shift_left(R::BITS - shift);
         let each = known.iter().enumerate().map(|(i, &c)| {
             let (down, may_wrap) = truncated(c, shift);
             let may_wrap = R::from_u64(u64::from(may_wrap));
             let (bit, mask) = factors.evaluate(party.role(), i);
-            let wrapped = |which| Part::of(may_wrap * lift(dealt.wrap(which, i, shift)));
+            let wrapped = |which| dealt.wraps.lifted(which * len + i) * may_wrap;
             let kept = mask * down + dealt.kept[i] + wrapped(1);
             let whole = Part::of(if first { down } else { R::zero() });
             let whole = whole + dealt.whole[i] + wrapped(0);
@@ -136,60 +135,37 @@ pub fn multiply_wide_cost<R: Ring>(len: usize, shift: u32) -> Cost {
 }
 
 /// An evaluator's shares of what belongs to the masks: of the truncated masks and of their products with the bits' masks; and
-/// in `wraps`, in whole bytes modulo `2^shift`, of the masks' top bits and their products, one behind the other.
+/// in `wraps`, modulo `2^shift`, of the masks' top bits and their products, one behind the other.
 struct Dealt<R> {
     whole: Vec<Part<R>>,
     kept: Vec<Part<R>>,
-    wraps: Vec<u8>,
+    wraps: ShortParts,
 }
 
-impl<R> Dealt<R> {
-    /// The share of a top bit (`which` 0) or of its product (1).
-    fn wrap(&self, which: usize, i: usize, shift: u32) -> u64 {
-        let bytes = bytes_of(shift);
-        let at = (which * self.whole.len() + i) * bytes;
-        read(&self.wraps[at..at + bytes])
-    }
-}
-
+/// Party 0 deals; nothing comes of it there.
 async fn deal<R: Ring>(
     party: &Party,
     factors: &BitFactors<R>,
     x: &Wide<R>,
-) -> Result<Dealt<R>, Abort> {
+) -> Result<Option<Dealt<R>>, Abort> {
     let (len, shift) = (x.known.len(), x.shift);
-    let bytes = bytes_of(shift);
     let draw = |peer| {
         let numbers = party.draw::<R>(peer, 2 * len);
-        let mut wraps = vec![0; 2 * len * bytes];
-        party.fill(peer, &mut wraps);
-        (numbers, wraps)
+        (numbers, ShortParts::draw(party, peer, 2 * len, shift))
     };
-    let (mut numbers, wraps) = match party.role() {
+    let (numbers, wraps) = match party.role() {
         Role::P0 => {
-            let (mut numbers, mut wraps) = draw(Role::P1);
+            let (numbers, wraps) = draw(Role::P1);
             let masks = factors.masks();
-            for (i, &r) in x.known.iter().enumerate() {
-                let (truncated, top) = (-r.shift_right(shift), u64::from(r.is_negative()));
-                let values = [
-                    (truncated, top),
-                    (masks[i] * truncated, masks[i].to_u64() * top),
-                ];
-                for (which, (number, top)) in values.into_iter().enumerate() {
-                    let at = which * len + i;
-                    numbers[at] = number - numbers[at];
-                    let wrap = &mut wraps[at * bytes..(at + 1) * bytes];
-                    write(wrap, top.wrapping_sub(read(wrap)));
-                }
-            }
-            let mut message = to_bytes(&numbers);
-            message.extend(pack(&wraps, shift));
+            let truncated: Vec<R> = x.known.iter().map(|r| -r.shift_right(shift)).collect();
+            let products = masks.iter().zip(&truncated).map(|(&l, &r)| l * r);
+            let values: Vec<R> = truncated.iter().copied().chain(products).collect();
+            let mut message = dealing(&values, numbers);
+            let tops = || x.known.iter().map(|r| u64::from(r.is_negative()));
+            let products = masks.iter().zip(tops()).map(|(l, top)| l.to_u64() * top);
+            message.extend(wraps.dealing(tops().chain(products)));
             party.post(Role::P2, Step::Deal, message);
-            return Ok(Dealt {
-                whole: Vec::new(),
-                kept: Vec::new(),
-                wraps: Vec::new(),
-            });
+            return Ok(None);
         }
         Role::P1 => draw(Role::P0),
         Role::P2 => {
@@ -197,10 +173,11 @@ async fn deal<R: Ring>(
             let total = 2 * len * R::BYTES + packed;
             let mut elements = party.take(Role::P0, Step::Deal, total).await?;
             let wraps = elements.split_off(2 * len * R::BYTES);
-            (from_bytes(&elements), unpack(&wraps, 2 * len, shift))
+            let wraps = ShortParts::from_message(&wraps, 2 * len, shift);
+            (from_bytes(&elements), wraps)
         }
     };
-    let kept = Part::all(numbers.split_off(len));
-    let whole = Part::all(numbers);
-    Ok(Dealt { whole, kept, wraps })
+    let mut whole = Part::all(numbers);
+    let kept = whole.split_off(len);
+    Ok(Some(Dealt { whole, kept, wraps }))
 }

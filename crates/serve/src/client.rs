@@ -37,7 +37,7 @@ pub struct Client {
 }
 
 enum Parties {
-    /// With what each keeps of recorded sessions.
+    /// With what each keeps of sessions that are over.
     Threads(Option<Network>, [Arc<Records>; 3]),
     Services(Box<Services>),
 }
@@ -130,11 +130,12 @@ impl Client {
         job: &Inference<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Outcome, ServeError> {
-        Ok(self.infer_as(job, false, progress)?.0)
+        Ok(self.infer_with_receipt(job, progress)?.0)
     }
 
-    /// The same with batches that can be replayed: the parties commit to all messages of each with their shares of its answer, and
-    /// keep what opens it for an hour. The receipt is for [`Client::replay`].
+    /// The same with the receipt for [`Client::replay`]. In every session the parties commit to all messages of each batch with
+    /// their shares of its answer, and keep for an hour what opens it, so that none of them can tell which sessions
+    /// will be checked.
     ///
     /// # Cost
     /// At each party a hash over each message, and 50 bytes for it.
@@ -144,33 +145,22 @@ impl Client {
     ///
     /// # Panics
     /// As [`Client::infer`].
-    pub fn infer_recorded(
+    pub fn infer_with_receipt(
         &mut self,
         job: &Inference<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Outcome, Receipt), ServeError> {
-        let (outcome, receipt) = self.infer_as(job, true, progress)?;
-        Ok((outcome, receipt.ok_or(ServeError::Bug)?))
-    }
-
-    fn infer_as(
-        &mut self,
-        job: &Inference<'_>,
-        record: bool,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Outcome, Option<Receipt>), ServeError> {
         match job.plan.ring_bits {
-            32 => self.infer_in::<Z32>(job, record, progress),
-            _ => self.infer_in::<Z64>(job, record, progress),
+            32 => self.infer_in::<Z32>(job, progress),
+            _ => self.infer_in::<Z64>(job, progress),
         }
     }
 
     fn infer_in<R: Ring>(
         &mut self,
         job: &Inference<'_>,
-        record: bool,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Outcome, Option<Receipt>), ServeError> {
+    ) -> Result<(Outcome, Receipt), ServeError> {
         let Inference {
             plan,
             weights,
@@ -199,7 +189,6 @@ impl Client {
             guard: settings.map(task::encode),
             batches: batches.len(),
             observe,
-            record,
         };
         let connected = start.elapsed();
         progress(Progress::Sharing);
@@ -214,7 +203,7 @@ impl Client {
             batches: batches.len(),
             outputs: Vec::new(),
             inputs: Duration::ZERO,
-            receipt: record.then(|| Receipt::new(session, seeds)),
+            receipt: Receipt::new(session, seeds),
         };
         for (batch, inputs) in batches.iter().enumerate() {
             let done = self.batch::<R>(&mut parties, plan, batch, inputs, &mut state, progress);
@@ -299,7 +288,7 @@ impl Client {
                         steps: plan.steps.len(),
                         name: step_name(plan, index).to_owned(),
                     }),
-                    Reply::Root(root) if state.receipt.is_some() => {
+                    Reply::Root(root) => {
                         roots[role.index()].get_or_insert(root);
                     }
                     Reply::Output => break,
@@ -321,19 +310,15 @@ impl Client {
                 outputs[role.index()].push(Share::new(shape, mine, next));
             }
         }
-        if let Some(receipt) = &mut state.receipt {
-            let missing = Role::ALL
-                .into_iter()
-                .find(|role| roots[role.index()].is_none());
-            if let Some(role) = missing {
-                return Err(unexpected(role, &Reply::Output));
-            }
-            receipt.batches.push(BatchReceipt {
-                inputs: seeds,
-                roots: roots.map(Option::unwrap_or_default),
-                answers: outputs.each_ref().map(|shares| digest(shares)),
-            });
+        let mut committed = Role::ALL.into_iter();
+        if let Some(role) = committed.find(|role| roots[role.index()].is_none()) {
+            return Err(unexpected(role, &Reply::Output));
         }
+        state.receipt.batches.push(BatchReceipt {
+            inputs: seeds,
+            roots: roots.map(Option::unwrap_or_default),
+            answers: outputs.each_ref().map(|shares| digest(shares)),
+        });
         let mut decoded = Vec::new();
         let [first, second, third] = outputs;
         for ((a, b), c) in first.into_iter().zip(second).zip(third) {
@@ -506,7 +491,7 @@ struct Run {
     batches: usize,
     outputs: Vec<Vec<ArrayD<f64>>>,
     inputs: Duration,
-    receipt: Option<Receipt>,
+    receipt: Receipt,
 }
 
 pub(crate) fn unexpected(role: Role, reply: &Reply) -> ServeError {
@@ -515,7 +500,7 @@ pub(crate) fn unexpected(role: Role, reply: &Reply) -> ServeError {
         Reply::Step(_) => "that a step is done",
         Reply::Root(_) => "what it commits to",
         Reply::Output => "that its output comes",
-        Reply::Opened { .. } => "what it had recorded",
+        Reply::Opened { .. } => "what opens a batch",
         Reply::Done(_) => "that it is done",
         Reply::Measured { .. } => "what it measured",
         Reply::Failed { .. } => "that it has failed",

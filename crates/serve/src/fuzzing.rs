@@ -33,7 +33,6 @@ pub fn requests(plan: &Plan, guard: &GuardSettings) -> Vec<Vec<u8>> {
         guard,
         batches: 2,
         observe: false,
-        record: false,
     };
     let bench = Request::Bench(BenchJob {
         protocol: "relu".to_owned(),

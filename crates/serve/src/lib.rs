@@ -37,5 +37,5 @@ pub use error::ServeError;
 pub use limits::Limits;
 pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
-pub use service::{Event, Service, Stopper};
+pub use service::{Event, Service, Stopper, Through};
 pub use task::check as check_guard;

@@ -1,4 +1,4 @@
-//! Replaying a recorded batch: the parties open it, and the client computes all three of them again.
+//! Replaying a batch: the parties open it, and the client computes all three of them again.
 
 use crate::client::{batches, random_id, unexpected};
 use crate::session::Task;
@@ -13,7 +13,7 @@ use trefoil_ring::{Fixed, Ring, Seed, Z32, Z64};
 use trefoil_verify::Blame;
 use trefoil_verify::replay::{Opened, digest, examine};
 
-/// What a client remembers of a recorded session: enough to replay its batches, with the job itself.
+/// What a client remembers of a session: enough to replay its batches, with the job itself.
 #[derive(Clone)]
 pub struct Receipt {
     session: [u8; 16],
@@ -49,7 +49,7 @@ impl Receipt {
 }
 
 impl Client {
-    /// Replay a batch of `job`, which [`Client::infer_recorded`] gave the receipt for: who deviated in it, if anybody.
+    /// Replay a batch of `job`, which [`Client::infer_with_receipt`] gave the receipt for: who deviated in it, if anybody.
     /// Every message of every party, and its share of the answer, is compared with what is computed again here.
     ///
     /// # Security

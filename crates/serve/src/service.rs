@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use trefoil_net::{Incoming, LinkOptions, Listener, Pulse, Role, Stop, establish_unless};
+use trefoil_net::{
+    Incoming, LinkOptions, Listener, Pulse, Role, Stop, Transport, establish_unless,
+};
 use trefoil_ring::Seed;
 
 /// One party's service: it runs one session after the other.
@@ -34,7 +36,12 @@ struct Rules {
     records: Records,
     /// Started by a client on the same machine, for itself.
     spawned: bool,
+    /// What the links to the peers go through.
+    through: Option<Through>,
 }
+
+/// Makes of a session's links to the peers what the party uses in their place.
+pub type Through = Box<dyn Fn(Box<dyn Transport>) -> Box<dyn Transport> + Send + Sync>;
 
 /// Ends a service from another thread: a running session is stopped, and told so.
 #[derive(Clone)]
@@ -144,6 +151,7 @@ impl Service {
                 limits: config.limits,
                 records: Records::default(),
                 spawned: false,
+                through: None,
             },
             notes,
             stopper,
@@ -172,6 +180,12 @@ impl Service {
             std::process::exit(0);
         });
         Ok(service)
+    }
+
+    /// From now on, let every session's links to the peers go through what `through` makes of them: to count, to record, or, in
+    /// tests of those who check this party, to deviate.
+    pub fn links_through(&mut self, through: Through) {
+        self.rules.through = Some(through);
     }
 
     /// Where it listens.
@@ -306,10 +320,12 @@ impl Rules {
                 establish_unless(inside, &peers, options, deadline, &stop)?;
             pulse.links(&mut transport);
             let seeds = seeds.map(|seed| seed.map(|seed| Seed(*seed)));
-            Ok(Peers {
-                transport: Box::new(transport),
-                seeds,
-            })
+            let transport: Box<dyn Transport> = Box::new(transport);
+            let transport = match &self.through {
+                Some(through) => through(transport),
+                None => transport,
+            };
+            Ok(Peers { transport, seeds })
         });
         drop(pulse);
         // What was said last shall arrive.

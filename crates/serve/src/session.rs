@@ -3,7 +3,7 @@
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
 use crate::observe::Observer;
-use crate::records::{Batch, Records};
+use crate::records::{Batch, Kept, Records};
 use crate::task;
 use crate::told::Told;
 use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
@@ -79,7 +79,7 @@ pub(crate) struct Session<'a> {
     /// Longest silence of a peer or the client.
     pub(crate) timeout: Duration,
     pub(crate) limits: Limits,
-    /// What this party keeps of recorded sessions.
+    /// What this party keeps of sessions that are over.
     pub(crate) records: &'a Records,
     /// What ends the session from outside.
     pub(crate) stop: Stop,
@@ -140,7 +140,6 @@ impl Session<'_> {
                 guard,
                 batches,
                 observe,
-                record,
             } => {
                 if observe && !self.own_program {
                     return Err(ServeError::Observed { role: self.role });
@@ -158,8 +157,8 @@ impl Session<'_> {
                 let task = Task { plan, guard };
                 self.limits.check(&task.plan, &task.secrets(), batches)?;
                 match task.plan.ring_bits {
-                    32 => self.infer::<Z32>(&task, told, batches, (observe, record), connect),
-                    _ => self.infer::<Z64>(&task, told, batches, (observe, record), connect),
+                    32 => self.infer::<Z32>(&task, told, batches, observe, connect),
+                    _ => self.infer::<Z64>(&task, told, batches, observe, connect),
                 }
             }
             Request::Open { session, batch } => {
@@ -178,7 +177,7 @@ impl Session<'_> {
         task: &Task,
         mut told: Told,
         batches: usize,
-        (observe, record): (bool, bool),
+        observe: bool,
         connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
     ) -> Result<(), ServeError> {
         let plan = &task.plan;
@@ -191,8 +190,8 @@ impl Session<'_> {
         } else {
             (transport, None)
         };
-        let of_session = record.then(|| seeds.clone());
-        let mut recorded = Vec::new();
+        let of_session = seeds.clone();
+        let mut kept = Kept::default();
         let party = self.party(Peers { transport, seeds });
         say(self.client, &Reply::Ready, after(self.timeout))?;
         let mut report = PartyReport {
@@ -206,19 +205,16 @@ impl Session<'_> {
             }
             let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs), &mut told)?;
             let given = (&weights[..], inputs, &told);
-            let keys = of_session
-                .as_ref()
-                .map(|seeds| BatchKeys::of(&self.id, batch as u32, seeds));
-            let apart = keys.as_ref().map(|keys| party.batch(keys, true));
-            let within = (&party, apart.as_ref().unwrap_or(&party));
-            let (outputs, bytes) = self.batch(task, within, given, &mut report)?;
+            let keys = BatchKeys::of(&self.id, batch as u32, &of_session);
+            let within = party.batch(&keys);
+            let (outputs, bytes) = self.batch(task, (&party, &within), given, &mut report)?;
             party.end_batch()?;
             compared += bytes;
             // Before the answer, and before anybody says whether this batch will be replayed.
-            if let Some((keys, transcript)) = keys.zip(apart.and_then(|apart| apart.transcript())) {
+            if let Some(transcript) = within.transcript() {
                 let root = Reply::Root(transcript.root());
                 say(self.client, &root, after(self.timeout))?;
-                recorded.push(Batch::new(keys.seeds, &transcript));
+                kept.push(keys.seeds, &transcript);
             }
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
@@ -239,9 +235,7 @@ impl Session<'_> {
             report.wire_bytes += stats.bytes_sent;
             report.frames += stats.frames_sent;
         }
-        if record {
-            self.records.keep(self.id, self.client_pin, recorded);
-        }
+        self.records.keep(self.id, self.client_pin, kept);
         report.seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
         say(self.client, &Reply::Done(report), after(self.timeout))?;
         // The client has its answers; what follows lets the peers end in peace. Party 0, which is ahead of them, stays
@@ -262,8 +256,8 @@ impl Session<'_> {
     /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
     ///
     /// Beside it the parties compare what the client told them, before any of them answers; returns the bytes
-    /// that this party sent for that, too. That is of the session; the batch itself runs on the second party given, which in a
-    /// recorded session has keys of its own.
+    /// that this party sent for that, too. That is of the session; the batch itself runs on the second party given, which has keys of
+    /// its own.
     fn batch<R: GuardRing>(
         &mut self,
         task: &Task,

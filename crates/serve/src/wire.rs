@@ -31,10 +31,8 @@ pub(crate) enum Request {
         batches: usize,
         /// Whether to tell what was received, coarsely.
         observe: bool,
-        /// Whether to commit to all messages of each batch, and to keep what opens them.
-        record: bool,
     },
-    /// Open a batch of a recorded session.
+    /// Open a batch of a session that is over.
     Open {
         /// The session.
         session: [u8; 16],
@@ -52,11 +50,11 @@ pub(crate) enum Reply {
     Ready,
     /// A step of the plan is done (the evaluator party 1 alone tells).
     Step(usize),
-    /// The commitment to all messages of a recorded batch; said before its output.
+    /// The commitment to all messages of a batch; said before its output.
     Root([u8; 32]),
     /// The shares of the outputs follow.
     Output,
-    /// A recorded batch.
+    /// What opens a batch.
     Opened {
         /// Its seeds, shared with each peer.
         seeds: [Option<[u8; 16]>; 3],

@@ -1,4 +1,4 @@
-//! Recorded sessions, opened and computed again.
+//! Batches of sessions that are over, opened and computed again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -41,8 +41,8 @@ fn recorded_batches_are_replayed_and_another_model_is_noticed() {
         let mut client = Client::in_process(None, Duration::from_secs(30)).expect("a client");
         let plain = client.infer(&job, &mut |_| {}).expect("an answer");
         let (outcome, receipt) = client
-            .infer_recorded(&job, &mut |_| {})
-            .expect("a recorded answer");
+            .infer_with_receipt(&job, &mut |_| {})
+            .expect("an answer");
         assert_eq!(receipt.batches(), 3);
         // Recording costs no message and no byte between the parties.
         assert_eq!(outcome.report.rounds, plain.report.rounds);
@@ -91,8 +91,8 @@ fn what_is_not_recorded_is_not_opened() {
     };
     let mut client = Client::in_process(None, Duration::from_secs(30)).expect("a client");
     let (_, receipt) = client
-        .infer_recorded(&job, &mut |_| {})
-        .expect("a recorded answer");
+        .infer_with_receipt(&job, &mut |_| {})
+        .expect("an answer");
     // Other parties know nothing of that session.
     let mut others = Client::in_process(None, Duration::from_secs(30)).expect("a client");
     let error = others.replay(&job, &receipt, 0).expect_err("no record");

@@ -174,7 +174,7 @@ pub fn rerun<I: Send, T: Send>(
                     };
                     let party = Party::new(config, Box::new(transport));
                     let seeds = seeds_of(role, pairs);
-                    let batch = party.batch(&BatchKeys { id, seeds }, true);
+                    let batch = party.batch(&BatchKeys { id, seeds });
                     let output = program(&batch, input)?;
                     party.finish()?;
                     let transcript = batch.transcript().ok_or(ReplayError::Thread)?;

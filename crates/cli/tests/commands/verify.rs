@@ -325,3 +325,44 @@ fn cheating_is_counted_as_the_formula_says() {
         0
     );
 }
+
+#[test]
+fn replays_of_honest_parties_over_tls_find_no_deviation_and_say_what_would_escape() {
+    let world = World::new(8);
+    let ask = "verify replay --model digits.onnx --input x.npy --replays 3 --link tls";
+    let told = world.run(&format!("{ask} --json")).json();
+    assert_eq!(told["queries"], 8, "{told}");
+    assert_eq!(
+        (&told["replays"]["batches"], &told["replays"]["replayed"]),
+        (&8.into(), &3.into()),
+        "{told}"
+    );
+    assert_eq!(told["named"], serde_json::json!([]), "{told}");
+    let people = world.run(ask);
+    people.succeeded();
+    let line = "3 of 8 batches computed again, 0 deviated; a server that deviates in 1 batch escapes with 62.50 %";
+    assert!(people.stdout.contains(line), "{}", people.stdout);
+}
+
+#[test]
+fn a_mix_with_replays_accepts_honest_parties_and_needs_parties() {
+    let world = world();
+    let plan = "verify plan --queries 8 --soundness 12 --tolerated 0 --replays 2 --out plan.toml";
+    world.run(plan).succeeded();
+    let told = world.infer(&format!("{ASK} --batch 1 --json")).json();
+    assert_eq!(told["verdict"], "accepted", "{told}");
+    assert_eq!(told["replays"]["replayed"], 2, "{told}");
+    assert_eq!(
+        told["replays"]["deviations"],
+        serde_json::json!([]),
+        "{told}"
+    );
+    assert_eq!(told["replays"]["batches"], told["runs"], "{told}");
+    let ask = ASK.replace("--link memory", "--backend fixed");
+    let ended = world.infer(&format!("{ask} --json"));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.error().contains("three parties"), "{}", ended.stderr);
+    let ended =
+        world.run("verify replay --model digits.onnx --input x.npy --replays 3 --backend clear");
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+}

@@ -60,7 +60,6 @@ fn another_batch(body: Vec<u8>) -> Vec<u8> {
         guard,
         batches,
         observe,
-        record,
     } = request
     else {
         return body;
@@ -70,7 +69,6 @@ fn another_batch(body: Vec<u8>) -> Vec<u8> {
         guard,
         batches: batches + 1,
         observe,
-        record,
     };
     postcard::to_stdvec(&request).expect("a request")
 }
@@ -107,7 +105,6 @@ fn outcome(altered: Option<(Role, usize, Change)>) -> Result<(), ServeError> {
         guard: None,
         batches: 1,
         observe: false,
-        record: false,
     };
     let secrets: Vec<&ArrayD<f64>> = weights.iter().collect();
     let picture = trefoil_digits::generate(1, 5).0.mapv(f64::from).into_dyn();
@@ -115,7 +112,7 @@ fn outcome(altered: Option<(Role, usize, Change)>) -> Result<(), ServeError> {
         batches: 1,
         outputs: Vec::new(),
         inputs: Duration::ZERO,
-        receipt: None,
+        receipt: Receipt::new([9; 16], random_seeds().expect("randomness")),
     };
     let seeds = random_seeds().expect("randomness");
     let ready = client.begin::<Z64>(&mut parties, &request, Some((&plan, &secrets, &seeds)));

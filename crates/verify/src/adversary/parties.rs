@@ -317,7 +317,7 @@ fn party<R: RunRing>(
     let (transport, traces) = Meddling::new(transport, role, change, &keys.seeds);
     let transport: Box<dyn Transport> = Box::new(transport);
     let party = Party::new(config, transport);
-    let batch = party.batch(keys, true);
+    let batch = party.batch(keys);
     let output = evaluate(plan, &batch, weights, inputs)?;
     party.finish()?;
     // It commits to what crossed its links, or to what should have.
