@@ -9,13 +9,12 @@ use crate::estimate::Estimate;
 use crate::guard::Guard;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
-use crate::keys::Keys;
 use crate::lab::Lab;
-use crate::party::PartyArguments;
 use crate::verify::Verify;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use trefoil_party::{Keys, PartyArguments};
 
 /// Answers queries to a neural network on three servers, none of which sees query, model or answer.
 ///

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr};
 use std::process::ExitCode;
 use trefoil_nn::InputError;
+use trefoil_party::Refusal;
 use trefoil_serve::ServeError;
 
 /// What went wrong and where, and what to do about it.
@@ -87,6 +88,22 @@ impl Failure {
         {
             Ok(()) => text,
             Err(_) => self.message,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal {
+            message,
+            help,
+            misuse,
+        } = refusal;
+        let code = if misuse { 2 } else { 1 };
+        Self {
+            message,
+            help,
+            code,
         }
     }
 }

@@ -16,7 +16,6 @@ mod guard;
 mod infer;
 mod inputs;
 mod inspect;
-mod keys;
 mod lab;
 mod layers;
 mod local;
@@ -24,7 +23,6 @@ mod memory;
 mod model;
 mod options;
 mod outputs;
-mod party;
 mod precision;
 mod price;
 mod print;
@@ -65,8 +63,10 @@ fn main() -> ExitCode {
         Command::Infer(infer) => infer::run(&infer, json),
         Command::Inspect(inspect) => inspect::run(&inspect, json),
         Command::Estimate(estimate) => estimate::run(&estimate, json),
-        Command::Party(party) => party::run(&party, json),
-        Command::Keys(keys) => keys::run(&keys, json),
+        Command::Party(party) => trefoil_party::serve(&party, json).map_err(Failure::from),
+        Command::Keys(keys) => {
+            trefoil_party::keys(&keys, "trefoil party", json).map_err(Failure::from)
+        }
         Command::Audit(audit) => audit::run(&audit, json),
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Lab(lab) => lab::run(&lab, json),

@@ -94,7 +94,40 @@ macro_rules! guard_ring {
     )*};
 }
 
-guard_ring!(Z32, Z64);
+guard_ring!(Z64);
+
+/// What would guard in a ring whose guard files are refused before anything runs ([`crate::GuardSettings::fits_ring`]).
+const REFUSED: &str = "SIGuard in the ring of 32 bits: such settings do not fit it";
+
+/// SIGuard needs more bits than this ring has, so none of it is compiled for it; the table guard does without.
+impl GuardRing for Z32 {
+    fn guard_fixed<'a>(
+        _backend: &'a Fixed<Self>,
+        _settings: &'a Settings,
+        _network: &'a Network<Fixed<Self>>,
+        _logits: &'a ArrayD<Self>,
+    ) -> Guarding<'a, Fixed<Self>> {
+        unreachable!("{REFUSED}")
+    }
+
+    fn guard_secure<'a>(
+        _backend: &'a Secure<Self>,
+        _settings: &'a Settings,
+        _network: &'a Network<Secure<Self>>,
+        _logits: &'a Share<Self>,
+    ) -> Guarding<'a, Secure<Self>> {
+        unreachable!("{REFUSED}")
+    }
+
+    fn guard_priced<'a>(
+        _backend: &'a Priced<Self>,
+        _settings: &'a Settings,
+        _network: &'a Network<Priced<Self>>,
+        _logits: &'a Vec<usize>,
+    ) -> Guarding<'a, Priced<Self>> {
+        unreachable!("{REFUSED}")
+    }
+}
 
 impl Compiled for Clear {
     fn start<'a>(

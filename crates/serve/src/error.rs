@@ -117,6 +117,7 @@ pub enum ServeError {
         batch: usize,
     },
     /// A batch could not be computed again.
+    #[cfg(feature = "client")]
     #[error(transparent)]
     Replay(#[from] trefoil_verify::replay::ReplayError),
     /// A session panicked; the panic has been printed.

@@ -1,27 +1,32 @@
 //! The party service, and the client that brings a model and queries to three of them.
 //!
 //! - [`Service`] is one party: it waits for a client, connects to its two peers and runs what the client asks.
-//! - [`Client`] speaks to three parties: threads of this process ([`Client::in_process`]), three processes on this
-//!   machine ([`Client::processes`]), or services anywhere ([`Client::connect`]). [`Client::infer`] shares a model
-//!   and queries and puts the answers together; [`Client::bench`] measures protocols; [`Client::replay`]
-//!   computes a recorded batch again and names who deviated.
+//! - `Client`, with the feature `client`, speaks to three parties: threads of this process (`Client::in_process`), three processes
+//!   on this machine (`Client::processes`), or services anywhere (`Client::connect`). `Client::infer` shares a model
+//!   and queries and puts the answers together; `Client::bench` measures protocols; `Client::replay`
+//!   computes a batch again and names who deviated.
 //! - [`PartyFile`] and [`PartiesFile`] are the configuration files, [`write_keys`] makes them with the keys.
 
 mod address;
 mod bench;
+#[cfg(feature = "client")]
 mod client;
 mod config;
 mod conversation;
 mod door;
+#[cfg(feature = "client")]
 mod ends;
 mod error;
 #[doc(hidden)]
+#[cfg(feature = "client")]
 pub mod fuzzing;
 mod limits;
+#[cfg(feature = "client")]
 mod local;
 mod memory;
 mod observe;
 mod records;
+#[cfg(feature = "client")]
 mod replay;
 mod report;
 mod service;
@@ -31,10 +36,12 @@ mod told;
 mod wire;
 
 pub use bench::{BENCHMARKS, BenchJob, BenchResult};
+#[cfg(feature = "client")]
 pub use client::{Client, Inference};
 pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
 pub use error::ServeError;
 pub use limits::Limits;
+#[cfg(feature = "client")]
 pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service, Stopper, Through};

@@ -1,24 +1,26 @@
-//! `trefoil party`: one of the three services.
+//! One of the three services.
 
-use crate::{Failure, inputs, print};
+use crate::{Refusal, json};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::fs;
 use std::io::{Write, stderr};
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use trefoil_net::{Role, SessionError};
-use trefoil_serve::{Event, PartyFile, ServeError, Service, Stopper};
+use trefoil_net::Role;
+use trefoil_serve::{Event, PartyFile, Service, Stopper};
 
 /// How long a stopped party may take to tell its peers and its client.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Options of `trefoil party`.
+/// Options of the command that serves.
 #[derive(Debug, Args)]
-pub(crate) struct PartyArguments {
+pub struct PartyArguments {
     /// The party's configuration, as `trefoil keys` writes it
     #[arg(long, value_name = "FILE", required_unless_present = "spawned")]
     config: Option<PathBuf>,
@@ -27,43 +29,55 @@ pub(crate) struct PartyArguments {
     spawned: bool,
 }
 
-/// Serve session after session, telling of each on standard error (with `--json`, as one object a
-/// line on standard output).
-pub(crate) fn run(arguments: &PartyArguments, json: bool) -> Result<(), Failure> {
+/// Serve session after session, telling of each on standard error (with `as_json`, as one object a line on standard output);
+/// ends on SIGTERM and SIGINT.
+///
+/// # Errors
+/// If the configuration does not fit, keys cannot be read, or the address cannot be listened on.
+pub fn run(arguments: &PartyArguments, as_json: bool) -> Result<(), Refusal> {
     let Some(config) = &arguments.config else {
         // Whoever started this process reports for it.
-        return Ok(Service::spawned()?.run(&mut |_| ())?);
+        let served = Service::spawned().and_then(|mut service| service.run(&mut |_| ()));
+        return served.map_err(Refusal::new);
     };
-    inputs::regular(config)?;
+    regular(config)?;
     let file = PartyFile::load(config)
-        .map_err(|error| Failure::new(error).help("make configuration files with: trefoil keys"))?;
+        .map_err(|error| Refusal::new(error).help("make configuration files with: trefoil keys"))?;
     let role = file.role();
-    let mut service = Service::new(&file).map_err(|error| refused(error, role))?;
+    let mut service = Service::new(&file).map_err(|error| Refusal::of_start(error, role))?;
     heed_signals(service.stopper())?;
-    Ok(service.run(&mut |event| tell(&event, role, json))?)
+    let served = service.run(&mut |event| tell(&event, role, as_json));
+    served.map_err(Refusal::new)
 }
 
-/// Why a party does not start, with what to do about it.
-fn refused(error: ServeError, role: Role) -> Failure {
-    let index = role.index();
-    let help = match &error {
-        ServeError::Connection(SessionError::Bind { .. }) => {
-            "stop the program that holds the address, or choose another `listen` address".to_owned()
-        }
-        ServeError::Connection(
-            SessionError::Identity { .. } | SessionError::Certificate { .. },
-        ) => format!(
-            "this party needs party{index}.crt and party{index}.key beside its file, as `trefoil keys` made them"
-        ),
-        _ => return Failure::new(error),
+/// Check that `path` is a file if it is there: opening a named pipe waits until somebody writes to it, and a device may never
+/// end.
+fn regular(path: &Path) -> Result<(), Refusal> {
+    let Ok(found) = fs::metadata(path) else {
+        // Whoever reads it says what is missing.
+        return Ok(());
     };
-    Failure::new(error).help(help)
+    let kind = found.file_type();
+    let what = if kind.is_file() || kind.is_dir() {
+        return Ok(());
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    let shown = path.display();
+    Err(
+        Refusal::new(format!("cannot read {shown}: it is {what}, not a file"))
+            .help("save what comes out of it to a file first, and name that"),
+    )
 }
 
 /// End well when asked to. The first process of a container gets no other treatment of these signals than the one
 /// it sets up: without this it would go on.
-fn heed_signals(stopper: Stopper) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("cannot heed signals: {error}"));
+fn heed_signals(stopper: Stopper) -> Result<(), Refusal> {
+    let failed = |error: std::io::Error| Refusal::new(format!("cannot heed signals: {error}"));
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
     let heed = move || {
         for signal in signals.forever() {
@@ -85,10 +99,10 @@ fn heed_signals(stopper: Stopper) -> Result<(), Failure> {
 }
 
 /// A service goes on when nobody listens to what it tells.
-fn tell(event: &Event, role: Role, json: bool) {
+fn tell(event: &Event, role: Role, as_json: bool) {
     let time = now();
-    if json {
-        let _ = print::json(&record(event, role, &time));
+    if as_json {
+        let _ = json(&record(event, role, &time));
     } else {
         let _ = writeln!(stderr(), "{time} {role}: {event}");
     }
@@ -111,5 +125,5 @@ fn record(event: &Event, role: Role, time: &str) -> Value {
         Event::Stopped { .. } => "stopped",
         Event::TurnedAway { .. } => "turned away",
     };
-    json!({ "time": time, "party": role.index(), "event": kind, "message": event.to_string() })
+    serde_json::json!({ "time": time, "party": role.index(), "event": kind, "message": event.to_string() })
 }

@@ -1,0 +1,32 @@
+//! What an operator runs: one of the three parties ([`serve`]), and the keys of all of them ([`keys`]).
+//!
+//! The program `trefoil-party` has nothing else; `trefoil` has the same two as commands beside those of owners and users.
+
+mod keys;
+mod refusal;
+mod service;
+
+pub use keys::{Keys, make as keys};
+pub use refusal::Refusal;
+pub use service::{PartyArguments, run as serve};
+
+use serde::Serialize;
+use std::io::{ErrorKind, Write, stdout};
+
+/// Print `text` and end the line; whoever reads it may stop, as `head` does.
+fn line(text: &str) -> Result<(), Refusal> {
+    let mut out = stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Refusal::new(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Print `value` as one line of JSON.
+fn json(value: &impl Serialize) -> Result<(), Refusal> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Refusal::new(format!("the result cannot be written as JSON: {error}")))?;
+    line(&text)
+}

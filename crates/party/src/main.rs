@@ -1,0 +1,59 @@
+//! One of the three parties of private inference.
+
+use clap::{Parser, Subcommand};
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+use trefoil_party::{Keys, PartyArguments, Refusal};
+
+/// One of three parties that answer queries to a neural network and see neither query, model nor answer.
+///
+/// Exit codes: 0 done, 1 failed, 2 misused.
+#[derive(Debug, Parser)]
+#[command(name = "trefoil-party", version, propagate_version = true)]
+struct Arguments {
+    /// Print results and events as JSON on standard output, and errors as {"error", "help"} on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Be one of the three parties
+    Run(PartyArguments),
+    /// Make keys and configuration files for three parties and a client
+    Keys(Keys),
+}
+
+fn main() -> ExitCode {
+    let Arguments { json, command } = Arguments::parse();
+    let done = match command {
+        Command::Run(arguments) => trefoil_party::serve(&arguments, json),
+        Command::Keys(arguments) => trefoil_party::keys(&arguments, "trefoil-party run", json),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => report(&refusal, json),
+    }
+}
+
+/// Tell the operator on standard error, and give the exit code.
+fn report(refusal: &Refusal, json: bool) -> ExitCode {
+    let Refusal {
+        message,
+        help,
+        misuse,
+    } = refusal;
+    let text = if json {
+        serde_json::json!({ "error": message, "help": help }).to_string()
+    } else {
+        let help = help.as_ref().map(|help| format!("\nhelp: {help}"));
+        format!("error: {message}{}", help.unwrap_or_default())
+    };
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(stderr(), "{text}");
+    ExitCode::from(if *misuse { 2 } else { 1 })
+}
