@@ -1,6 +1,6 @@
 //! Three parties as three processes over TLS, of which one deviates consistently: nothing but a replay notices.
 
-#![allow(clippy::expect_used, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
