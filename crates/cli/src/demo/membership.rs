@@ -10,22 +10,12 @@ use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_lab::attacks::Attacker;
+use trefoil_lab::attacks::{ATTACKS, Attacker};
 use trefoil_lab::pipeline::{Battle, Cache, Config, Outcome, Scale, run};
 use trefoil_serve::Report;
 
 /// Data, networks and guard of the demo.
 const CONFIG: &str = include_str!("../../../../examples/lab/demo.toml");
-
-/// Attacks that the terminal shows; the report has all.
-const SHOWN: [(&str, &str); 6] = [
-    ("NN-M", "a network on sorted confidences"),
-    ("conf", "confidence in the right label"),
-    ("entr", "entropy"),
-    ("Mentr", "entropy that knows the right label"),
-    ("LiRA", "likelihood ratio to models of the attacker's own"),
-    ("RMIA", "the same against other records"),
-];
 
 /// What the attacks found.
 pub(super) struct Found {
@@ -103,9 +93,9 @@ impl Found {
     }
 
     fn floor(&self) -> Option<f64> {
-        self.sides()
-            .and_then(|(plain, _)| plain.results.label_only_floor)
-            .map(|floor| 100.0 * floor)
+        let (plain, _) = self.sides()?;
+        let (most, _) = plain.results.floor.balanced_accuracy.as_ref()?;
+        Some(100.0 * most)
     }
 
     /// What each attack reaches: without the guard, with it, and by an attacker who knows it.
@@ -114,23 +104,26 @@ impl Found {
             return Vec::new();
         };
         let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1}"));
-        SHOWN
+        ATTACKS
             .iter()
-            .map(|&(attack, what)| {
+            .filter_map(|attack| {
+                let (attack, what) = (attack.name(), attack.decides_by());
                 let values = [
                     reached(plain, attack, Attacker::Standard),
                     reached(guarded, attack, Attacker::Standard),
                     reached(guarded, attack, Attacker::Adaptive),
                 ];
+                // What the demo has no evidence for.
+                if values.iter().all(Option::is_none) {
+                    return None;
+                }
                 let [without, with, adaptive] = values;
                 let row = json!({
                     "attack": attack, "without": without, "with": with, "adaptive": adaptive,
                 });
                 let [without, with, adaptive] = values.map(text);
-                (
-                    row,
-                    [attack.to_owned(), without, with, adaptive, what.to_owned()],
-                )
+                let cells = [attack.to_owned(), without, with, adaptive, what.to_owned()];
+                Some((row, cells))
             })
             .collect()
     }
@@ -165,7 +158,7 @@ impl Found {
         print::line("balanced accuracy in %; 50 is guessing")?;
         if let Some(floor) = self.floor() {
             print::line(format!(
-                "labels alone: {floor:.1}, from right and wrong ones; a guard of confidences changes nothing of that, and other attackers may reach more"
+                "labels alone: {floor:.1}; a guard of confidences changes nothing of that, and other attackers may reach more"
             ))?;
         }
         print::line("")?;

@@ -84,6 +84,8 @@ fn more_evidence_allows_more_attacks() {
         "LiRA",
         "LiRA-fixed",
         "RMIA",
+        "trees",
+        "forest",
     ] {
         assert!(ran.contains(&attack.to_owned()), "{attack}: {ran:?}");
     }
@@ -100,6 +102,9 @@ fn more_evidence_allows_more_attacks() {
     let conf = by_name("conf");
     assert_eq!(conf["balanced_accuracy"]["value"], 1.0);
     assert_eq!(conf["auc"]["value"], 1.0);
+    for learner in ["trees", "forest"] {
+        assert_eq!(by_name(learner)["balanced_accuracy"]["value"], 1.0);
+    }
     assert_eq!(by_name("correctness")["balanced_accuracy"]["value"], 0.75);
     assert_eq!(conf["rates"][0]["resolved"], true);
     assert_eq!(conf["rates"][1]["resolved"], false);
@@ -124,7 +129,7 @@ fn a_table_for_people_and_a_report_in_one_file() {
         "balanced accuracy %",
         "label-only floor: 75.0 %",
         "above the label-only floor of 75.0 %",
-        "LiRA, LiRA-fixed, LiRA-online, LiRA-online-fixed, RMIA: needs reference models",
+        "LiRA, LiRA-fixed, LiRA-online, LiRA-online-fixed, RMIA, RMIA-tuned, ranked: needs reference models",
     ] {
         assert!(ended.stdout.contains(words), "{words}: {}", ended.stdout);
     }

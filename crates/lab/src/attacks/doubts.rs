@@ -31,7 +31,7 @@ pub fn doubts_of_verdicts(battery: &Battery) -> Vec<String> {
     let scored: Vec<&Verdict> = battery
         .verdicts
         .iter()
-        .filter(|verdict| verdict.attack != "correctness")
+        .filter(|verdict| !verdict.floor)
         .collect();
     let below: Vec<&str> = scored
         .iter()
@@ -190,6 +190,7 @@ mod tests {
     fn turned_scores_and_ties_are_told() {
         let verdict = |attack: &str, members: Vec<f64>, nonmembers: Vec<f64>| Verdict {
             attack: attack.to_owned(),
+            floor: false,
             scores: Sides::new(members, nonmembers),
             decisions: None,
             thresholds: String::new(),

@@ -1,6 +1,6 @@
 //! `LiRA`, the likelihood-ratio attack (Carlini et al. 2022).
 
-use super::{LIKELIHOOD_FLOOR, Outputs, References};
+use super::{Attack, Border, Evidence, LIKELIHOOD_FLOOR, Need, Outputs, References, Scored};
 use crate::{LabError, Sides};
 use ndarray::ArrayView1;
 
@@ -22,16 +22,6 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// The name that tables print.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Offline => "LiRA",
-            Self::OfflineFixedVariance => "LiRA-fixed",
-            Self::Online => "LiRA-online",
-            Self::OnlineFixedVariance => "LiRA-online-fixed",
-        }
-    }
-
     /// Whether one deviation serves all records.
     pub fn fixed(self) -> bool {
         matches!(self, Self::OfflineFixedVariance | Self::OnlineFixedVariance)
@@ -40,6 +30,67 @@ impl Variant {
     /// Whether models trained on each record are needed.
     pub fn online(self) -> bool {
         matches!(self, Self::Online | Self::OnlineFixedVariance)
+    }
+
+    fn usable(self, references: &Sides<References>) -> bool {
+        let fewest = |references: &References| references.fewest(self.online());
+        let needed = if self.fixed() { 1 } else { 2 };
+        fewest(&references.members).min(fewest(&references.nonmembers)) >= needed
+    }
+}
+
+impl Attack for Variant {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Offline => "LiRA",
+            Self::OfflineFixedVariance => "LiRA-fixed",
+            Self::Online => "LiRA-online",
+            Self::OnlineFixedVariance => "LiRA-online-fixed",
+        }
+    }
+
+    fn decides_by(&self) -> &'static str {
+        match self {
+            Self::Offline => "likelihood ratio to models of the attacker's own",
+            Self::OfflineFixedVariance => "the same with one deviation for all records",
+            Self::Online => "likelihood ratio of models with and without the record",
+            Self::OnlineFixedVariance => "that with one deviation for all records",
+        }
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        match self {
+            Self::Offline => &[Need::References, Need::Labels, Need::Deviation],
+            Self::OfflineFixedVariance => &[Need::References, Need::Labels],
+            Self::Online => &[
+                Need::References,
+                Need::Labels,
+                Need::Online,
+                Need::OnlineDeviation,
+            ],
+            Self::OnlineFixedVariance => &[Need::References, Need::Labels, Need::Online],
+        }
+    }
+
+    fn score(&self, evidence: &Evidence<'_>) -> Result<Option<Scored>, LabError> {
+        let Some(references) = evidence.references else {
+            return Ok(None);
+        };
+        let own = evidence.own_with_references();
+        let own = own.filter(|(_, references)| self.usable(references));
+        let border = if self.online() {
+            // The sign of a log likelihood ratio is a decision of its own.
+            Border::OneOr(0.0, "where both hypotheses are equally likely")
+        } else {
+            Border::One
+        };
+        Ok(Some(Scored {
+            target: scores(evidence.target.as_ref(), references.as_ref(), *self)?,
+            shadow: own
+                .map(|(own, references)| scores(own.as_ref(), references.as_ref(), *self))
+                .transpose()?,
+            border,
+        }))
     }
 }
 

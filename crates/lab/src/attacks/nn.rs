@@ -1,6 +1,6 @@
 //! NN-M: a network that tells members from non-members (Shokri et al. 2017).
 
-use super::Outputs;
+use super::{Attack, Border, Evidence, Need, Outputs, Scored};
 use crate::{LabError, Sides};
 use ndarray::{Array2, Axis, concatenate};
 
@@ -27,6 +27,36 @@ pub trait Membership {
     /// # Errors
     /// If the model cannot be run.
     fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError>;
+}
+
+/// The attack by a network, as a row of tables.
+pub(super) struct Network;
+
+impl Attack for Network {
+    fn name(&self) -> &'static str {
+        "NN-M"
+    }
+
+    fn decides_by(&self) -> &'static str {
+        "a network on sorted confidences"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Shadow, Need::Network]
+    }
+
+    fn score(&self, evidence: &Evidence<'_>) -> Result<Option<Scored>, LabError> {
+        let (Some(shadow), Some(trainer)) = (evidence.shadow, evidence.trainer) else {
+            return Ok(None);
+        };
+        let target = evidence.target.as_ref();
+        Ok(Some(Scored {
+            target: scores(target, shadow.as_ref(), trainer, evidence.seed)?,
+            // Its scores of what it was trained on would say nothing.
+            shadow: None,
+            border: Border::At(0.5, "the border that the network was trained for"),
+        }))
+    }
 }
 
 /// What the network sees of an output: the confidences in falling order, as in MemGuard's

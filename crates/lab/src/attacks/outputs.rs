@@ -1,6 +1,5 @@
 //! What an attack gets and what it gives.
 
-use super::Thresholds;
 use crate::metrics::{Evaluation, label_only_floor};
 use crate::{LabError, Sides};
 use ndarray::{Array2, ArrayView1};
@@ -167,6 +166,8 @@ pub(crate) fn predicted(row: ArrayView1<'_, f64>) -> usize {
 pub struct Verdict {
     /// The attack's short name, as tables print it.
     pub attack: String,
+    /// Whether it uses labels alone, which defences of confidences keep.
+    pub floor: bool,
     /// Higher for likelier members.
     pub scores: Sides<Vec<f64>>,
     /// Whether the attack calls the record a member; absent if nothing tells it where to put the
@@ -177,47 +178,6 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// A verdict with one threshold for all classes, chosen on the scores of `shadow` records; on
-    /// the `natural` one, if the attack has one, where there are none.
-    ///
-    /// # Panics
-    /// If a side of `shadow` is empty.
-    pub fn by_shadow(
-        attack: &str,
-        scores: Sides<Vec<f64>>,
-        shadow: Option<Sides<Vec<f64>>>,
-        natural: Option<f64>,
-    ) -> Self {
-        let decide = |threshold: f64| {
-            let above = |side: &Vec<f64>| side.iter().map(|&score| score >= threshold).collect();
-            scores.as_ref().map(above)
-        };
-        let (decisions, thresholds) = match (shadow, natural) {
-            (Some(shadow), _) => {
-                let thresholds = Thresholds::global(shadow.as_ref().map(Vec::as_slice));
-                let decisions = decide(thresholds.of(0));
-                (
-                    Some(decisions),
-                    "one, best on the shadow outputs".to_owned(),
-                )
-            }
-            (None, Some(threshold)) => (
-                Some(decide(threshold)),
-                format!("{threshold}, where both hypotheses are equally likely"),
-            ),
-            (None, None) => (
-                None,
-                "none: it would be chosen on scores of shadow records".to_owned(),
-            ),
-        };
-        Self {
-            attack: attack.to_owned(),
-            scores,
-            decisions,
-            thresholds,
-        }
-    }
-
     /// The numbers; `seed` draws the bootstrap samples.
     ///
     /// # Errors

@@ -2,16 +2,39 @@
 
 use super::models::Trainer;
 use super::records::Part;
-use crate::attacks::label_only::{self, Noise, Settings};
+use crate::attacks::neighbours::{Noise, Settings};
 use crate::attacks::rmia::Population;
-use crate::attacks::{Attacker, Battery, Evidence, Outputs, References, Verdict, run_all};
+use crate::attacks::{Battery, Evidence, Neighbours, Outputs, References, run_all};
 use crate::data::Encoding;
 use crate::train::Network;
 use crate::{LabError, Sides};
 use ndarray::{Array2, Array3, Axis};
 
-/// Disturbed copies of each record and strength that the label-only attack asks about.
+/// Disturbed copies of each record and strength that the model is asked about.
 const NOISY_COPIES: usize = 8;
+
+/// What a target and a shadow model say about disturbed copies of the records under attack and of the attacker's own.
+pub(super) struct Asked {
+    pub(super) target: Sides<Neighbours>,
+    pub(super) shadow: Sides<Neighbours>,
+}
+
+impl Asked {
+    /// What a defence makes of the answers about every `step`-th copy, by the target and by the shadow model.
+    pub(super) fn answered(
+        &self,
+        step: usize,
+        target: impl Fn(&Array2<f64>) -> Result<Array2<f64>, LabError>,
+        shadow: impl Fn(&Array2<f64>) -> Result<Array2<f64>, LabError>,
+    ) -> Result<Self, LabError> {
+        let sides = self.target.as_ref();
+        let own = self.shadow.as_ref();
+        Ok(Self {
+            target: sides.try_map(|copies| copies.answered(step, &target))?,
+            shadow: own.try_map(|copies| copies.answered(step, &shadow))?,
+        })
+    }
+}
 
 /// Answers for all rows of the records.
 pub(super) struct View<'a> {
@@ -21,6 +44,10 @@ pub(super) struct View<'a> {
     pub(super) shadow: &'a Array2<f64>,
     /// The reference models', as this attacker makes them.
     pub(super) references: &'a [Array2<f64>],
+    /// The reference models' as they would be without the defence, where this attacker's are defended.
+    pub(super) undefended: Option<&'a [Array2<f64>]>,
+    /// About disturbed copies.
+    pub(super) asked: &'a Asked,
 }
 
 /// The target's outputs for members and non-members.
@@ -48,12 +75,16 @@ pub(super) fn attack(
     );
     let about = |part: Part| references(trainer, view.references, trained, part);
     let about_population = about(Part::ShadowNonMembers)?;
-    let asked = Sides::new(about(Part::Members)?, about(Part::NonMembers)?);
-    let asked = both(asked);
-    let own = both(Sides::new(
-        about(Part::ShadowMembers)?,
-        about_population.clone(),
-    ));
+    let sides = |answers: &[Array2<f64>], members: Part, nonmembers: Part| {
+        let members = references(trainer, answers, trained, members)?;
+        let nonmembers = references(trainer, answers, trained, nonmembers)?;
+        Ok::<_, LabError>(both(Sides::new(members, nonmembers)))
+    };
+    let asked = sides(view.references, Part::Members, Part::NonMembers)?;
+    let own = sides(view.references, Part::ShadowMembers, Part::ShadowNonMembers)?;
+    let undefended = view.undefended.unwrap_or_default();
+    let unguarded = sides(undefended, Part::Members, Part::NonMembers)?;
+    let own_unguarded = sides(undefended, Part::ShadowMembers, Part::ShadowNonMembers)?;
     let population = outputs(trainer, view.target, Part::ShadowNonMembers)?;
     let spare = trainer.records.range(Part::Spare);
     let spare = if spare.is_empty() {
@@ -66,6 +97,8 @@ pub(super) fn attack(
         shadow: Some(&shadow),
         references: asked.as_ref(),
         shadow_references: own.as_ref(),
+        undefended: unguarded.as_ref(),
+        shadow_undefended: own_unguarded.as_ref(),
         population: about_population.as_ref().map(|references| Population {
             target: &population,
             references,
@@ -73,6 +106,8 @@ pub(super) fn attack(
         shadow_population: spare
             .as_ref()
             .map(|(target, references)| Population { target, references }),
+        neighbours: Some(&view.asked.target),
+        shadow_neighbours: Some(&view.asked.shadow),
         trainer: Some(trainer),
         seed: trainer.config.seed,
         ..Evidence::new(&target)
@@ -80,13 +115,12 @@ pub(super) fn attack(
     run_all(&evidence)
 }
 
-/// The label-only attack by noise: how much of it a record's label survives. It asks the model
-/// itself for labels alone, so no defence that keeps them changes it.
-pub(super) fn label_noise(
+/// Ask a target and a shadow model about disturbed copies; the answers are logits.
+pub(super) fn ask_neighbours(
     trainer: &Trainer<'_>,
     target: &Network,
     shadow: &Network,
-) -> Result<Battery, LabError> {
+) -> Result<Asked, LabError> {
     let records = trainer.records;
     let noises = match records.data.encoding {
         Encoding::Bits => vec![Noise::Flip(0.01), Noise::Flip(0.03), Noise::Flip(0.1)],
@@ -97,33 +131,17 @@ pub(super) fn label_noise(
         copies: NOISY_COPIES,
         seed: trainer.config.seed,
     };
-    let scores = |network: &Network, part: Part| {
+    let ask = |network: &Network, part: Part| {
         let inputs = records.inputs(&records.rows[records.range(part)])?;
-        label_only::scores(inputs.view(), &records.labels(part), &settings, |inputs| {
-            Ok(Outputs::unlabelled("the logits", network.outputs(inputs)?)?.predicted())
-        })
+        Neighbours::ask(inputs.view(), &settings, |inputs| network.outputs(inputs))
     };
-    let asked = Sides::new(
-        scores(target, Part::Members)?,
-        scores(target, Part::NonMembers)?,
-    );
-    let own = Sides::new(
-        scores(shadow, Part::ShadowMembers)?,
-        scores(shadow, Part::ShadowNonMembers)?,
-    );
-    let verdict = Verdict::by_shadow("label noise", asked, Some(own), None);
-    Ok(Battery {
-        verdicts: vec![verdict],
-        skipped: Vec::new(),
+    Ok(Asked {
+        target: Sides::new(ask(target, Part::Members)?, ask(target, Part::NonMembers)?),
+        shadow: Sides::new(
+            ask(shadow, Part::ShadowMembers)?,
+            ask(shadow, Part::ShadowNonMembers)?,
+        ),
     })
-}
-
-/// What an attacker is called in tables.
-pub(super) fn name_of(attacker: Attacker) -> &'static str {
-    match attacker {
-        Attacker::Standard => "standard",
-        Attacker::Adaptive => "adaptive",
-    }
 }
 
 fn outputs(

@@ -1,12 +1,12 @@
 //! The attacks on each way of answering, several at a time.
 
 use super::answers::{guard_of, guarded, simulated, softmax_of};
-use super::attack::{View, attack, label_noise, target_outputs};
+use super::attack::{Asked, View, ask_neighbours, attack, target_outputs};
 use super::models::{Trained, confidences};
 use super::records::Part;
 use super::stage::{Defended, Stage, cached};
 use super::summary::ModelRow;
-use super::{Key, Private, defences};
+use super::{Cache, Key, Private, defences};
 use crate::attacks::{Attacker, Outputs};
 use crate::data::Encoding;
 use crate::report::{Histogram, Results};
@@ -15,7 +15,10 @@ use crate::{LabError, Sides};
 use ndarray::Array2;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trefoil_guard::{Optimiser, Softmax};
+use trefoil_guard::{GuardFile, Optimiser, Softmax};
+
+/// The guard is asked about every so many of the disturbed copies, for it takes its time.
+const GUARDED_COPIES: usize = 3;
 
 /// One way of answering, and the attacks on it.
 pub struct Battle {
@@ -87,17 +90,12 @@ impl Stage<'_> {
     /// All battles that the configuration asks for, in the order of the report.
     pub(super) fn fights<'a>(
         &'a self,
-        target: &'a Trained,
-        shadow: &'a Trained,
         plain: &'a Array2<f64>,
         defended: &'a [Defended],
     ) -> Vec<Fight<'a>> {
         let config = self.config();
         let mut fights: Vec<Fight<'a>> = vec![Box::new(|| {
-            let mut battle = self.battle("plaintext", plain, None)?;
-            let battery = label_noise(&self.trainer, &target.network, &shadow.network)?;
-            battle.results.add(&battery, Attacker::Standard)?;
-            Ok(battle.into())
+            Ok(self.battle("plaintext", plain, None)?.into())
         })];
         for defended in defended {
             fights.push(Box::new(|| Ok(self.unguarded(defended.kind)?.into())));
@@ -141,10 +139,21 @@ impl Stage<'_> {
     ) -> Result<Battle, LabError> {
         let shadow = softmax(self.shadow.view());
         let references: Vec<_> = self.references.iter().map(|z| softmax(z.view())).collect();
+        // What an attacker sees of the answers about copies does not depend on what it knows of the defence.
+        let plain = |z: &Array2<f64>| Ok(softmax(z.view()));
+        let asked = match adaptive {
+            Some(view) => Asked {
+                target: view.asked.target.clone(),
+                shadow: self.asked.answered(1, plain, plain)?.shadow,
+            },
+            None => self.asked.answered(1, plain, plain)?,
+        };
         let standard = View {
             target: answers,
             shadow: &shadow,
             references: &references,
+            undefended: None,
+            asked: &asked,
         };
         self.battle_of(name, &standard, adaptive)
     }
@@ -180,10 +189,13 @@ impl Stage<'_> {
             .iter()
             .map(|z| softmax_of(kind, z.view(), seed));
         let references: Vec<_> = references.collect::<Result<_, _>>()?;
+        let answer = |z: &Array2<f64>| softmax_of(kind, z.view(), seed);
         let view = View {
             target: &target,
             shadow: &shadow,
             references: &references,
+            undefended: None,
+            asked: &self.asked.answered(1, answer, answer)?,
         };
         self.battle_of(kind.name(), &view, None)
     }
@@ -215,23 +227,25 @@ impl Stage<'_> {
         let changed = labels_changed(&self.target, &answers);
         // Standard: the attacker knows the softmax, not the guard.
         let plain = |z: &Array2<f64>| softmax_of(kind, z.view(), config.seed);
-        let (shadow, references) = (plain(&self.shadow)?, self.each(plain)?);
+        let (shadow, unguarded) = (plain(&self.shadow)?, self.each(plain)?);
+        let protect = |z: &Array2<f64>| simulate(cache, &guard, z);
         let standard = View {
             target: &answers,
             shadow: &shadow,
-            references: &references,
+            references: &unguarded,
+            undefended: None,
+            asked: &self.asked.answered(GUARDED_COPIES, protect, plain)?,
         };
         // Adaptive: it trains an h of its own on its shadow model, and guards all it has with it.
         let theirs = guard_of(attackers_h, kind, tuned.steps)?;
-        let simulate = |z: &Array2<f64>| {
-            let key = Key::new("simulated").with(&theirs.digest()).numbers(z);
-            cached(cache, "simulated", &key, || simulated(&theirs, z.view()))
-        };
-        let (shadow, references) = (simulate(&self.shadow)?, self.each(simulate)?);
+        let imitate = |z: &Array2<f64>| simulate(cache, &theirs, z);
+        let (shadow, references) = (imitate(&self.shadow)?, self.each(imitate)?);
         let adaptive = View {
             target: &averaged,
             shadow: &shadow,
             references: &references,
+            undefended: Some(&unguarded),
+            asked: &self.asked.answered(GUARDED_COPIES, protect, imitate)?,
         };
         let name = format!("{} guarded", kind.name());
         Ok(Fought {
@@ -251,10 +265,13 @@ impl Stage<'_> {
         let shadow = f(&softmax(self.shadow.view()));
         let references = self.each(|z| Ok(f(&softmax(z.view()))))?;
         let target = f(plain);
+        let answer = |z: &Array2<f64>| Ok(f(&softmax(z.view())));
         let adaptive = View {
             target: &target,
             shadow: &shadow,
             references: &references,
+            undefended: None,
+            asked: &self.asked.answered(1, answer, answer)?,
         };
         Ok(self.battle(name, &target, Some(&adaptive))?.into())
     }
@@ -291,12 +308,15 @@ impl Stage<'_> {
             (both.slice(ndarray::s![.., ..classes]).to_owned(), steps)
         };
         let (answers, steps) = split(own(&defended.h, &self.target)?);
+        let ours = |z: &Array2<f64>| Ok(split(own(&defended.h, z)?).0);
         let theirs = |z: &Array2<f64>| Ok(split(own(&defended.attackers_h, z)?).0);
         let (shadow, references) = (theirs(&self.shadow)?, self.each(theirs)?);
         let adaptive = View {
             target: &answers,
             shadow: &shadow,
             references: &references,
+            undefended: Some(&self.each(|z| Ok(softmax(z.view())))?),
+            asked: &self.asked.answered(GUARDED_COPIES, ours, theirs)?,
         };
         let battle = self.battle("MemGuard in the clear", &answers, Some(&adaptive))?;
         Ok(Fought {
@@ -318,16 +338,25 @@ impl Stage<'_> {
             seed.wrapping_add(1),
         )?;
         let binary = records.data.encoding == Encoding::Bits;
-        let answer = |network: &Network| {
-            let logits = network.outputs(self.inputs.view())?;
+        let make = |network: &Network, logits: &Array2<f64>| {
             hamp_outputs(network, logits.view(), (0.0, 1.0), binary, seed)
         };
+        let answer = |network: &Network| make(network, &network.outputs(self.inputs.view())?);
         let note = format!(
             "entropy threshold {}, weight {}",
             hamp.entropy, hamp.entropy_weight
         );
         let (target, shadow) = (answer(&trained.network)?, answer(&own.network)?);
-        self.retrained("HAMP", &trained, &note, &target, &shadow)
+        let asked = ask_neighbours(&self.trainer, &trained.network, &own.network)?;
+        let asked = asked.answered(1, |z| make(&trained.network, z), |z| make(&own.network, z))?;
+        let view = View {
+            target: &target,
+            shadow: &shadow,
+            references: &self.each(|z| Ok(softmax(z.view())))?,
+            undefended: None,
+            asked: &asked,
+        };
+        self.retrained("HAMP", &trained, &note, &view)
     }
 
     /// DP-SGD: another target model; the adaptive attacker's shadow is trained alike.
@@ -354,7 +383,16 @@ impl Stage<'_> {
         );
         let target = confidences(&trained.network, self.inputs.view())?;
         let shadow = confidences(&own.network, self.inputs.view())?;
-        self.retrained("DP-SGD", &trained, &note, &target, &shadow)
+        let asked = ask_neighbours(&self.trainer, &trained.network, &own.network)?;
+        let plain = |z: &Array2<f64>| Ok(softmax(z.view()));
+        let view = View {
+            target: &target,
+            shadow: &shadow,
+            references: &self.each(plain)?,
+            undefended: None,
+            asked: &asked.answered(1, plain, plain)?,
+        };
+        self.retrained("DP-SGD", &trained, &note, &view)
     }
 
     fn retrained(
@@ -362,18 +400,11 @@ impl Stage<'_> {
         name: &str,
         trained: &Trained,
         note: &str,
-        target: &Array2<f64>,
-        shadow: &Array2<f64>,
+        adaptive: &View<'_>,
     ) -> Result<Fought, LabError> {
-        let references: Vec<_> = self.references.iter().map(|z| softmax(z.view())).collect();
-        let adaptive = View {
-            target,
-            shadow,
-            references: &references,
-        };
         Ok(Fought {
             model: Some(self.model(name, trained, note, Part::NonMembers)?),
-            ..self.battle(name, target, Some(&adaptive))?.into()
+            ..self.battle(name, adaptive.target, Some(adaptive))?.into()
         })
     }
 
@@ -391,6 +422,12 @@ impl Stage<'_> {
             Sides::new(&members[..], &others[..]),
         )
     }
+}
+
+/// What a guard answers, in floats.
+fn simulate(cache: &Cache, guard: &GuardFile, z: &Array2<f64>) -> Result<Array2<f64>, LabError> {
+    let key = Key::new("simulated").with(&guard.digest()).numbers(z);
+    cached(cache, "simulated", &key, || simulated(guard, z.view()))
 }
 
 /// Rows whose label in `answers` is another than in `logits`.

@@ -1,6 +1,7 @@
 //! The stages of a run, one after the other.
 
 use super::answers::{Deployed, Sample, guard_of, guarded};
+use super::attack::ask_neighbours;
 use super::battles::{Battle, Fought, fight};
 use super::models::{Trained, Trainer, confidences};
 use super::records::{Part, Records};
@@ -127,6 +128,8 @@ pub fn run_on(
         concatenate(Axis(0), &views).map_err(|error| LabError::Model(error.to_string()))
     })?;
     let outputs = |network: &Network| network.outputs(inputs.view());
+    progress(Progress::Stage("asking about disturbed copies"));
+    let asked = ask_neighbours(&trainer, &target.network, &shadow.network)?;
     let stage = Stage {
         progress,
         target: logits,
@@ -142,6 +145,7 @@ pub fn run_on(
                 rows
             })
             .collect(),
+        asked,
         trainer,
         inputs: inputs.clone(),
     };
@@ -175,7 +179,7 @@ impl Stage<'_> {
                 Part::ShadowNonMembers,
             )?,
         ];
-        let fought = fight(&self.fights(target, shadow, &plain, &defended))?;
+        let fought = fight(&self.fights(&plain, &defended))?;
         let mut findings = Findings::default();
         for Fought {
             battle,

@@ -1,6 +1,7 @@
 //! What the stages of a run share.
 
 use super::answers::softmax_of;
+use super::attack::Asked;
 use super::models::{Trained, Trainer};
 use super::records::Part;
 use super::run::Progress;
@@ -33,6 +34,8 @@ pub(super) struct Stage<'a> {
     pub(super) target: Array2<f64>,
     pub(super) shadow: Array2<f64>,
     pub(super) references: Vec<Array2<f64>>,
+    /// Logits of the target and the shadow model for disturbed copies.
+    pub(super) asked: Asked,
 }
 
 impl Stage<'_> {

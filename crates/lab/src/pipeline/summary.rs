@@ -1,10 +1,9 @@
 //! What a run found, as a report.
 
-use super::attack::name_of;
 use super::battles::Battle;
 use super::stage::{Defended, Stage};
 use crate::Sides;
-use crate::attacks::Attacker;
+use crate::attacks::{ATTACKS, Attacker};
 use crate::report::{AttackResult, Figure, Histogram, Report, Table, percent};
 use serde_json::json;
 
@@ -119,39 +118,35 @@ fn models_table(models: &[ModelRow]) -> Table {
     table
 }
 
-/// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker.
+/// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker, a column for each attack
+/// that ran anywhere.
 fn overview(battles: &[Battle]) -> Table {
-    const ATTACKS: [&str; 8] = [
-        "NN-M",
-        "conf",
-        "entr",
-        "Mentr",
-        "LiRA",
-        "LiRA-fixed",
-        "RMIA",
-        "label noise",
-    ];
-    let header = [&["answers", "attacker"][..], &ATTACKS, &["floor"]].concat();
+    let results = || battles.iter().flat_map(|battle| &battle.results.attacks);
+    let attacks: Vec<&str> = ATTACKS
+        .iter()
+        .map(|attack| attack.name())
+        .filter(|name| results().any(|result| result.attack == *name))
+        .collect();
+    let header = [&["answers", "attacker"][..], &attacks, &["floor"]].concat();
     let mut table = Table::new("Attacks, defences and softmaxes", &header);
     for battle in battles {
         for attacker in [Attacker::Standard, Attacker::Adaptive] {
-            let of = |name: &str| {
-                let wanted = |r: &&AttackResult| r.attack == name && r.attacker == attacker;
-                battle.results.attacks.iter().find(wanted)
-            };
-            if of("conf").is_none() {
+            let all = battle.results.attacks.iter();
+            let all: Vec<&AttackResult> = all.filter(|r| r.attacker == attacker).collect();
+            if all.is_empty() {
                 continue;
             }
-            let mut cells = vec![battle.name.clone(), name_of(attacker).to_owned()];
-            for name in ATTACKS {
-                let value = of(name).and_then(|result| result.evaluation.balanced_accuracy);
+            let mut cells = vec![battle.name.clone(), attacker.name().to_owned()];
+            for name in &attacks {
+                let result = all.iter().find(|result| result.attack == *name);
+                let value = result.and_then(|result| result.evaluation.balanced_accuracy);
                 cells.push(value.map_or_else(|| "-".to_owned(), |e| percent(e.value)));
             }
-            let floor = battle.results.label_only_floor;
-            cells.push(floor.map_or_else(|| "-".to_owned(), percent));
+            let floor = battle.results.floor.balanced_accuracy.as_ref();
+            cells.push(floor.map_or_else(|| "-".to_owned(), |(most, _)| percent(*most)));
             table.row(cells);
         }
     }
-    table.note("floor: balanced accuracy from right and wrong labels alone");
+    table.note("floor: the most that an attack by labels alone reaches, whichever it is");
     table
 }

@@ -13,11 +13,36 @@ pub struct AttackResult {
     pub attack: String,
     /// What the attacker knows of the defence.
     pub attacker: Attacker,
+    /// Whether it uses labels alone, which defences of confidences keep.
+    pub floor: bool,
     /// Where its thresholds come from.
     pub thresholds: String,
     /// The numbers.
     #[serde(flatten)]
     pub evaluation: Evaluation,
+}
+
+/// What attackers reach who use labels alone: no defence of confidences goes below.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Floor {
+    /// The highest balanced accuracy, and of which attack.
+    pub balanced_accuracy: Option<(f64, String)>,
+    /// The largest area under the curve, and of which attack.
+    pub auc: Option<(f64, String)>,
+}
+
+impl Floor {
+    fn raise(&mut self, result: &AttackResult) {
+        let higher = |floor: &mut Option<(f64, String)>, value: f64| {
+            if floor.as_ref().is_none_or(|(most, _)| value > *most) {
+                *floor = Some((value, result.attack.clone()));
+            }
+        };
+        if let Some(accuracy) = result.evaluation.either_way {
+            higher(&mut self.balanced_accuracy, accuracy.value);
+        }
+        higher(&mut self.auc, result.evaluation.auc.value);
+    }
 }
 
 /// What the attacks on one model achieved.
@@ -33,6 +58,8 @@ pub struct Results {
     pub accuracy: Option<Sides<f64>>,
     /// The balanced accuracy that right and wrong labels alone give an attacker.
     pub label_only_floor: Option<f64>,
+    /// The most that an attack by labels alone reaches in balanced accuracy, and in area under the curve.
+    pub floor: Floor,
     /// Of the attacks that ran.
     pub attacks: Vec<AttackResult>,
     /// Those that did not, with reasons.
@@ -63,6 +90,7 @@ impl Results {
             classes: target.members.classes(),
             accuracy: labelled.then(|| target.as_ref().map(Outputs::accuracy)),
             label_only_floor: target.floor(),
+            floor: Floor::default(),
             attacks: Vec::new(),
             skipped: Vec::new(),
             seed,
@@ -78,19 +106,24 @@ impl Results {
     /// If a score is not a number.
     pub fn add(&mut self, battery: &Battery, attacker: Attacker) -> Result<(), LabError> {
         for verdict in &battery.verdicts {
-            self.attacks.push(AttackResult {
+            let result = AttackResult {
                 attack: verdict.attack.clone(),
                 attacker,
+                floor: verdict.floor,
                 thresholds: verdict.thresholds.clone(),
                 evaluation: verdict.evaluate(self.seed)?,
-            });
+            };
+            if result.floor {
+                self.floor.raise(&result);
+            }
+            self.attacks.push(result);
             let name = match attacker {
                 Attacker::Standard => verdict.attack.clone(),
                 Attacker::Adaptive => format!("{}, adaptive", verdict.attack),
             };
-            let curve = RocCurve::new(name, &Roc::new(&verdict.scores)?);
-            // The gap attack has one point only, and its curve says nothing more.
-            if verdict.attack != "correctness" {
+            // Two scores make one point, and a curve says nothing more.
+            if several(&verdict.scores) {
+                let curve = RocCurve::new(name, &Roc::new(&verdict.scores)?);
                 self.curves.push(curve);
             }
         }
@@ -126,13 +159,7 @@ impl Results {
             let numbers = &result.evaluation;
             let mut cells = vec![result.attack.clone()];
             if adaptive {
-                cells.push(
-                    match result.attacker {
-                        Attacker::Standard => "standard",
-                        Attacker::Adaptive => "adaptive",
-                    }
-                    .to_owned(),
-                );
+                cells.push(result.attacker.name().to_owned());
             }
             let dash = || "-".to_owned();
             cells.push(
@@ -153,6 +180,17 @@ impl Results {
             table.note(format!(
                 "label-only floor: {} % balanced accuracy from right and wrong labels alone",
                 percent(floor)
+            ));
+        }
+        if let Floor {
+            balanced_accuracy: Some((accuracy, by)),
+            auc: Some((auc, auc_by)),
+        } = &self.floor
+        {
+            table.note(format!(
+                "the most from labels alone: {} % ({by}), AUC {} % ({auc_by})",
+                percent(*accuracy),
+                percent(*auc)
             ));
         }
         table.note("in brackets: 95 % intervals; either way: max(a, 1 - a)");
@@ -190,17 +228,16 @@ impl Results {
 
     /// Which attacks do better than labels alone.
     fn against_floor(&self) -> Vec<String> {
-        let Some(floor) = self.label_only_floor else {
+        let floor = self.floor.balanced_accuracy.as_ref().map(|(most, _)| *most);
+        let floor = [floor, self.label_only_floor].into_iter().flatten();
+        let Some(floor) = floor.reduce(f64::max) else {
             return Vec::new();
         };
         let (mut above, mut at, mut below) = (Vec::new(), Vec::new(), Vec::new());
-        for result in &self.attacks {
+        for result in self.attacks.iter().filter(|result| !result.floor) {
             let Some(accuracy) = result.evaluation.balanced_accuracy else {
                 continue;
             };
-            if result.attack == "correctness" {
-                continue;
-            }
             let list = if accuracy.low > floor {
                 &mut above
             } else if accuracy.high < floor {
@@ -215,13 +252,42 @@ impl Results {
             (!names.is_empty()).then(|| format!("{}: {what}", names.join(", ")))
         };
         [
-            say(&above, format!("above the label-only floor of {floor} %; confidences leak more than labels")),
-            say(&at, format!("not distinguishable from the label-only floor of {floor} %")),
-            say(&below, format!("below the label-only floor of {floor} %; right and wrong labels alone tell more")),
+            say(
+                &above,
+                format!(
+                    "above the label-only floor of {floor} %; confidences leak more than labels"
+                ),
+            ),
+            say(
+                &at,
+                format!("not distinguishable from the label-only floor of {floor} %"),
+            ),
+            say(
+                &below,
+                format!("below the label-only floor of {floor} %; labels alone tell more"),
+            ),
+            self.above_floor_in_area(),
         ]
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// Which attacks rank records better than labels alone do, wherever their thresholds are.
+    fn above_floor_in_area(&self) -> Option<String> {
+        let (most, _) = self.floor.auc.as_ref()?;
+        let better = self
+            .attacks
+            .iter()
+            .filter(|r| !r.floor && r.evaluation.auc.low > *most);
+        let names: Vec<String> = better.map(AttackResult::label).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "{}: AUC above the {} % of labels alone; confidences leak more than labels",
+                names.join(", "),
+                percent(*most)
+            )
+        })
     }
 
     /// Attacks that are surely wrong more often than right.
@@ -270,6 +336,14 @@ impl Results {
     }
 }
 
+/// Whether there are more than two different scores.
+fn several(scores: &Sides<Vec<f64>>) -> bool {
+    let all = || scores.members.iter().chain(&scores.nonmembers).copied();
+    let low = all().fold(f64::INFINITY, f64::min);
+    let high = all().fold(f64::NEG_INFINITY, f64::max);
+    all().any(|score| score > low && score < high)
+}
+
 impl AttackResult {
     fn label(&self) -> String {
         match self.attacker {
@@ -297,6 +371,7 @@ mod tests {
         let decide = |scores: &Vec<f64>| scores.iter().map(|&s| s > 0.5).collect();
         Verdict {
             attack: attack.into(),
+            floor: false,
             decisions: Some(scores.as_ref().map(decide)),
             scores,
             thresholds: "by hand".into(),

@@ -6,3 +6,4 @@ mod figures;
 mod folder;
 mod formats;
 mod memguard;
+mod registry;
