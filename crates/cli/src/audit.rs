@@ -23,7 +23,7 @@ const QUICK_RUNS: usize = 256;
 /// Options of `trefoil audit`.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
-    /// Take half a minute: fewer runs
+    /// A quarter of the runs, for a first look
     #[arg(long)]
     quick: bool,
     /// Audit only protocols whose name contains this (may be given several times)
