@@ -11,7 +11,7 @@ use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trefoil_lab::attacks::{ATTACKS, Attacker};
-use trefoil_lab::pipeline::{Battle, Cache, Config, Outcome, Scale, run};
+use trefoil_lab::pipeline::{Cache, Config, Evaluation, Outcome, Scale, run};
 use trefoil_serve::Report;
 
 /// Data, networks and guard of the demo.
@@ -61,8 +61,8 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
 }
 
 /// Balanced accuracy of an attack, either way, in %.
-fn reached(battle: &Battle, attack: &str, attacker: Attacker) -> Option<f64> {
-    let all = &battle.results.attacks;
+fn reached(evaluation: &Evaluation, attack: &str, attacker: Attacker) -> Option<f64> {
+    let all = &evaluation.results.attacks;
     let result = all
         .iter()
         .find(|result| result.attack == attack && result.attacker == attacker)?;
@@ -72,8 +72,8 @@ fn reached(battle: &Battle, attack: &str, attacker: Attacker) -> Option<f64> {
 
 impl Found {
     /// Answers without and with the guard.
-    fn sides(&self) -> Option<(&Battle, &Battle)> {
-        let named = |name: &str| self.outcome.battles.iter().find(|b| b.name == name);
+    fn sides(&self) -> Option<(&Evaluation, &Evaluation)> {
+        let named = |name: &str| self.outcome.evaluations.iter().find(|b| b.name == name);
         Some((named("as19")?, named("as19 guarded")?))
     }
 

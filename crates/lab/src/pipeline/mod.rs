@@ -6,10 +6,10 @@
 
 mod answers;
 mod attack;
-mod battles;
 mod cache;
 mod config;
 mod defences;
+mod evaluations;
 mod models;
 mod records;
 mod run;
@@ -18,8 +18,8 @@ mod summary;
 mod tune;
 
 pub use answers::{Deployed, Sample};
-pub use battles::Battle;
 pub use cache::{Cache, Key};
 pub use config::{Config, Data, Defences, Guard, Membership, Model, Private, References, Scale};
+pub use evaluations::Evaluation;
 pub use records::{Part, Records};
 pub use run::{Outcome, Parties, Progress, run, run_on};

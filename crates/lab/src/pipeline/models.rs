@@ -9,9 +9,9 @@ use crate::train::{
     MembershipOptions, Network, NnM, Saving, fit, fit_privately, softmax,
 };
 use ndarray::{Array1, Array2, ArrayView2, Axis};
+use rayon::ThreadPoolBuilder;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use trefoil_guard::{Classifier, Dense};
 
@@ -169,48 +169,29 @@ impl Trainer<'_> {
     }
 
     /// The attacker's reference models, two for each random halving of the pool, one on each half:
-    /// so every record has as many models that know it as models that do not. Gives each with the
-    /// rows it was trained on.
-    pub(super) fn references(&self) -> Result<Vec<(Network, Vec<usize>)>, LabError> {
+    /// so every record has as many models that know it as models that do not. `train` gets a name, the rows to train on
+    /// and a seed. Gives each model with the rows it was trained on, in the same order for every way of training.
+    pub(super) fn references(
+        &self,
+        train: impl Fn(&str, &[usize], u64) -> Result<Network, LabError> + Sync,
+    ) -> Result<Vec<(Network, Vec<usize>)>, LabError> {
         let (count, pool) = (self.config.references.models, &self.records.pool);
         let size = (pool.len() / 2).min(self.records.split.target_members.len());
-        let done: Mutex<Vec<(usize, Network, Vec<usize>)>> = Mutex::new(Vec::new());
-        let failed: Mutex<Option<LabError>> = Mutex::new(None);
-        let next = AtomicUsize::new(0);
-        let work = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count || lock(&failed).is_some() {
-                    return;
-                }
-                let seed = self.config.seed.wrapping_add(1000 + index as u64);
-                let halving = self.config.seed.wrapping_add(index as u64 / 2);
-                let order =
-                    Stream::new(halving, "halves for reference models").permutation(pool.len());
-                let start = if index.is_multiple_of(2) { 0 } else { size };
-                let half = &order[start..start + size];
-                let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
-                let what = format!("reference model {} of {count}", index + 1);
-                match self.train(&what, &rows, Loss::CrossEntropy, seed) {
-                    Ok(trained) => lock(&done).push((index, trained.network, rows)),
-                    Err(error) => *lock(&failed) = Some(error),
-                }
-            }
+        let one = |index: usize| {
+            let seed = self.config.seed.wrapping_add(1000 + index as u64);
+            let halving = self.config.seed.wrapping_add(index as u64 / 2);
+            let order = Stream::new(halving, "halves for reference models").permutation(pool.len());
+            let start = if index.is_multiple_of(2) { 0 } else { size };
+            let half = &order[start..start + size];
+            let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
+            let name = format!("reference model {} of {count}", index + 1);
+            Ok((train(&name, &rows, seed)?, rows))
         };
-        std::thread::scope(|scope| {
-            for _ in 0..self.config.references.parallel.min(count) {
-                scope.spawn(work);
-            }
-        });
-        if let Some(error) = lock(&failed).take() {
-            return Err(error);
-        }
-        let mut done = std::mem::take(&mut *lock(&done));
-        done.sort_by_key(|(index, ..)| *index);
-        Ok(done
-            .into_iter()
-            .map(|(_, network, rows)| (network, rows))
-            .collect())
+        // So many at once as fit into memory.
+        let threads = self.config.references.parallel.min(count).max(1);
+        let workers = ThreadPoolBuilder::new().num_threads(threads).build();
+        let workers = workers.map_err(|error| LabError::Model(error.to_string()))?;
+        workers.install(|| (0..count).into_par_iter().map(one).collect())
     }
 
     /// The network `h` that tells `members` from `non_members` (confidences).
@@ -334,11 +315,4 @@ fn restore(architecture: &Architecture, kept: Kept) -> Result<Trained, LabError>
         network: Network::from_numbers(architecture, kept.parameters, kept.statistics)?,
         seconds: kept.seconds,
     })
-}
-
-/// A lock that a panic elsewhere does not spoil: the panic ends the run anyway.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

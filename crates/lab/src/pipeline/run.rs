@@ -2,11 +2,12 @@
 
 use super::answers::{Deployed, Sample, guard_of, guarded};
 use super::attack::ask_neighbours;
-use super::battles::{Battle, Fought, fight};
+use super::evaluations::{Evaluated, Evaluation, evaluate};
 use super::models::{Trained, Trainer, confidences};
 use super::records::{Part, Records};
 use super::stage::{Defended, Stage, cached};
 use super::summary::Findings;
+use super::tune::rehearsed;
 use super::{Cache, Config, Key};
 use crate::LabError;
 use crate::random::Stream;
@@ -43,7 +44,7 @@ pub struct Outcome {
     /// The guard that was chosen.
     pub guard: GuardFile,
     /// The attacks on each way of answering.
-    pub battles: Vec<Battle>,
+    pub evaluations: Vec<Evaluation>,
     /// The largest difference between three parties and fixed point, if that was checked.
     pub difference: Option<f64>,
 }
@@ -103,8 +104,17 @@ pub fn run_on(
         Loss::CrossEntropy,
         seed.wrapping_add(1),
     )?;
+    progress(Progress::Stage("training the defender's own model"));
+    let rehearsal = trainer.train(
+        "the defender's own model",
+        &rehearsed(&trainer),
+        Loss::CrossEntropy,
+        seed.wrapping_add(2),
+    )?;
     progress(Progress::Stage("training the reference models"));
-    let references = trainer.references()?;
+    let references = trainer.references(|name, rows, seed| {
+        Ok(trainer.train(name, rows, Loss::CrossEntropy, seed)?.network)
+    })?;
     let inputs = records.inputs(&records.rows)?;
     let deployed = Deployed::new(&target.network)?;
     progress(Progress::Stage("answering in fixed point"));
@@ -134,6 +144,7 @@ pub fn run_on(
         progress,
         target: logits,
         shadow: outputs(&shadow.network)?,
+        rehearsal: outputs(&rehearsal.network)?,
         references: references
             .iter()
             .map(|(n, _)| outputs(n))
@@ -179,17 +190,17 @@ impl Stage<'_> {
                 Part::ShadowNonMembers,
             )?,
         ];
-        let fought = fight(&self.fights(&plain, &defended))?;
+        let evaluated = evaluate(&self.jobs(&plain, &defended))?;
         let mut findings = Findings::default();
-        for Fought {
-            battle,
+        for Evaluated {
+            evaluation,
             model,
             histogram,
             changed,
-        } in fought
+        } in evaluated
         {
             models.extend(model);
-            findings.battles.push(battle);
+            findings.evaluations.push(evaluation);
             findings.changed += changed;
             findings.histogram = findings.histogram.or(histogram);
         }
@@ -202,7 +213,7 @@ impl Stage<'_> {
             target: target.network.clone(),
             guard,
             difference: findings.difference,
-            battles: findings.battles,
+            evaluations: findings.evaluations,
         })
     }
 

@@ -10,7 +10,7 @@ use super::tune::{Tuned, tune};
 use super::{Cache, Config, Key};
 use crate::train::accuracy;
 use crate::{LabError, Sides};
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use trefoil_guard::{Classifier, Softmax};
 
 /// The guard over one softmax.
@@ -18,8 +18,10 @@ pub(super) struct Defended {
     pub(super) kind: Softmax,
     /// The defender's classifier.
     pub(super) h: Classifier,
-    /// The one that an attacker who knows the guard trains.
-    pub(super) attackers_h: Classifier,
+    /// The one that an attacker who knows the guard trains for its shadow model.
+    pub(super) shadow_h: Classifier,
+    /// The ones that it trains for its reference models, one for each.
+    pub(super) references_h: Vec<Classifier>,
     pub(super) tuned: Tuned,
 }
 
@@ -34,6 +36,8 @@ pub(super) struct Stage<'a> {
     pub(super) target: Array2<f64>,
     pub(super) shadow: Array2<f64>,
     pub(super) references: Vec<Array2<f64>>,
+    /// Those of the defender's own model, on which it chooses the guard's steps.
+    pub(super) rehearsal: Array2<f64>,
     /// Logits of the target and the shadow model for disturbed copies.
     pub(super) asked: Asked,
 }
@@ -68,22 +72,56 @@ impl Stage<'_> {
         );
         let what = "membership classifier";
         let h = self.trainer.membership(what, yes.view(), no.view())?;
-        let theirs = [
-            of(&self.shadow, Part::ShadowMembers)?,
-            of(&self.shadow, Part::ShadowNonMembers)?,
-        ];
-        let what = "the attacker's own classifier";
-        let attackers_h = self
-            .trainer
-            .membership(what, theirs[0].view(), theirs[1].view())?;
+        let (shadow_h, references_h) = self.attackers(kind)?;
         self.say(&format!("choosing the guard's steps for {name}"));
-        let tuned = tune(&self.trainer, &h, kind, &self.target, [&yes, &no])?;
+        let tuned = tune(&self.trainer, &h, kind, &self.rehearsal)?;
         Ok(Defended {
             kind,
             h,
-            attackers_h,
+            shadow_h,
+            references_h,
             tuned,
         })
+    }
+
+    /// Classifiers for the guards of the shadow model and of each reference model, as an attacker who knows the guard
+    /// trains them: on the model's own members and on others of the attacker's records. Like the defender's h, none of
+    /// them sees the non-members that thresholds are chosen on.
+    fn attackers(&self, kind: Softmax) -> Result<(Classifier, Vec<Classifier>), LabError> {
+        let (records, seed) = (self.trainer.records, self.config().seed);
+        let range = |part: Part| records.range(part).collect::<Vec<_>>();
+        let (yes, spare) = (range(Part::ShadowMembers), range(Part::Spare));
+        let no = if spare.is_empty() {
+            // A data set that is used up: better a guard that has seen them than none.
+            range(Part::ShadowNonMembers)
+        } else {
+            spare.clone()
+        };
+        let train = |what: &str, logits: &Array2<f64>, yes: &[usize], no: &[usize]| {
+            let of = |rows: &[usize]| softmax_of(kind, logits.select(Axis(0), rows).view(), seed);
+            let (yes, no) = (of(yes)?, of(no)?);
+            self.trainer.membership(what, yes.view(), no.view())
+        };
+        let shadow_h = train("the attacker's own classifier", &self.shadow, &yes, &no)?;
+        let own = [yes, range(Part::ShadowNonMembers), spare].concat();
+        let reference = |(logits, trained): (&Array2<f64>, &Vec<usize>)| {
+            let known = |at: &usize| trained.binary_search(&records.rows[*at]).is_ok();
+            let (yes, others): (Vec<usize>, Vec<usize>) = own.iter().partition(|at| known(at));
+            let spare = records.range(Part::Spare);
+            let unseen: Vec<usize> = others
+                .iter()
+                .copied()
+                .filter(|at| spare.contains(at))
+                .collect();
+            let no = if unseen.is_empty() { others } else { unseen };
+            if yes.is_empty() || no.is_empty() {
+                return Ok(shadow_h.clone());
+            }
+            train("a reference model's classifier", logits, &yes, &no)
+        };
+        let models = self.references.iter().zip(&self.trained);
+        let references_h = models.map(reference).collect::<Result<_, _>>()?;
+        Ok((shadow_h, references_h))
     }
 
     /// What `make` makes of the logits of each reference model.
@@ -92,6 +130,16 @@ impl Stage<'_> {
         make: impl Fn(&Array2<f64>) -> Result<Array2<f64>, LabError>,
     ) -> Result<Vec<Array2<f64>>, LabError> {
         self.references.iter().map(make).collect()
+    }
+
+    /// What `make` makes of the logits of each reference model with the classifier of its guard.
+    pub(super) fn each_with(
+        &self,
+        classifiers: &[Classifier],
+        make: impl Fn(&Classifier, &Array2<f64>) -> Result<Array2<f64>, LabError>,
+    ) -> Result<Vec<Array2<f64>>, LabError> {
+        let pairs = classifiers.iter().zip(&self.references);
+        pairs.map(|(h, logits)| make(h, logits)).collect()
     }
 
     /// A line of the table of models.

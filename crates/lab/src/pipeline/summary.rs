@@ -1,6 +1,6 @@
 //! What a run found, as a report.
 
-use super::battles::Battle;
+use super::evaluations::Evaluation;
 use super::stage::{Defended, Stage};
 use crate::Sides;
 use crate::attacks::{ATTACKS, Attacker};
@@ -10,7 +10,7 @@ use serde_json::json;
 /// What a run found.
 #[derive(Default)]
 pub(super) struct Findings {
-    pub(super) battles: Vec<Battle>,
+    pub(super) evaluations: Vec<Evaluation>,
     pub(super) models: Vec<ModelRow>,
     /// Steps that `MemGuard` takes in the clear.
     pub(super) histogram: Option<Histogram>,
@@ -24,7 +24,7 @@ impl Stage<'_> {
     /// All that was found, as a report.
     pub(super) fn report(&self, findings: &Findings, defended: &[Defended]) -> Report {
         let Findings {
-            battles,
+            evaluations,
             models,
             histogram,
             changed,
@@ -45,7 +45,7 @@ impl Stage<'_> {
              classifier of its own, runs the same defence on all it has, and averages repeated \
              answers; thresholds are chosen on the attacker's records only.",
         );
-        section.table(overview(battles));
+        section.table(overview(evaluations));
         let section = report.section("The guard");
         for defended in defended {
             let steps = defended.tuned.steps;
@@ -72,10 +72,15 @@ impl Stage<'_> {
         if let Some(histogram) = histogram {
             section.figure(Figure::Histogram(histogram.clone()));
         }
-        for battle in battles {
-            report.section(battle.name.clone()).results(&battle.results);
+        for evaluation in evaluations {
+            report
+                .section(evaluation.name.clone())
+                .results(&evaluation.results);
         }
-        let all: Vec<_> = battles.iter().map(|battle| json!(battle.results)).collect();
+        let all: Vec<_> = evaluations
+            .iter()
+            .map(|evaluation| json!(evaluation.results))
+            .collect();
         report.data.insert("results".to_owned(), json!(all));
         report
             .data
@@ -120,8 +125,12 @@ fn models_table(models: &[ModelRow]) -> Table {
 
 /// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker, a column for each attack
 /// that ran anywhere.
-fn overview(battles: &[Battle]) -> Table {
-    let results = || battles.iter().flat_map(|battle| &battle.results.attacks);
+fn overview(evaluations: &[Evaluation]) -> Table {
+    let results = || {
+        evaluations
+            .iter()
+            .flat_map(|evaluation| &evaluation.results.attacks)
+    };
     let attacks: Vec<&str> = ATTACKS
         .iter()
         .map(|attack| attack.name())
@@ -129,20 +138,20 @@ fn overview(battles: &[Battle]) -> Table {
         .collect();
     let header = [&["answers", "attacker"][..], &attacks, &["floor"]].concat();
     let mut table = Table::new("Attacks, defences and softmaxes", &header);
-    for battle in battles {
+    for evaluation in evaluations {
         for attacker in [Attacker::Standard, Attacker::Adaptive] {
-            let all = battle.results.attacks.iter();
+            let all = evaluation.results.attacks.iter();
             let all: Vec<&AttackResult> = all.filter(|r| r.attacker == attacker).collect();
             if all.is_empty() {
                 continue;
             }
-            let mut cells = vec![battle.name.clone(), attacker.name().to_owned()];
+            let mut cells = vec![evaluation.name.clone(), attacker.name().to_owned()];
             for name in &attacks {
                 let result = all.iter().find(|result| result.attack == *name);
                 let value = result.and_then(|result| result.evaluation.balanced_accuracy);
                 cells.push(value.map_or_else(|| "-".to_owned(), |e| percent(e.value)));
             }
-            let floor = battle.results.floor.balanced_accuracy.as_ref();
+            let floor = evaluation.results.floor.balanced_accuracy.as_ref();
             cells.push(floor.map_or_else(|| "-".to_owned(), |(most, _)| percent(*most)));
             table.row(cells);
         }

@@ -1,58 +1,107 @@
 //! The choice of the guard's step on the defender's own records (SIGuard, Refinement II).
 
-use super::answers::{guard_of, simulated};
+use super::answers::{guard_of, simulated, softmax_of};
 use super::models::Trainer;
 use super::records::Part;
-use crate::LabError;
-use crate::attacks::{self, Outputs, nn};
+use crate::attacks::{ATTACKS, Evidence, Outputs};
+use crate::metrics::Roc;
 use crate::report::HeatMap;
-use ndarray::{Array2, Axis, concatenate};
+use crate::{LabError, Sides};
+use ndarray::{Array2, Axis};
 use trefoil_guard::{Classifier, GuardFile, Softmax, Steps};
 
-/// The chosen steps, and the balanced accuracy of the defender's own attacker (either way) for
+/// The attack that a guard is tried against: one that knows the label and learns.
+const TRIED: &str = "forest";
+
+/// The chosen steps, and the area under the curve of the defender's own attacker (either way) for
 /// each pair: rows are numbers of steps, columns lengths.
 pub(super) struct Tuned {
     pub(super) steps: Steps,
     pub(super) map: HeatMap,
 }
 
-/// Try every pair of the grid. The defender trains an attacker on part of its records, undefended,
-/// and attacks guarded answers for the others; records of the evaluation play no part.
+/// The defender's records for a rehearsal: with a model trained on half of its non-members, `logits` for all rows. No
+/// record of the evaluation takes part.
+struct Rehearsal {
+    /// Members and non-members that the rehearsed guard is trained with.
+    guard: Sides<Vec<usize>>,
+    /// That the attacker learns from; the guard has not seen the non-members.
+    attacker: Sides<Vec<usize>>,
+    /// That it is tried on; nor these.
+    tried: Sides<Vec<usize>>,
+}
+
+impl Rehearsal {
+    /// `count` members and non-members at most to learn from, and as many to try.
+    fn new(trainer: &Trainer<'_>, count: usize) -> Self {
+        let rows: Vec<usize> = trainer.records.range(Part::Defence).collect();
+        let (members, others) = rows.split_at(rows.len() / 2);
+        let (seen, unseen) = others.split_at(others.len() / 2);
+        let halves = |rows: &[usize]| {
+            let half = (rows.len() / 2).min(count);
+            (rows[..half].to_vec(), rows[half..2 * half].to_vec())
+        };
+        let (known, tried) = (halves(members), halves(unseen));
+        Self {
+            guard: Sides::new(members.to_vec(), seen.to_vec()),
+            attacker: Sides::new(known.0, tried.0),
+            tried: Sides::new(known.1, tried.1),
+        }
+    }
+}
+
+/// The rows of the data set that the model of the rehearsal is trained on.
+pub(super) fn rehearsed(trainer: &Trainer<'_>) -> Vec<usize> {
+    let range = trainer.records.range(Part::Defence);
+    let half = range.start..range.start + range.len() / 2;
+    trainer.records.rows[half].to_vec()
+}
+
+/// Try every pair of the grid on a model of the defender's own, whose `logits` for all rows these are: the guard is
+/// trained anew for it, and an attacker who knows label and guard learns on guarded answers. Pairs that do not fit the
+/// classifier that is `deployed` are passed over.
 pub(super) fn tune(
     trainer: &Trainer<'_>,
-    h: &Classifier,
+    deployed: &Classifier,
     kind: Softmax,
     logits: &Array2<f64>,
-    confidences: [&Array2<f64>; 2],
 ) -> Result<Tuned, LabError> {
     let config = &trainer.config.guard;
-    let members = trainer.records.range(Part::Members);
-    let others = trainer.records.range(Part::Defence);
-    let count = config.tuned_on.min(members.len() / 2);
-    let slice = |all: &Array2<f64>, range: std::ops::Range<usize>| {
-        all.slice(ndarray::s![range, ..]).to_owned()
+    let seed = trainer.config.seed;
+    let rehearsal = Rehearsal::new(trainer, config.tuned_on);
+    let rows = |rows: &Vec<usize>| logits.select(Axis(0), rows);
+    let known = rehearsal.guard.as_ref().map(rows);
+    let known = known.try_map(|logits| softmax_of(kind, logits.view(), seed))?;
+    let h = trainer.membership(
+        "the rehearsal's membership classifier",
+        known.members.view(),
+        known.nonmembers.view(),
+    )?;
+    let answers = |guard: &GuardFile, sides: &Sides<Vec<usize>>| {
+        sides.as_ref().try_map(|chosen| {
+            let labels = chosen.iter().map(|&row| trainer.records.rows[row]);
+            let labels = trainer.records.data.labels_of(&labels.collect::<Vec<_>>());
+            let answers = simulated(guard, rows(chosen).view())?;
+            Outputs::new("the defender's answers", answers, labels)
+        })
     };
-    let unlabelled = |rows: Array2<f64>| Outputs::unlabelled("the defender's answers", rows);
-    let [yes, no] = confidences.map(|rows| unlabelled(slice(rows, count..rows.nrows())));
-    let (yes, no) = (yes?, no?);
-    let features = concatenate(
-        Axis(0),
-        &[nn::features(&yes).view(), nn::features(&no).view()],
-    )
-    .map_err(|error| LabError::Model(error.to_string()))?;
-    let flags: Vec<bool> = (0..features.nrows())
-        .map(|row| row < yes.records())
-        .collect();
-    let seed = trainer.config.seed.wrapping_add(77);
-    let attacker = attacks::Trainer::train(trainer, &features, &flags, seed)?;
-    let tried = [
-        slice(logits, members.start..members.start + count),
-        slice(logits, others.start..others.start + count),
-    ];
-    let share = |guard: &GuardFile, logits: &Array2<f64>| -> Result<f64, LabError> {
-        let answers = unlabelled(simulated(guard, logits.view())?)?;
-        let scores = attacker.likelihood(&nn::features(&answers))?;
-        Ok(scores.iter().filter(|&&s| s >= 0.5).count() as f64 / count as f64)
+    let reached = |guard: &GuardFile| -> Result<f64, LabError> {
+        let (target, own) = (
+            answers(guard, &rehearsal.tried)?,
+            answers(guard, &rehearsal.attacker)?,
+        );
+        let evidence = Evidence {
+            shadow: Some(&own),
+            seed,
+            ..Evidence::new(&target)
+        };
+        let attack = ATTACKS.iter().find(|attack| attack.name() == TRIED);
+        let scored = attack.map(|attack| attack.score(&evidence)).transpose()?;
+        let Some(scored) = scored.flatten() else {
+            return Err(LabError::Model(format!("{TRIED} gives no scores")));
+        };
+        let auc = Roc::new(&scored.target)?.auc();
+        Ok(auc.max(1.0 - auc))
     };
     let mut tried_pairs: Vec<(f64, Steps)> = Vec::new();
     let mut refused = None;
@@ -66,7 +115,8 @@ pub(super) fn tune(
                 beta,
             };
             // Noise that reaches too far for a softmax: no such guard.
-            let guard = match guard_of(h, kind, steps) {
+            let laid_out = guard_of(deployed, kind, steps);
+            let guard = match laid_out.and_then(|_| guard_of(&h, kind, steps)) {
                 Ok(guard) => guard,
                 Err(error) => {
                     refused = Some(error);
@@ -74,8 +124,7 @@ pub(super) fn tune(
                     continue;
                 }
             };
-            let accuracy = 0.5 + (share(&guard, &tried[0])? - share(&guard, &tried[1])?) / 2.0;
-            let either = accuracy.max(1.0 - accuracy);
+            let either = reached(&guard)?;
             tried_pairs.push((either, steps));
             row.push(either);
         }
@@ -94,7 +143,7 @@ pub(super) fn tune(
         columns: config.beta.iter().map(ToString::to_string).collect(),
         row_axis: "inner".to_owned(),
         rows: config.inner.iter().map(ToString::to_string).collect(),
-        quantity: "balanced accuracy, either way".to_owned(),
+        quantity: "AUC of a forest that knows the label, either way".to_owned(),
         values,
     };
     Ok(Tuned { steps, map })

@@ -13,24 +13,23 @@ use crate::report::{Histogram, Results};
 use crate::train::{Hamp, Loss, Network, hamp_outputs, softmax};
 use crate::{LabError, Sides};
 use ndarray::Array2;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use trefoil_guard::{GuardFile, Optimiser, Softmax};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use trefoil_guard::{Classifier, GuardFile, Optimiser, Softmax};
 
 /// The guard is asked about every so many of the disturbed copies, for it takes its time.
 const GUARDED_COPIES: usize = 3;
 
 /// One way of answering, and the attacks on it.
-pub struct Battle {
+pub struct Evaluation {
     /// The way of answering: `plaintext`, a softmax's name, that and `guarded`, or a defence.
     pub name: String,
     /// What the attacks reached.
     pub results: Results,
 }
 
-/// A battle, and what else came of it.
-pub(super) struct Fought {
-    pub(super) battle: Battle,
+/// An evaluation, and what else came of it.
+pub(super) struct Evaluated {
+    pub(super) evaluation: Evaluation,
     /// The model that answered, if it was trained for this.
     pub(super) model: Option<ModelRow>,
     /// Steps that the defence took.
@@ -39,10 +38,10 @@ pub(super) struct Fought {
     pub(super) changed: usize,
 }
 
-impl From<Battle> for Fought {
-    fn from(battle: Battle) -> Self {
+impl From<Evaluation> for Evaluated {
+    fn from(evaluation: Evaluation) -> Self {
         Self {
-            battle,
+            evaluation,
             model: None,
             histogram: None,
             changed: 0,
@@ -50,93 +49,65 @@ impl From<Battle> for Fought {
     }
 }
 
-/// A battle to be fought.
-pub(super) type Fight<'a> = Box<dyn Fn() -> Result<Fought, LabError> + Send + Sync + 'a>;
+/// An evaluation to be made.
+pub(super) type Job<'a> = Box<dyn Fn() -> Result<Evaluated, LabError> + Send + Sync + 'a>;
 
-/// Fight, one battle on each processor, and give the outcomes in order.
-pub(super) fn fight(fights: &[Fight<'_>]) -> Result<Vec<Fought>, LabError> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let done: Mutex<Vec<(usize, Result<Fought, LabError>)>> = Mutex::new(Vec::new());
-    let lock = || {
-        done.lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(fight) = fights.get(index) else {
-                return;
-            };
-            let fought = fight();
-            if fought.is_err() {
-                // The run fails: nobody needs the others.
-                next.store(fights.len(), Ordering::Relaxed);
-            }
-            lock().push((index, fought));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(fights.len()) {
-            scope.spawn(work);
-        }
-    });
-    let mut done = std::mem::take(&mut *lock());
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, fought)| fought).collect()
+/// Evaluate, one on each processor, and give the outcomes in order.
+pub(super) fn evaluate(jobs: &[Job<'_>]) -> Result<Vec<Evaluated>, LabError> {
+    jobs.par_iter().map(|job| job()).collect()
 }
 
 impl Stage<'_> {
-    /// All battles that the configuration asks for, in the order of the report.
-    pub(super) fn fights<'a>(
+    /// All evaluations that the configuration asks for, in the order of the report.
+    pub(super) fn jobs<'a>(
         &'a self,
         plain: &'a Array2<f64>,
         defended: &'a [Defended],
-    ) -> Vec<Fight<'a>> {
+    ) -> Vec<Job<'a>> {
         let config = self.config();
-        let mut fights: Vec<Fight<'a>> = vec![Box::new(|| {
-            Ok(self.battle("plaintext", plain, None)?.into())
+        let mut jobs: Vec<Job<'a>> = vec![Box::new(|| {
+            Ok(self.evaluation("plaintext", plain, None)?.into())
         })];
         for defended in defended {
-            fights.push(Box::new(|| Ok(self.unguarded(defended.kind)?.into())));
+            jobs.push(Box::new(|| Ok(self.unguarded(defended.kind)?.into())));
         }
         for defended in defended {
-            fights.push(Box::new(|| self.guarded(defended)));
+            jobs.push(Box::new(|| self.guarded(defended)));
         }
         if config.defences.label_only {
             let f = defences::label_only;
-            fights.push(Box::new(move || self.simple("label only", plain, &f)));
+            jobs.push(Box::new(move || self.simple("label only", plain, &f)));
         }
         if let Some(count) = config.defences.top {
             let f = move |s: &Array2<f64>| defences::top(s, count);
             let name = format!("top {count}");
-            fights.push(Box::new(move || self.simple(&name, plain, &f)));
+            jobs.push(Box::new(move || self.simple(&name, plain, &f)));
         }
         if let Some(decimals) = config.defences.decimals {
             let f = move |s: &Array2<f64>| defences::rounded(s, decimals);
             let name = format!("{decimals} decimals");
-            fights.push(Box::new(move || self.simple(&name, plain, &f)));
+            jobs.push(Box::new(move || self.simple(&name, plain, &f)));
         }
         if let (true, Some(first)) = (config.defences.memguard, defended.first()) {
-            fights.push(Box::new(|| self.memguard(first)));
+            jobs.push(Box::new(|| self.memguard(first)));
         }
         if let Some(hamp) = config.defences.hamp {
-            fights.push(Box::new(move || self.hamp(hamp)));
+            jobs.push(Box::new(move || self.hamp(hamp)));
         }
         if let Some(private) = &config.defences.private {
-            fights.push(Box::new(|| self.private(private)));
+            jobs.push(Box::new(|| self.private(private)));
         }
-        fights
+        jobs
     }
 
     /// Attack the answers of one way of answering; `adaptive` holds what an attacker who knows the
     /// defence sees and makes.
-    fn battle(
+    fn evaluation(
         &self,
         name: &str,
         answers: &Array2<f64>,
         adaptive: Option<&View<'_>>,
-    ) -> Result<Battle, LabError> {
+    ) -> Result<Evaluation, LabError> {
         let shadow = softmax(self.shadow.view());
         let references: Vec<_> = self.references.iter().map(|z| softmax(z.view())).collect();
         // What an attacker sees of the answers about copies does not depend on what it knows of the defence.
@@ -155,16 +126,16 @@ impl Stage<'_> {
             undefended: None,
             asked: &asked,
         };
-        self.battle_of(name, &standard, adaptive)
+        self.evaluation_of(name, &standard, adaptive)
     }
 
     /// Attack as an attacker sees it who does not know the defence, and as one who does.
-    fn battle_of(
+    fn evaluation_of(
         &self,
         name: &str,
         standard: &View<'_>,
         adaptive: Option<&View<'_>>,
-    ) -> Result<Battle, LabError> {
+    ) -> Result<Evaluation, LabError> {
         let seed = self.config().seed;
         let target = target_outputs(&self.trainer, standard.target)?;
         let battery = attack(&self.trainer, standard, &self.trained)?;
@@ -175,11 +146,11 @@ impl Stage<'_> {
             results.add(&battery, Attacker::Adaptive)?;
         }
         let name = name.to_owned();
-        Ok(Battle { name, results })
+        Ok(Evaluation { name, results })
     }
 
     /// Secure inference with one softmax. The attacker's models answer with the same one.
-    fn unguarded(&self, kind: Softmax) -> Result<Battle, LabError> {
+    fn unguarded(&self, kind: Softmax) -> Result<Evaluation, LabError> {
         self.say(&format!("attacking {}", kind.name()));
         let seed = self.config().seed;
         let target = softmax_of(kind, self.target.view(), seed)?;
@@ -197,15 +168,16 @@ impl Stage<'_> {
             undefended: None,
             asked: &self.asked.answered(1, answer, answer)?,
         };
-        self.battle_of(kind.name(), &view, None)
+        self.evaluation_of(kind.name(), &view, None)
     }
 
     /// The answers of the guard over one softmax, and how many labels it changed.
-    fn guarded(&self, defended: &Defended) -> Result<Fought, LabError> {
+    fn guarded(&self, defended: &Defended) -> Result<Evaluated, LabError> {
         let Defended {
             kind,
             h,
-            attackers_h,
+            shadow_h,
+            references_h,
             tuned,
         } = defended;
         let (kind, config) = (*kind, self.config());
@@ -236,10 +208,12 @@ impl Stage<'_> {
             undefended: None,
             asked: &self.asked.answered(GUARDED_COPIES, protect, plain)?,
         };
-        // Adaptive: it trains an h of its own on its shadow model, and guards all it has with it.
-        let theirs = guard_of(attackers_h, kind, tuned.steps)?;
-        let imitate = |z: &Array2<f64>| simulate(cache, &theirs, z);
-        let (shadow, references) = (imitate(&self.shadow)?, self.each(imitate)?);
+        // Adaptive: each of its models has a guard of its own, with an h trained on that model's members.
+        let imitate =
+            |h: &Classifier, z: &Array2<f64>| simulate(cache, &guard_of(h, kind, tuned.steps)?, z);
+        let shadow = imitate(shadow_h, &self.shadow)?;
+        let references = self.each_with(references_h, imitate)?;
+        let imitate = |z: &Array2<f64>| imitate(shadow_h, z);
         let adaptive = View {
             target: &averaged,
             shadow: &shadow,
@@ -248,9 +222,11 @@ impl Stage<'_> {
             asked: &self.asked.answered(GUARDED_COPIES, protect, imitate)?,
         };
         let name = format!("{} guarded", kind.name());
-        Ok(Fought {
+        Ok(Evaluated {
             changed,
-            ..self.battle_of(&name, &standard, Some(&adaptive))?.into()
+            ..self
+                .evaluation_of(&name, &standard, Some(&adaptive))?
+                .into()
         })
     }
 
@@ -260,7 +236,7 @@ impl Stage<'_> {
         name: &str,
         plain: &Array2<f64>,
         f: &(dyn Fn(&Array2<f64>) -> Array2<f64> + Sync),
-    ) -> Result<Fought, LabError> {
+    ) -> Result<Evaluated, LabError> {
         self.say(&format!("attacking {name}"));
         let shadow = f(&softmax(self.shadow.view()));
         let references = self.each(|z| Ok(f(&softmax(z.view()))))?;
@@ -273,11 +249,11 @@ impl Stage<'_> {
             undefended: None,
             asked: &self.asked.answered(1, answer, answer)?,
         };
-        Ok(self.battle(name, &target, Some(&adaptive))?.into())
+        Ok(self.evaluation(name, &target, Some(&adaptive))?.into())
     }
 
     /// `MemGuard` in the clear, and how many steps it takes for each record.
-    fn memguard(&self, defended: &Defended) -> Result<Fought, LabError> {
+    fn memguard(&self, defended: &Defended) -> Result<Evaluated, LabError> {
         self.say("attacking MemGuard");
         let config = self.config();
         let optimiser = Optimiser {
@@ -288,7 +264,7 @@ impl Stage<'_> {
             stops: true,
         };
         let cache = self.trainer.cache;
-        let own = |h: &trefoil_guard::Classifier, z: &Array2<f64>| {
+        let own = |h: &Classifier, z: &Array2<f64>| {
             let tensors = h.tensors();
             let key = Key::new("MemGuard").with(&optimiser).numbers(z);
             let key = tensors.iter().fold(key, Key::numbers);
@@ -309,8 +285,10 @@ impl Stage<'_> {
         };
         let (answers, steps) = split(own(&defended.h, &self.target)?);
         let ours = |z: &Array2<f64>| Ok(split(own(&defended.h, z)?).0);
-        let theirs = |z: &Array2<f64>| Ok(split(own(&defended.attackers_h, z)?).0);
-        let (shadow, references) = (theirs(&self.shadow)?, self.each(theirs)?);
+        let theirs = |h: &Classifier, z: &Array2<f64>| Ok(split(own(h, z)?).0);
+        let references = self.each_with(&defended.references_h, theirs)?;
+        let theirs = |z: &Array2<f64>| theirs(&defended.shadow_h, z);
+        let shadow = theirs(&self.shadow)?;
         let adaptive = View {
             target: &answers,
             shadow: &shadow,
@@ -318,15 +296,15 @@ impl Stage<'_> {
             undefended: Some(&self.each(|z| Ok(softmax(z.view())))?),
             asked: &self.asked.answered(GUARDED_COPIES, ours, theirs)?,
         };
-        let battle = self.battle("MemGuard in the clear", &answers, Some(&adaptive))?;
-        Ok(Fought {
+        let evaluation = self.evaluation("MemGuard in the clear", &answers, Some(&adaptive))?;
+        Ok(Evaluated {
             histogram: Some(self.iterations(&steps)),
-            ..battle.into()
+            ..evaluation.into()
         })
     }
 
-    /// HAMP: another target model; the adaptive attacker's shadow is trained alike.
-    fn hamp(&self, hamp: Hamp) -> Result<Fought, LabError> {
+    /// HAMP: another target model; the adaptive attacker's shadow and reference models are trained alike.
+    fn hamp(&self, hamp: Hamp) -> Result<Evaluated, LabError> {
         self.say("training with HAMP");
         let (records, seed) = (self.trainer.records, self.config().seed);
         let (loss, members) = (Loss::Hamp(hamp), &records.split.target_members);
@@ -349,18 +327,23 @@ impl Stage<'_> {
         let (target, shadow) = (answer(&trained.network)?, answer(&own.network)?);
         let asked = ask_neighbours(&self.trainer, &trained.network, &own.network)?;
         let asked = asked.answered(1, |z| make(&trained.network, z), |z| make(&own.network, z))?;
+        let models = self.trainer.references(|name, rows, seed| {
+            let name = format!("HAMP's {name}");
+            Ok(self.trainer.train(&name, rows, loss, seed)?.network)
+        })?;
+        let references = models.iter().map(|(network, _)| answer(network));
         let view = View {
             target: &target,
             shadow: &shadow,
-            references: &self.each(|z| Ok(softmax(z.view())))?,
+            references: &references.collect::<Result<Vec<_>, _>>()?,
             undefended: None,
             asked: &asked,
         };
         self.retrained("HAMP", &trained, &note, &view)
     }
 
-    /// DP-SGD: another target model; the adaptive attacker's shadow is trained alike.
-    fn private(&self, private: &Private) -> Result<Fought, LabError> {
+    /// DP-SGD: another target model; the adaptive attacker's shadow and reference models are trained alike.
+    fn private(&self, private: &Private) -> Result<Evaluated, LabError> {
         self.say("training with DP-SGD");
         let (records, seed) = (self.trainer.records, self.config().seed);
         let members = &records.split.target_members;
@@ -385,10 +368,17 @@ impl Stage<'_> {
         let shadow = confidences(&own.network, self.inputs.view())?;
         let asked = ask_neighbours(&self.trainer, &trained.network, &own.network)?;
         let plain = |z: &Array2<f64>| Ok(softmax(z.view()));
+        let models = self.trainer.references(|name, rows, seed| {
+            let name = format!("DP-SGD's {name}");
+            let trained = self.trainer.train_privately(&name, rows, private, seed)?;
+            Ok(trained.0.network)
+        })?;
+        let references = models.iter();
+        let references = references.map(|(network, _)| confidences(network, self.inputs.view()));
         let view = View {
             target: &target,
             shadow: &shadow,
-            references: &self.each(plain)?,
+            references: &references.collect::<Result<Vec<_>, _>>()?,
             undefended: None,
             asked: &asked.answered(1, plain, plain)?,
         };
@@ -401,10 +391,12 @@ impl Stage<'_> {
         trained: &Trained,
         note: &str,
         adaptive: &View<'_>,
-    ) -> Result<Fought, LabError> {
-        Ok(Fought {
+    ) -> Result<Evaluated, LabError> {
+        Ok(Evaluated {
             model: Some(self.model(name, trained, note, Part::NonMembers)?),
-            ..self.battle(name, adaptive.target, Some(adaptive))?.into()
+            ..self
+                .evaluation(name, adaptive.target, Some(adaptive))?
+                .into()
         })
     }
 
