@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Files and folders that a command reads, with the flags that named them.
@@ -65,25 +65,7 @@ impl<'a> Inputs<'a> {
 /// # Errors
 /// If it is something else.
 pub(crate) fn regular(path: &Path) -> Result<(), Failure> {
-    let Ok(found) = fs::metadata(file_of(path)) else {
-        // Whoever reads it says what is missing.
-        return Ok(());
-    };
-    let kind = found.file_type();
-    let what = if kind.is_file() || kind.is_dir() {
-        return Ok(());
-    } else if kind.is_fifo() {
-        "a pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    };
-    Err(Failure::new(format!(
-        "cannot read {}: it is {what}, not a file",
-        path.display()
-    ))
-    .help("save what comes out of it to a file first, and name that"))
+    Ok(trefoil_party::regular(file_of(path))?)
 }
 
 /// The file of `path`: that itself, or the archive of `FILE.npz:NAME`.

@@ -2,7 +2,6 @@
 
 use crate::Failure;
 use serde::Serialize;
-use std::io::{ErrorKind, Write, stdout};
 
 /// Print `text` and end the line. Whoever reads it may stop, as `head` does: the rest is dropped, and the exit code still
 /// says how the run ended.
@@ -10,14 +9,7 @@ use std::io::{ErrorKind, Write, stdout};
 /// # Errors
 /// If standard output cannot be written to for another reason, such as a full disk.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
-    let mut out = stdout().lock();
-    let written = writeln!(out, "{}", text.as_ref()).and_then(|()| out.flush());
-    match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(format!(
-            "cannot write to standard output: {error}"
-        ))),
-        _ => Ok(()),
-    }
+    Ok(trefoil_party::line(text.as_ref())?)
 }
 
 /// Print `value` as one line of JSON.
@@ -25,9 +17,7 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
 /// # Errors
 /// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| Failure::new(format!("the result cannot be written as JSON: {error}")))?;
-    line(text)
+    Ok(trefoil_party::json(value)?)
 }
 
 /// Seconds with a unit that fits.

@@ -61,8 +61,17 @@ macro_rules! by_variant {
     };
 }
 
+// SIGuard needs more bits than the ring of 32 has, and its settings are refused there before anything runs
+// (`GuardSettings::fits_ring`): none of it is compiled. The table guard does without.
+macro_rules! refused {
+    ($backend:expr, $settings:expr, $network:expr, $logits:expr) => {{
+        let _ = ($backend, $settings, $network, $logits);
+        unreachable!("SIGuard in the ring of 32 bits: such settings do not fit it")
+    }};
+}
+
 macro_rules! guard_ring {
-    ($($ring:ty),*) => {$(
+    ($ring:ty, $guard:ident) => {
         impl GuardRing for $ring {
             fn guard_fixed<'a>(
                 backend: &'a Fixed<Self>,
@@ -70,7 +79,7 @@ macro_rules! guard_ring {
                 network: &'a Network<Fixed<Self>>,
                 logits: &'a ArrayD<Self>,
             ) -> Guarding<'a, Fixed<Self>> {
-                by_variant!(backend, settings, network, logits)
+                $guard!(backend, settings, network, logits)
             }
 
             fn guard_secure<'a>(
@@ -79,7 +88,7 @@ macro_rules! guard_ring {
                 network: &'a Network<Secure<Self>>,
                 logits: &'a Share<Self>,
             ) -> Guarding<'a, Secure<Self>> {
-                by_variant!(backend, settings, network, logits)
+                $guard!(backend, settings, network, logits)
             }
 
             fn guard_priced<'a>(
@@ -88,46 +97,14 @@ macro_rules! guard_ring {
                 network: &'a Network<Priced<Self>>,
                 logits: &'a Vec<usize>,
             ) -> Guarding<'a, Priced<Self>> {
-                by_variant!(backend, settings, network, logits)
+                $guard!(backend, settings, network, logits)
             }
         }
-    )*};
+    };
 }
 
-guard_ring!(Z64);
-
-/// What would guard in a ring whose guard files are refused before anything runs ([`crate::GuardSettings::fits_ring`]).
-const REFUSED: &str = "SIGuard in the ring of 32 bits: such settings do not fit it";
-
-/// SIGuard needs more bits than this ring has, so none of it is compiled for it; the table guard does without.
-impl GuardRing for Z32 {
-    fn guard_fixed<'a>(
-        _backend: &'a Fixed<Self>,
-        _settings: &'a Settings,
-        _network: &'a Network<Fixed<Self>>,
-        _logits: &'a ArrayD<Self>,
-    ) -> Guarding<'a, Fixed<Self>> {
-        unreachable!("{REFUSED}")
-    }
-
-    fn guard_secure<'a>(
-        _backend: &'a Secure<Self>,
-        _settings: &'a Settings,
-        _network: &'a Network<Secure<Self>>,
-        _logits: &'a Share<Self>,
-    ) -> Guarding<'a, Secure<Self>> {
-        unreachable!("{REFUSED}")
-    }
-
-    fn guard_priced<'a>(
-        _backend: &'a Priced<Self>,
-        _settings: &'a Settings,
-        _network: &'a Network<Priced<Self>>,
-        _logits: &'a Vec<usize>,
-    ) -> Guarding<'a, Priced<Self>> {
-        unreachable!("{REFUSED}")
-    }
-}
+guard_ring!(Z64, by_variant);
+guard_ring!(Z32, refused);
 
 impl Compiled for Clear {
     fn start<'a>(

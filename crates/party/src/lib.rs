@@ -8,13 +8,17 @@ mod service;
 
 pub use keys::{Keys, make as keys};
 pub use refusal::Refusal;
-pub use service::{PartyArguments, run as serve};
+pub use service::{PartyArguments, regular, run as serve};
 
 use serde::Serialize;
 use std::io::{ErrorKind, Write, stdout};
 
-/// Print `text` and end the line; whoever reads it may stop, as `head` does.
-fn line(text: &str) -> Result<(), Refusal> {
+/// Print `text` and end the line. Whoever reads it may stop, as `head` does: the rest is dropped, and the exit code still says how
+/// the run ended.
+///
+/// # Errors
+/// If standard output cannot be written to for another reason, such as a full disk.
+pub fn line(text: &str) -> Result<(), Refusal> {
     let mut out = stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Refusal::new(format!(
@@ -25,7 +29,10 @@ fn line(text: &str) -> Result<(), Refusal> {
 }
 
 /// Print `value` as one line of JSON.
-fn json(value: &impl Serialize) -> Result<(), Refusal> {
+///
+/// # Errors
+/// As [`line()`].
+pub fn json(value: &impl Serialize) -> Result<(), Refusal> {
     let text = serde_json::to_string(value)
         .map_err(|error| Refusal::new(format!("the result cannot be written as JSON: {error}")))?;
     line(&text)

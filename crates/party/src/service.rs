@@ -50,9 +50,12 @@ pub fn run(arguments: &PartyArguments, as_json: bool) -> Result<(), Refusal> {
     served.map_err(Refusal::new)
 }
 
-/// Check that `path` is a file if it is there: opening a named pipe waits until somebody writes to it, and a device may never
-/// end.
-fn regular(path: &Path) -> Result<(), Refusal> {
+/// Check that `path` is a file or a folder if it is there: opening a named pipe waits until somebody writes to it, and a device
+/// may never end.
+///
+/// # Errors
+/// If it is something else.
+pub fn regular(path: &Path) -> Result<(), Refusal> {
     let Ok(found) = fs::metadata(path) else {
         // Whoever reads it says what is missing.
         return Ok(());
