@@ -6,22 +6,6 @@
 pub mod seeds;
 pub mod targets;
 
-// The program is no library: its readers of files are compiled again here.
-#[path = "../../crates/cli/src/files/archive.rs"]
-#[allow(dead_code, reason = "the program uses the rest")]
-mod archive;
-#[path = "../../crates/cli/src/arrays.rs"]
-#[allow(dead_code, reason = "the program uses the rest")]
-mod arrays;
-#[path = "../../crates/cli/src/failure.rs"]
-#[allow(dead_code, reason = "the program uses the rest")]
-mod failure;
-#[path = "../../crates/cli/src/files/formats.rs"]
-#[allow(dead_code, reason = "the program uses the rest")]
-mod formats;
-
-use failure::Failure;
-
 /// A reader of foreign bytes.
 pub struct Target {
     /// Its name, and that of its libFuzzer program.

@@ -1,10 +1,8 @@
 //! The readers, each as a function of any bytes.
 
-use crate::arrays::Wanted;
 use crate::seeds::small_plan;
-use crate::{archive, arrays, formats};
-use std::io::Cursor;
 use std::path::Path;
+pub use trefoil::fuzzing::{cifar, idx, npy, npz};
 use trefoil_guard::Guard;
 use trefoil_lab::data::{DataSet, Source, arrays::from_npz};
 use trefoil_net::{decode_frame, encode_frame};
@@ -64,38 +62,6 @@ pub fn plan(bytes: &[u8]) {
 /// A file of a guard.
 pub fn safetensors(bytes: &[u8]) {
     drop(Guard::parse(Path::new("fuzz.safetensors"), bytes));
-}
-
-/// An array.
-pub fn npy(bytes: &[u8]) {
-    for wanted in [Wanted::Samples, Wanted::Labels] {
-        drop(arrays::parse("fuzz.npy", bytes, wanted));
-    }
-}
-
-/// An archive of arrays.
-pub fn npz(bytes: &[u8]) {
-    let names = ["x", "labels"];
-    for asked in [None, Some("y")] {
-        let source = Cursor::new(bytes);
-        drop(archive::array(
-            "fuzz.npz",
-            source,
-            asked,
-            &names,
-            Wanted::Numbers,
-        ));
-    }
-}
-
-/// Pictures or labels in MNIST's format.
-pub fn idx(bytes: &[u8]) {
-    drop(formats::idx(bytes));
-}
-
-/// Pictures in CIFAR-10's format.
-pub fn cifar(bytes: &[u8]) {
-    drop(formats::cifar(bytes));
 }
 
 /// The lab's own readers: the same bytes as pictures of MNIST, as their labels, as CIFAR-10, as the archive and the text of

@@ -20,8 +20,8 @@ pub use activation::{Disguise, drelu, relu, sigmoid};
 pub use linear::{bilinear, mul, truncate};
 pub use network::{Activation, Dense, infer};
 
+use crate::finding::Test;
 use crate::session::Received;
-use crate::view_test::Test;
 use crate::world::{Inputs, Secret};
 use crate::{Entry, Mutant, Random};
 use std::cell::Cell;

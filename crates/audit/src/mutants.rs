@@ -7,8 +7,8 @@ mod clients;
 mod masks;
 
 use crate::Entry;
+use crate::finding::Test;
 use crate::random::Random;
-use crate::view_test::Test;
 use crate::world::Secret;
 use trefoil_mpc::{Abort, Party, Share, Step, msb, open_bits};
 use trefoil_net::Role;

@@ -2,8 +2,8 @@
 
 use crate::Random;
 use crate::elimination::{Columns, Relation};
+use crate::finding::{Finding, Test, finding};
 use crate::sample::{Layout, Sample, Word};
-use crate::view_test::{Finding, Test, finding};
 
 /// Runs less columns in the search for linear relations: uniform bits show one with probability 2^-56.
 const SPARE_RUNS: usize = 57;

@@ -1,11 +1,8 @@
 //! Words, and relations of two words, that come again in other runs.
 
-use crate::sample::{Sample, Word};
-use crate::view_test::{Finding, Test, finding};
+use crate::finding::{Finding, Test, finding};
+use crate::sample::{COMPARED, Sample, Word};
 use std::collections::HashMap;
-
-/// Runs that are compared in the search for two words that change alike.
-pub(crate) const COMPARED: usize = 4;
 
 /// How a word changes from the first run to others: what it has in common with another word whose difference from it,
 /// sum with it or XOR with it is the same in all runs.

@@ -1,11 +1,13 @@
 //! The corrupt party's views of many runs, as bytes with a layout.
 
 use crate::recorder::{Received, Shape};
-use crate::repeats::COMPARED;
 use crate::world::{Opened, OpenedShare, Secret, TO_CLIENT, View};
 use trefoil_mpc::Step;
 use trefoil_net::{Role, Tag};
 use trefoil_ring::Ring;
+
+/// Runs that are compared in the search for two words that change alike.
+pub(crate) const COMPARED: usize = 4;
 
 /// What one party received in many runs on one secret.
 pub(crate) struct Sample {

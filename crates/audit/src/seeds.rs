@@ -1,9 +1,10 @@
 //! Seeds beside what they mask: whatever a party saw may be the key of the pad of something else that it saw.
 
 use crate::Random;
-use crate::repeats::{COMPARED, Changes, poisson_tail};
+use crate::finding::{Finding, Test, finding};
+use crate::repeats::{Changes, poisson_tail};
+use crate::sample::COMPARED;
 use crate::sample::{Layout, Sample, Word};
-use crate::view_test::{Finding, Test, finding};
 use std::collections::HashMap;
 use trefoil_ring::{Prg, Seed};
 

@@ -1,10 +1,10 @@
 //! Are received words, and combinations of two of them, uniform, and distributed alike for two secrets?
 
 use crate::Random;
+use crate::finding::{Finding, Test, finding};
 use crate::relations::aligned;
 use crate::sample::{Layout, Sample, Word};
 use crate::statistics::{CELLS, Statistic, homogeneous, uniform};
-use crate::view_test::{Finding, Test, finding};
 
 /// Pairs of words are tested among at most so many words of a view, half of them at the same place of different
 /// messages, tiles or chunks.

@@ -2,16 +2,14 @@
 
 mod guard;
 
-use crate::model::{Model, NumberFormat};
-use crate::options::{LinkKind, emulated_only_in_memory, seconds};
-use crate::progress::Bar;
-use crate::{Failure, print, summary};
+use crate::options::{LinkOption, NumberOptions, emulated_only_in_memory, seconds, start_client};
+use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use serde::Serialize;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
+use trefoil::{Compile, Link, Source};
 use trefoil_net::Network;
-use trefoil_nn::Graph;
 use trefoil_serve::{BENCHMARKS, BenchJob, Client, Inference};
 
 /// The row of a whole network.
@@ -28,7 +26,7 @@ pub(crate) struct Bench {
     only: Vec<String>,
     /// What connects the three parties [default: tcp, and tls beside it]
     #[arg(long, value_enum)]
-    link: Option<LinkKind>,
+    link: Option<LinkOption>,
     /// Emulate a network between the parties, with --link memory: `lan`, `wan`, or milliseconds one
     /// way and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
@@ -40,7 +38,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "K", default_value = "5")]
     repeat: NonZeroU32,
     #[command(flatten)]
-    format: NumberFormat,
+    format: NumberOptions,
     #[command(flatten)]
     guard: guard::GuardBench,
     /// How long to wait for a party before giving up
@@ -66,7 +64,7 @@ fn names() -> String {
 struct Row {
     protocol: String,
     size: usize,
-    link: LinkKind,
+    link: Link,
     ring: u32,
     median_s: f64,
     best_s: f64,
@@ -76,7 +74,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(protocol: &str, size: usize, link: LinkKind, ring: u32) -> Self {
+    fn new(protocol: &str, size: usize, link: Link, ring: u32) -> Self {
         Self {
             protocol: protocol.to_owned(),
             size,
@@ -111,15 +109,15 @@ pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     }
     let wanted = wanted(&arguments.only)?;
     let links = match arguments.link {
-        Some(link) => vec![link],
-        None if arguments.network.is_some() => vec![LinkKind::Memory],
-        None => vec![LinkKind::Tcp, LinkKind::Tls],
+        Some(link) => vec![link.into()],
+        None if arguments.network.is_some() => vec![Link::Memory],
+        None => vec![Link::Tcp, Link::Tls],
     };
     emulated_only_in_memory(arguments.network, links[0])?;
     let bar = Bar::new("starting");
     let mut rows: Vec<Vec<Row>> = Vec::new();
     for &link in &links {
-        let mut client = link.client(arguments.network, arguments.timeout)?;
+        let mut client = start_client(link, arguments.network, arguments.timeout)?;
         let mut column = Vec::new();
         for &(name, size) in &wanted {
             bar.say(format!("{name} over {link}"));
@@ -164,7 +162,7 @@ fn wanted(only: &[String]) -> Result<Vec<(&'static str, usize)>, Failure> {
 fn protocol(
     arguments: &Bench,
     client: &mut Client,
-    link: LinkKind,
+    link: Link,
     name: &str,
     size: usize,
 ) -> Result<Row, Failure> {
@@ -183,9 +181,14 @@ fn protocol(
 }
 
 /// One picture through LeNet-5, from the first share of it to the answer.
-fn lenet5(arguments: &Bench, client: &mut Client, link: LinkKind) -> Result<Row, Failure> {
-    let graph = Graph::from_bytes(trefoil_digits::LENET5, "lenet5.onnx").map_err(Failure::new)?;
-    let model = Model::compile(&graph, 1, Some(1), arguments.format)?;
+fn lenet5(arguments: &Bench, client: &mut Client, link: Link) -> Result<Row, Failure> {
+    let source = Source::from_bytes(trefoil_digits::LENET5, "lenet5.onnx")?;
+    let compile = Compile {
+        batch: Some(1),
+        format: arguments.format.format(),
+        ..Compile::default()
+    };
+    let model = source.compile(1, &compile)?;
     let (pictures, _) = trefoil_digits::generate(1, 1);
     let pictures = [pictures.mapv(f64::from).into_dyn()];
     let mut row = Row::new(LENET5, 1, link, arguments.format.ring);
@@ -208,7 +211,7 @@ fn lenet5(arguments: &Bench, client: &mut Client, link: LinkKind) -> Result<Row,
 
 /// One line a protocol, the links side by side; `columns` has one list of rows for each link.
 fn print_rows(arguments: &Bench, columns: &[Vec<Row>]) -> Result<(), Failure> {
-    let links: Vec<LinkKind> = columns.iter().flatten().map(|row| row.link).collect();
+    let links: Vec<Link> = columns.iter().flatten().map(|row| row.link).collect();
     let mut header = vec!["protocol".to_owned(), "size".to_owned()];
     for column in columns {
         if let Some(row) = column.first() {
@@ -237,7 +240,7 @@ fn print_rows(arguments: &Bench, columns: &[Vec<Row>]) -> Result<(), Failure> {
     }
     let place = match (arguments.network, links.first()) {
         (Some(network), _) => format!("three threads, {network}"),
-        (None, Some(LinkKind::Memory)) => "three threads".to_owned(),
+        (None, Some(Link::Memory)) => "three threads".to_owned(),
         _ => "three processes on this machine".to_owned(),
     };
     print::line(format!(

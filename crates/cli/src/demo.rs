@@ -3,6 +3,8 @@
 
 mod digits;
 mod membership;
+mod parties;
+mod spectrum;
 
 use crate::print;
 use crate::{Failure, print::json as print_json};

@@ -1,32 +1,13 @@
 //! `trefoil estimate`: how long a model would take on a network.
 
-use crate::forecast::{Machine, Rehearsal, forecast};
-use crate::memory::batch_bytes;
 use crate::options::seconds;
-use crate::price::{PricedModel, Subject};
-use crate::progress::Bar;
-use crate::{Failure, print, summary};
+use crate::subject::{PricedModel, Subject};
+use crate::{Bars, Failure, print, summary};
 use clap::Args;
-use ndarray::ArrayD;
 use serde_json::json;
 use std::time::Duration;
+use trefoil::estimate;
 use trefoil_net::Network;
-use trefoil_serve::{Client, Inference, Report};
-
-/// Runs at least and at most; the fastest counts, as the one least disturbed by other programs.
-const RUNS: std::ops::RangeInclusive<usize> = 5..=100;
-
-/// More than the least runs are made while they take no longer than this.
-const EAGER_S: f64 = 1.5;
-
-/// No further run is begun after so much time.
-const PATIENCE_S: f64 = 10.0;
-
-/// A model that is expected to compute longer is not rehearsed.
-const REHEARSAL_S: f64 = 5.0;
-
-/// One that would take more memory for all three parties neither.
-const REHEARSAL_BYTES: u64 = 4 << 30;
 
 /// Options of `trefoil estimate`.
 #[derive(Debug, Args)]
@@ -47,24 +28,18 @@ pub(crate) struct Estimate {
 
 /// Calibrate, predict, measure if asked to, and print.
 pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
-    let priced = arguments.subject.price()?;
-    let bar = Bar::new("measuring this machine");
-    let Observed {
-        machine,
-        rehearsal,
-        measured,
-    } = observe(arguments, &priced, &bar)?;
-    let network = arguments.network;
-    let predicted = forecast(&priced.steps, network, &machine, rehearsal.as_ref());
-    drop(bar);
-    let estimate = Estimated {
-        priced,
-        network,
-        machine,
-        rehearsal,
-        predicted,
-        measured,
+    let priced = arguments.subject.price(None)?;
+    let estimate = {
+        let mut bars = Bars::new();
+        estimate(
+            &priced.model,
+            arguments.network,
+            arguments.measure,
+            arguments.timeout,
+            &mut |what, progress| bars.show(what, progress),
+        )?
     };
+    let estimate = Estimated { priced, estimate };
     if json {
         estimate.print_json()
     } else {
@@ -72,144 +47,17 @@ pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// What was seen of this machine and of the model on it.
-struct Observed {
-    machine: Machine,
-    rehearsal: Option<Rehearsal>,
-    measured: Option<Report>,
-}
-
-/// Calibrate, rehearse the model and, if asked to, measure it.
-fn observe(arguments: &Estimate, priced: &PricedModel, bar: &Bar) -> Result<Observed, Failure> {
-    let plan = &priced.model.plan;
-    let mut machine = Machine::calibrate(plan.ring_bits, arguments.timeout)?;
-    let inputs: Vec<ArrayD<f64>> = plan
-        .inputs
-        .iter()
-        .map(|port| random(plan.shape(port.value)))
-        .collect::<Result<_, _>>()?;
-    let job = Inference {
-        plan,
-        weights: &priced.model.weights,
-        guard: None,
-        inputs: &inputs,
-        observe: false,
-    };
-    let runs = |network| Runs::new(network, arguments.timeout);
-    let mut rehearsal = rehearses(priced, &machine)
-        .then(|| runs(None))
-        .transpose()?;
-    let network = arguments.network;
-    let measured = arguments.measure.then(|| runs(Some(network)));
-    let mut measured = measured.transpose()?;
-    let what = if arguments.measure {
-        "running the model"
-    } else {
-        "rehearsing without a network"
-    };
-    bar.say(what.to_owned());
-    // One beside the other, so that both see the machine in the same moments.
-    let mut both: Vec<&mut Runs> = rehearsal.iter_mut().chain(&mut measured).collect();
-    while both.iter().any(|runs| runs.wants_more()) {
-        for runs in both.iter_mut().filter(|runs| runs.wants_more()) {
-            runs.once(&job)?;
-        }
-    }
-    if measured.is_some() {
-        machine = machine.undisturbed(Machine::calibrate(plan.ring_bits, arguments.timeout)?);
-    }
-    let measured = measured.and_then(|runs| runs.fastest);
-    let rehearsal = rehearsal.and_then(|runs| runs.fastest).map(|report| {
-        let before = report.phases.len().saturating_sub(plan.steps.len());
-        let phases = report.phases.iter().skip(before);
-        let steps: Vec<f64> = phases.map(|phase| phase.seconds).collect();
-        let client = (report.wall_s - steps.iter().sum::<f64>()).max(0.0);
-        Rehearsal { steps, client }
-    });
-    Ok(Observed {
-        machine,
-        rehearsal,
-        measured,
-    })
-}
-
-/// Whether the model is run without a network: if it is small enough that nobody would wait for it.
-fn rehearses(priced: &PricedModel, machine: &Machine) -> bool {
-    let plan = &priced.model.plan;
-    let weights = priced.parameters() * 2 * u64::from(plan.ring_bits / 8);
-    let memory = 3 * (weights + batch_bytes(plan));
-    machine.computes_all(&priced.steps) <= REHEARSAL_S && memory <= REHEARSAL_BYTES
-}
-
-/// Runs of a model on three threads of this machine, and the fastest of them.
-struct Runs {
-    client: Client,
-    fastest: Option<Report>,
-    made: usize,
-    spent: f64,
-}
-
-impl Runs {
-    fn new(network: Option<Network>, timeout: Duration) -> Result<Self, Failure> {
-        Ok(Self {
-            client: Client::in_process(network, timeout)?,
-            fastest: None,
-            made: 0,
-            spent: 0.0,
-        })
-    }
-
-    fn wants_more(&self) -> bool {
-        let eager = self.made < *RUNS.start() || self.spent < EAGER_S;
-        eager && self.made < *RUNS.end() && self.spent < PATIENCE_S
-    }
-
-    fn once(&mut self, job: &Inference<'_>) -> Result<(), Failure> {
-        let report = self.client.infer(job, &mut |_| ())?.report;
-        self.made += 1;
-        self.spent += report.setup_s + report.wall_s;
-        let best = self
-            .fastest
-            .as_ref()
-            .map_or(f64::INFINITY, |best| best.wall_s);
-        if report.wall_s < best {
-            self.fastest = Some(report);
-        }
-        Ok(())
-    }
-}
-
-/// Numbers in [0, 1): time does not depend on them.
-fn random(shape: &[usize]) -> Result<ArrayD<f64>, Failure> {
-    let mut bytes = vec![0_u8; shape.iter().product()];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::new(format!("the system gives no random numbers: {error}")))?;
-    let mut values = bytes.iter().map(|&byte| f64::from(byte) / 256.0);
-    Ok(ArrayD::from_shape_simple_fn(shape, || {
-        values.next().unwrap_or_default()
-    }))
-}
-
 /// All that there is to tell.
 struct Estimated {
     priced: PricedModel,
-    network: Network,
-    machine: Machine,
-    rehearsal: Option<Rehearsal>,
-    predicted: Vec<f64>,
-    measured: Option<Report>,
+    estimate: trefoil::Estimate,
 }
 
 impl Estimated {
-    fn predicted_s(&self) -> f64 {
-        let client = self.rehearsal.as_ref().map_or(0.0, |run| run.client);
-        self.predicted.iter().sum::<f64>() + client
-    }
-
     /// Measured seconds of each step.
     fn measured_steps(&self) -> Vec<Option<f64>> {
-        let steps = self.predicted.len();
-        let Some(report) = &self.measured else {
+        let steps = self.estimate.predicted.len();
+        let Some(report) = &self.estimate.measured else {
             return vec![None; steps];
         };
         // Phases before the steps are those of the client.
@@ -220,13 +68,13 @@ impl Estimated {
 
     /// How far the prediction is above what was measured, relative to it.
     fn error(&self) -> Option<f64> {
-        let report = self.measured.as_ref()?;
-        Some(self.predicted_s() / report.wall_s - 1.0)
+        let report = self.estimate.measured.as_ref()?;
+        Some(self.estimate.seconds() / report.wall_s - 1.0)
     }
 
     fn print_json(&self) -> Result<(), Failure> {
-        let (plan, cost) = (&self.priced.model.plan, self.priced.cost());
-        let steps = self.priced.steps.iter().zip(&self.predicted);
+        let (plan, cost) = (&self.priced.model.plan, self.priced.model.cost());
+        let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
         let steps: Vec<_> = steps
             .zip(self.measured_steps())
             .map(|((step, predicted), measured)| {
@@ -240,7 +88,7 @@ impl Estimated {
                 })
             })
             .collect();
-        let measured = self.measured.as_ref().map(|report| {
+        let measured = self.estimate.measured.as_ref().map(|report| {
             json!({
                 "wall_s": report.wall_s,
                 "rounds": report.rounds,
@@ -252,13 +100,13 @@ impl Estimated {
             "batch": plan.batch,
             "ring": plan.ring_bits,
             "fraction_bits": plan.fraction_bits,
-            "network": self.network.to_string(),
-            "machine_seconds": self.machine,
-            "rehearsed": self.rehearsal.is_some(),
+            "network": self.estimate.network.to_string(),
+            "machine_seconds": self.estimate.machine,
+            "rehearsed": self.estimate.rehearsal.is_some(),
             "steps": steps,
             "rounds": cost.rounds,
             "bytes_sent_per_party": cost.bytes,
-            "predicted_s": self.predicted_s(),
+            "predicted_s": self.estimate.seconds(),
             "measured": measured,
             "relative_error": self.error(),
         }))
@@ -266,11 +114,11 @@ impl Estimated {
 
     fn print_table(&self) -> Result<(), Failure> {
         let mut header = vec!["step", "layer", "rounds", "sent", "predicted"];
-        if self.measured.is_some() {
+        if self.estimate.measured.is_some() {
             header.push("measured");
         }
         let mut table = summary::table(&header);
-        let steps = self.priced.steps.iter().zip(&self.predicted);
+        let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
         for ((step, &predicted), measured) in steps.zip(self.measured_steps()) {
             let mut cells = vec![
                 step.name.clone(),
@@ -282,22 +130,27 @@ impl Estimated {
             cells.extend(measured.map(print::time));
             table.add_row(cells);
         }
-        let cost = self.priced.cost();
+        let cost = self.priced.model.cost();
         let mut cells = vec![
             "in all".to_owned(),
             String::new(),
             cost.rounds.to_string(),
             print::bytes(cost.total_bytes()),
-            print::time(self.predicted_s()),
+            print::time(self.estimate.seconds()),
         ];
         cells.extend(
-            self.measured
+            self.estimate
+                .measured
                 .iter()
                 .map(|report| print::time(report.wall_s)),
         );
         table.add_row(cells);
-        print::line(format!("{}; {}", self.priced.headline(), self.network))?;
-        print::line(if self.rehearsal.is_some() {
+        print::line(format!(
+            "{}; {}",
+            self.priced.headline(),
+            self.estimate.network
+        ))?;
+        print::line(if self.estimate.rehearsal.is_some() {
             "rounds and bytes are exact; times are predicted from a run without a network, on this machine \
              for all three parties"
         } else {

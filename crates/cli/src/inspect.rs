@@ -1,12 +1,13 @@
 //! `trefoil inspect`: what is in a model, and what it costs.
 
-use crate::files::Preparation;
-use crate::price::{PricedModel, StepPrice, Subject};
-use crate::ranges::{Known, RangeOptions, StepReport};
-use crate::{Failure, print, summary};
+use crate::options::{PreparationOptions, RangeOptions};
+use crate::subject::{PricedModel, Subject};
+use crate::{Failure, print, summary, warn};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
+use trefoil::{Known, StepReport};
+use trefoil_nn::StepPrice;
 
 /// Options of `trefoil inspect`.
 #[derive(Debug, Args)]
@@ -16,18 +17,19 @@ pub(crate) struct Inspect {
     #[command(flatten)]
     ranges: RangeOptions,
     #[command(flatten)]
-    preparation: Preparation,
+    preparation: PreparationOptions,
 }
 
 /// Price the model and print its table.
 pub(crate) fn run(arguments: &Inspect, json: bool) -> Result<(), Failure> {
-    let (priced, known) = arguments
-        .subject
-        .price_with_ranges(&arguments.ranges, &arguments.preparation)?;
+    let ranges = Some((&arguments.ranges, &arguments.preparation));
+    let priced = arguments.subject.price(ranges)?;
+    let known = priced.model.known.as_ref();
+    warn(known.and_then(|known| known.warning(&priced.model.plan)));
     if json {
-        print_json(&priced, known.as_ref())
+        print_json(&priced, known)
     } else {
-        print_table(&priced, known.as_ref())
+        print_table(&priced, known)
     }
 }
 
@@ -43,7 +45,11 @@ struct StepTold<'a> {
 /// What is known of each step; nothing without ranges.
 fn step_ranges(priced: &PricedModel, known: Option<&Known>) -> Vec<Option<StepReport>> {
     match known {
-        Some(known) => known.steps(&priced.model).into_iter().map(Some).collect(),
+        Some(known) => known
+            .steps(&priced.model.plan)
+            .into_iter()
+            .map(Some)
+            .collect(),
         None => vec![None; priced.steps.len()],
     }
 }
@@ -78,7 +84,7 @@ fn print_json(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failure
         .zip(ranges)
         .map(|(price, range)| StepTold { price, range })
         .collect();
-    let (plan, cost, limits) = (&priced.model.plan, priced.cost(), Limits::new(priced));
+    let (plan, cost, limits) = (&priced.model.plan, priced.model.cost(), Limits::new(priced));
     print::json(&json!({
         "model": priced.file,
         "batch": plan.batch,
@@ -87,9 +93,9 @@ fn print_json(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failure
         "unit": limits.unit,
         "value_limit": limits.value,
         "product_limit": limits.product,
-        "ranges": known.map(|known| known.report(&priced.model)),
+        "ranges": known.map(|known| known.report(&priced.model.plan)),
         "steps": steps,
-        "parameters": priced.parameters(),
+        "parameters": priced.model.parameters(),
         "multiply_accumulates": priced.multiply_accumulates(),
         "rounds": cost.rounds,
         "bytes_sent_per_party": cost.bytes,
@@ -98,7 +104,7 @@ fn print_json(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failure
 }
 
 fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failure> {
-    let (cost, limits) = (priced.cost(), Limits::new(priced));
+    let (cost, limits) = (priced.model.cost(), Limits::new(priced));
     let mut header = vec![
         "step",
         "layer",
@@ -140,7 +146,7 @@ fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failur
         "in all".to_owned(),
         String::new(),
         String::new(),
-        priced.parameters().to_string(),
+        priced.model.parameters().to_string(),
         priced.multiply_accumulates().to_string(),
         cost.rounds.to_string(),
     ];
@@ -150,7 +156,7 @@ fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failur
     table.add_row(cells);
     print::line(priced.headline())?;
     print::line(match known {
-        Some(known) => known.headline(&priced.model),
+        Some(known) => known.headline(&priced.model.plan),
         None => {
             "ranges and headroom of every layer: add --calibrate X.npy or --input-range LOW,HIGH"
                 .to_owned()

@@ -1,51 +1,26 @@
 //! Private inference on three servers, from the command line.
 
-mod answers;
 mod arguments;
-mod arrays;
-mod attack;
-mod audit;
 mod bench;
-mod check;
 mod demo;
 mod estimate;
-mod failure;
-mod files;
-mod forecast;
+mod forward;
 mod guard;
 mod infer;
-mod inputs;
 mod inspect;
-mod lab;
-mod layers;
-mod local;
-mod memory;
-mod model;
-mod options;
-mod outputs;
-mod precision;
-mod price;
-mod print;
-mod progress;
-mod ranges;
-mod recipe;
-mod spectrum;
-mod summary;
-mod tolerance;
+mod subject;
 mod unused;
 mod verify;
-mod verify_attack;
-mod verify_doubts;
-mod verify_fingerprint;
-mod verify_measure;
-mod verify_plan;
-mod verify_replay;
-mod verify_servers;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, FromArgMatches};
-use failure::Failure;
 use std::process::ExitCode;
+use trefoil_term::print::warn;
+use trefoil_term::unused::refuse_unused;
+use trefoil_term::{
+    Bar, Bars, Destination, Failure, Inputs, OutputFolder, options, print, refuse, summary,
+    write_private,
+};
 
 fn main() -> ExitCode {
     let parsed = Arguments::command()
@@ -53,10 +28,10 @@ fn main() -> ExitCode {
         .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
     let (arguments, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return arguments::refuse(&error),
+        Err(error) => return refuse(&error),
     };
     let json = arguments.json;
-    if let Err(failure) = unused::refuse(&matches) {
+    if let Err(failure) = refuse_unused(unused::RULES, &matches) {
         return failure.report(json);
     }
     let done = match arguments.command {
@@ -67,10 +42,10 @@ fn main() -> ExitCode {
         Command::Keys(keys) => {
             trefoil_party::keys(&keys, "trefoil party", json).map_err(Failure::from)
         }
-        Command::Audit(audit) => audit::run(&audit, json),
+        Command::Audit(forward) => forward.run(&["audit"], json),
         Command::Bench(bench) => bench::run(&bench, json),
-        Command::Lab(lab) => lab::run(&lab, json),
-        Command::Attack(attack) => attack::run(&attack, json),
+        Command::Lab(forward) => forward.run(&["lab"], json),
+        Command::Attack(forward) => forward.run(&["attack"], json),
         Command::Demo(demo) => demo::run(&demo, json),
         Command::Guard(guard) => guard::run(&guard, json),
         Command::Verify(verify) => verify::run(&verify, json),

@@ -1,27 +1,12 @@
-//! Options that others leave without effect: refused, never ignored.
-//!
-//! What a command cannot even parse together is in its own definition; here is what depends on values.
+//! Options that others leave without effect.
 
-use crate::Failure;
-use clap::ArgMatches;
-use clap::parser::ValueSource;
-
-/// Options, and when they have an effect.
-struct Rule {
-    /// The commands, with their subcommands.
-    commands: &'static [&'static str],
-    options: &'static [&'static str],
-    used: fn(&Given<'_>) -> bool,
-    /// Why not otherwise.
-    reason: &'static str,
-    /// What to do to use them.
-    help: &'static str,
-}
+use trefoil_term::unused::Rule;
 
 /// Commands that take a back end.
 const COMPUTING: &[&str] = &["infer", "guard apply", "verify fingerprint check"];
 
-const RULES: &[Rule] = &[
+/// The rules of this program.
+pub(crate) const RULES: &[Rule] = &[
     Rule {
         commands: COMPUTING,
         options: &["ring", "fraction_bits", "auto_fraction_bits"],
@@ -85,116 +70,18 @@ const RULES: &[Rule] = &[
         reason: "the digits have no report",
         help: "leave --only out, or choose --only membership",
     },
-    Rule {
-        commands: &["attack"],
-        options: &["network_epochs"],
-        used: |given| {
-            // 0 leaves NN-M out, whatever there is.
-            given.is("network_epochs", "0")
-                || given.has("shadow_members")
-                || given.has("shadow_outputs")
-                || given.has("lira")
-        },
-        reason: "NN-M is trained on the outputs of a shadow model, and there are none",
-        help: "add --shadow-members and --shadow-nonmembers, or --shadow-outputs",
-    },
-    Rule {
-        commands: &["attack"],
-        options: &["classes"],
-        used: |given| given.has("labels"),
-        reason: "it says what labels mean, and there are none",
-        help: "add --labels",
-    },
-    Rule {
-        commands: &["audit"],
-        options: &["data"],
-        used: |given| !given.has("no_pictures"),
-        reason: "it holds pictures for the attack that --no-pictures leaves out",
-        help: "leave one of the two out",
-    },
 ];
-
-/// What was given to a command.
-struct Given<'a>(&'a ArgMatches);
-
-impl Given<'_> {
-    /// Whether the user gave an option.
-    fn has(&self, option: &str) -> bool {
-        let known = self.0.try_contains_id(option).unwrap_or(false);
-        known && self.0.value_source(option) == Some(ValueSource::CommandLine)
-    }
-
-    /// Whether something else than `texts` is among an option's values.
-    fn other_than(&self, option: &str, texts: &[&str]) -> bool {
-        let raw = self.0.try_get_raw(option).ok().flatten();
-        let known = |value: &std::ffi::OsStr| texts.iter().any(|text| value == *text);
-        raw.into_iter().flatten().any(|value| !known(value))
-    }
-
-    /// Whether `text` is among an option's values, given or by default.
-    fn is(&self, option: &str, text: &str) -> bool {
-        let raw = self.0.try_get_raw(option).ok().flatten();
-        raw.into_iter().flatten().any(|value| value == text)
-    }
-}
-
-/// Refuse options that have no effect.
-///
-/// # Errors
-/// The first of them, with the reason.
-pub(crate) fn refuse(matches: &ArgMatches) -> Result<(), Failure> {
-    let (mut path, mut inner) = (Vec::new(), matches);
-    while let Some((name, next)) = inner.subcommand() {
-        path.push(name);
-        inner = next;
-    }
-    let (path, given) = (path.join(" "), Given(inner));
-    for rule in RULES
-        .iter()
-        .filter(|rule| rule.commands.contains(&path.as_str()))
-    {
-        let Some(option) = rule.options.iter().find(|option| given.has(option)) else {
-            continue;
-        };
-        if !(rule.used)(&given) {
-            let flag = format!("--{}", option.replace('_', "-"));
-            return Err(
-                Failure::misuse(format!("{flag} has no effect here: {}", rule.reason))
-                    .help(format!("leave {flag} out, or {}", rule.help)),
-            );
-        }
-    }
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arguments::Arguments;
     use clap::CommandFactory;
+    use trefoil_term::unused::{refuse_unused, unknown_rule};
 
-    /// Names of options that no command has would make a rule that never holds.
     #[test]
     fn rules_are_about_options_that_there_are() {
-        let find = |path: &str| {
-            let mut command = Arguments::command();
-            for name in path.split(' ') {
-                command = command.find_subcommand(name).expect(path).clone();
-            }
-            command
-        };
-        for rule in RULES {
-            let commands: Vec<_> = rule.commands.iter().map(|path| find(path)).collect();
-            for option in rule.options {
-                let has =
-                    |command: &clap::Command| command.get_arguments().any(|a| a.get_id() == option);
-                assert!(
-                    commands.iter().any(has),
-                    "{:?} has no {option}",
-                    rule.commands
-                );
-            }
-        }
+        assert_eq!(unknown_rule(RULES, &Arguments::command()), None);
     }
 
     #[test]
@@ -224,20 +111,11 @@ mod tests {
             ),
             ("demo --only membership --count 3".into(), "--count"),
             ("demo --only digits --no-open".into(), "--no-open"),
-            (
-                "attack --members a --nonmembers b --network-epochs 3".into(),
-                "--network-epochs",
-            ),
-            (
-                "attack --members a --nonmembers b --classes c,d".into(),
-                "--classes",
-            ),
-            ("audit --no-pictures --data d".into(), "--data"),
         ] {
             let words = ["trefoil"].into_iter().chain(line.split(' '));
             let matches = Arguments::command().try_get_matches_from(words);
             let matches = matches.unwrap_or_else(|error| panic!("{line}: {error}"));
-            let refused = refuse(&matches).expect_err(&line).to_string();
+            let refused = refuse_unused(RULES, &matches).expect_err(&line).to_string();
             assert!(refused.contains(flag), "{line}: {refused}");
         }
     }
@@ -249,7 +127,6 @@ mod tests {
             infer.to_owned(),
             format!("{infer} --ring 32 --timeout 3 --check"),
             format!("{infer} --backend clear --check --layers --ring 32"),
-            "attack --members a --nonmembers b --network-epochs 0".into(),
             "bench --only mul,lenet5 --size 3".into(),
             "inspect m --calibrate x --mean 1".into(),
             "bench --only guard --classes 3 --fraction-bits 9".into(),
@@ -259,7 +136,7 @@ mod tests {
             let words = ["trefoil"].into_iter().chain(line.split(' '));
             let matches = Arguments::command().try_get_matches_from(words);
             let matches = matches.unwrap_or_else(|error| panic!("{line}: {error}"));
-            refuse(&matches).unwrap_or_else(|failure| panic!("{line}: {failure}"));
+            refuse_unused(RULES, &matches).unwrap_or_else(|failure| panic!("{line}: {failure}"));
         }
     }
 }

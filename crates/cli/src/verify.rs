@@ -1,12 +1,15 @@
 //! `trefoil verify`: plans of mixes, fingerprints of models, and what cheats them.
 
+mod fingerprint;
+mod plan;
+pub(crate) mod replay;
+
 use crate::Failure;
-use crate::verify_attack::{self, AttackDemo};
-use crate::verify_fingerprint::{self, CheckFingerprint, MakeFingerprint};
-use crate::verify_measure::{self, MeasureFingerprint};
-use crate::verify_plan::{self, PlanMix};
-use crate::verify_replay::{self, ReplaySome};
+use crate::forward::Forward;
 use clap::{Args, Subcommand};
+use fingerprint::{CheckFingerprint, MakeFingerprint};
+use plan::PlanMix;
+use replay::ReplaySome;
 
 /// Options of `trefoil verify`.
 #[derive(Debug, Args)]
@@ -25,8 +28,9 @@ enum VerifyCommand {
     /// Ask deployed servers queries, and compute some of the answers again, message by message: exit code 3 if a server
     /// deviated, which is named
     Replay(ReplaySome),
-    /// Cheat in every way that the checks are meant to catch, and count how often that passes
-    AttackDemo(AttackDemo),
+    /// Cheat in every way that the checks are meant to catch, and count how often that passes (trefoil-lab)
+    #[command(disable_help_flag = true)]
+    AttackDemo(Forward),
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,24 +39,23 @@ enum FingerprintCommand {
     Make(MakeFingerprint),
     /// Ask deployed servers the probes, and compare: exit code 3 if the model differs
     Check(CheckFingerprint),
-    /// Tamper with a model in many ways, and count how often probes notice
-    Measure(MeasureFingerprint),
+    /// Tamper with a model in many ways, and count how often probes notice (trefoil-lab)
+    #[command(disable_help_flag = true)]
+    Measure(Forward),
 }
 
 /// Do it.
 pub(crate) fn run(arguments: &Verify, json: bool) -> Result<(), Failure> {
     match &arguments.command {
-        VerifyCommand::Plan(plan) => verify_plan::run(plan, json),
-        VerifyCommand::Fingerprint(FingerprintCommand::Make(make)) => {
-            verify_fingerprint::make(make, json)
-        }
+        VerifyCommand::Plan(plan) => plan::run(plan, json),
+        VerifyCommand::Fingerprint(FingerprintCommand::Make(make)) => fingerprint::make(make, json),
         VerifyCommand::Fingerprint(FingerprintCommand::Check(check)) => {
-            verify_fingerprint::check(check, json)
+            fingerprint::check(check, json)
         }
         VerifyCommand::Fingerprint(FingerprintCommand::Measure(measure)) => {
-            verify_measure::run(measure, json)
+            measure.run(&["verify", "fingerprint", "measure"], json)
         }
-        VerifyCommand::Replay(some) => verify_replay::run(some, json),
-        VerifyCommand::AttackDemo(demo) => verify_attack::run(demo, json),
+        VerifyCommand::Replay(some) => replay::run(some, json),
+        VerifyCommand::AttackDemo(demo) => demo.run(&["verify", "attack-demo"], json),
     }
 }

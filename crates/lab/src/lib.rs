@@ -13,7 +13,6 @@
 pub mod attacks;
 pub mod data;
 mod error;
-pub mod label_doubts;
 pub mod metrics;
 pub mod pipeline;
 pub mod random;

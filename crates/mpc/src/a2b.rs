@@ -1,6 +1,6 @@
 //! All bits of a shared number.
 
-use crate::carry::BLOCK;
+use crate::gates::BLOCK;
 use crate::gates::{
     BitPart, BitParts, Gate, Planes, deal_planes, gates, gates_cost, packed_bytes, pick,
     reshare_planes,

@@ -1,11 +1,8 @@
 //! In what order the carry of an addition is put together: blocks of bits, and groups of them.
 
-use crate::gates::{gates_cost, packed_bytes};
-use crate::{Cost, gates::MOST_INPUTS};
+use crate::Cost;
+use crate::gates::{BLOCK, MOST_INPUTS, gates_cost, packed_bytes};
 use std::sync::OnceLock;
-
-/// The most bits that one lookup of a carry spans: a block of `s` bits takes `2^s - 1` dealt bits.
-pub(crate) const BLOCK: usize = 4;
 
 /// Inputs of a merging gate: propagate 3, 2, 1, 0 as inputs 0 … 3, generate 3, 2, 1, 0 as inputs 4 … 7 (the
 /// highest block first); for fewer pairs the first ones of each.

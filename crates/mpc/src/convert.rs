@@ -25,11 +25,3 @@ pub async fn bit_to_arithmetic<R: Ring>(party: &Party, bits: &BitShare) -> Resul
 pub fn bit_to_arithmetic_cost<R: Ring>(len: usize) -> Cost {
     deal_cost::<R>(len) + reshare_cost::<R>(len)
 }
-
-/// The mask bits of party 0 as ring elements.
-pub(crate) fn mask_elements<R: Ring>(bits: &BitShare) -> Vec<R> {
-    let mask = bits.mask();
-    (0..bits.len())
-        .map(|i| R::from_u64(mask[i / 64] >> (i % 64) & 1))
-        .collect()
-}

@@ -184,6 +184,9 @@ fn unpack(bits: usize, count: usize, bytes: &[u8]) -> Vec<u64> {
 /// The most inputs of one product.
 pub(crate) const MOST_INPUTS: usize = 4;
 
+/// The most bits that one lookup of a carry spans: a block of `s` bits takes `2^s - 1` dealt bits.
+pub(crate) const BLOCK: usize = 4;
+
 /// Inputs of up to four planes' worth each, and outputs as XORs of products of them.
 pub(crate) struct Gate<'a> {
     /// The inputs, all of one number of planes.

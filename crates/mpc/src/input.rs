@@ -1,6 +1,6 @@
 //! Values entering the sharing: from a party, or from a client outside.
 
-use crate::reshare::{from_bytes, to_bytes};
+use crate::bytes::{from_bytes, to_bytes};
 use crate::{Abort, Cost, Party, Share, Step};
 use trefoil_net::Role;
 use trefoil_ring::{Prg, Ring, Seed};

@@ -11,6 +11,7 @@ mod a2b;
 mod abort;
 mod argmax;
 mod bilinear;
+mod bytes;
 mod carry;
 mod convert;
 mod cost;

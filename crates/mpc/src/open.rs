@@ -1,6 +1,6 @@
 //! Opening: the few places where a value leaves the sharing.
 
-use crate::reshare::{from_bytes, to_bytes};
+use crate::bytes::{from_bytes, to_bytes};
 use crate::{Abort, BitShare, Cost, Party, Share, Step};
 use ndarray::{ArrayD, IxDyn};
 use trefoil_net::Role;

@@ -189,9 +189,11 @@ impl Party {
 
     /// What was sent and received so far in a [batch](Party::batch); elsewhere nothing is written down.
     pub fn transcript(&self) -> Option<Transcript> {
-        self.transcript
-            .as_ref()
-            .map(|transcript| transcript.borrow().clone())
+        self.transcript.as_ref().map(|transcript| {
+            let mut transcript = transcript.borrow_mut();
+            transcript.settle();
+            transcript.clone()
+        })
     }
 
     /// This party's role.

@@ -8,6 +8,7 @@
 mod part;
 
 use crate::abort::Abort;
+use crate::bytes::{from_bytes, to_bytes};
 use crate::tiles::{joined, tiles};
 use crate::{Cost, Party, Share, Step, trunc};
 use trefoil_net::Role;
@@ -230,14 +231,4 @@ pub fn zero_share<R: Ring>(party: &Party, len: usize) -> Vec<R> {
         .zip(with_prev)
         .for_each(|(a, b)| *a -= b);
     with_next
-}
-
-/// Elements as little-endian bytes, for a message.
-pub(crate) fn to_bytes<R: Ring>(elements: &[R]) -> Vec<u8> {
-    bytemuck::cast_slice(elements).to_vec()
-}
-
-/// Elements from a message whose length has been checked.
-pub(crate) fn from_bytes<R: Ring>(bytes: &[u8]) -> Vec<R> {
-    bytemuck::pod_collect_to_vec(bytes)
 }

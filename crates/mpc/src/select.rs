@@ -1,6 +1,5 @@
 //! Products of shared bits and shared numbers: the oblivious choice.
 
-use crate::convert::mask_elements;
 use crate::reshare::{Part, deal, deal_cost, reshare, reshare_cost};
 use crate::{Abort, BitShare, Cost, Party, Share};
 use trefoil_net::Role;
@@ -239,4 +238,12 @@ fn one<R: Ring>(role: Role) -> R {
 /// Cost of [`bit_products`] for `len` elements.
 pub(crate) fn bit_products_cost<R: Ring>(len: usize) -> Cost {
     deal_cost::<R>(2 * len)
+}
+
+/// The mask bits of party 0 as ring elements.
+pub(crate) fn mask_elements<R: Ring>(bits: &BitShare) -> Vec<R> {
+    let mask = bits.mask();
+    (0..bits.len())
+        .map(|i| R::from_u64(mask[i / 64] >> (i % 64) & 1))
+        .collect()
 }

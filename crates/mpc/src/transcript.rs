@@ -12,12 +12,10 @@ use trefoil_ring::Seed;
 const LEAF_KEY: &str = "trefoil 2026 transcript: key of a link's leaves, from its pair's seed";
 /// Domain of what commits to a pair's seed.
 const SEED_MARK: &str = "trefoil 2026 transcript: mark of a pair's seed";
-/// Domain of a tree's leaf.
-const TREE_LEAF: &str = "trefoil 2026 transcript: leaf of the tree";
-/// Domain of a tree's inner node.
-const TREE_NODE: &str = "trefoil 2026 transcript: node of the tree";
 /// Domain of the root.
-const TREE_ROOT: &str = "trefoil 2026 transcript: root";
+const ROOT: &str = "trefoil 2026 transcript: all entries";
+/// Bytes of messages that wait to be hashed, so that nobody waits for the hash of a short one. Longer messages are hashed at once.
+const WAITING: usize = 1 << 20;
 /// Bytes of an encoded entry.
 const ENTRY_BYTES: usize = 2 + 12 + 4 + 32;
 
@@ -51,13 +49,25 @@ pub struct Entry {
 /// without a seed. Binding rests on BLAKE3's collision resistance.
 ///
 /// # Cost
-/// One hash over each message at either end, and 50 bytes.
+/// One hash over each message at either end, and 50 bytes. Short messages are copied and hashed when there are many, or when somebody
+/// asks ([`Transcript::settle`]).
 #[derive(Clone)]
 pub struct Transcript {
     role: Role,
     keys: [Option<[u8; 32]>; 3],
     marks: [Option<[u8; 32]>; 3],
     entries: Vec<Entry>,
+    waiting: Vec<Waiting>,
+    /// The payloads of those, one after the other.
+    payloads: Vec<u8>,
+}
+
+/// A message that is not hashed yet.
+#[derive(Clone, Copy)]
+struct Waiting {
+    name: MessageName,
+    step: u16,
+    bytes: usize,
 }
 
 impl Transcript {
@@ -74,6 +84,8 @@ impl Transcript {
             keys: of(LEAF_KEY),
             marks: of(SEED_MARK),
             entries: Vec::new(),
+            waiting: Vec::new(),
+            payloads: Vec::new(),
         }
     }
 
@@ -83,7 +95,11 @@ impl Transcript {
     }
 
     /// All messages, in the order in which the party sent and received them.
+    ///
+    /// # Panics
+    /// If some are not hashed yet: see [`Transcript::settle`].
     pub fn entries(&self) -> &[Entry] {
+        assert!(self.waiting.is_empty(), "messages wait to be hashed");
         &self.entries
     }
 
@@ -94,47 +110,70 @@ impl Transcript {
 
     /// Write a message down.
     pub fn note(&mut self, name: MessageName, step: Step, payload: &[u8]) {
+        let step = step.tag().0;
+        if payload.len() > WAITING / 4 {
+            self.settle();
+            self.enter(name, step, payload);
+            return;
+        }
+        if self.payloads.len() + payload.len() > WAITING {
+            self.settle();
+        }
+        self.payloads.extend_from_slice(payload);
+        let bytes = payload.len();
+        self.waiting.push(Waiting { name, step, bytes });
+    }
+
+    /// Hash what waits for it.
+    pub fn settle(&mut self) {
+        let payloads = std::mem::take(&mut self.payloads);
+        let mut rest = &payloads[..];
+        for Waiting { name, step, bytes } in std::mem::take(&mut self.waiting) {
+            let (payload, others) = rest.split_at(bytes);
+            self.enter(name, step, payload);
+            rest = others;
+        }
+        self.payloads = payloads;
+        self.payloads.clear();
+    }
+
+    fn enter(&mut self, name: MessageName, step: u16, payload: &[u8]) {
         let peer = if name.from == self.role {
             name.to
         } else {
             name.from
         };
         if let Some(key) = &self.keys[peer.index()] {
-            let leaf = leaf(key, name, step.tag().0, payload);
+            let leaf = leaf(key, name, step, payload);
             self.entries.push(Entry { name, leaf });
         }
     }
 
-    /// The commitment: a Merkle root over all leaves in the order of their names, not of time, with the role, the number of
-    /// messages and the marks of both seeds.
+    /// The commitment: a hash over all entries in the order of their names, not of time, with the role, the number of
+    /// messages and the marks of both seeds. An opening shows all entries, so no tree is needed.
+    ///
+    /// # Panics
+    /// As [`Transcript::entries`].
     pub fn root(&self) -> [u8; 32] {
-        let mut sorted = self.entries.clone();
-        sorted.sort_unstable_by_key(|entry| entry.name);
-        let mut row: Vec<[u8; 32]> = sorted.iter().map(tree_leaf).collect();
-        while row.len() > 1 {
-            row = row
-                .chunks(2)
-                .map(|pair| match pair {
-                    [left, right] => tree_node(left, right),
-                    // The last of an odd number goes up as it is: the number of messages fixes the tree's shape.
-                    rest => rest[0],
-                })
-                .collect();
-        }
-        let mut hasher = blake3::Hasher::new_derive_key(TREE_ROOT);
+        let mut hasher = blake3::Hasher::new_derive_key(ROOT);
         hasher.update(&[u8::from(self.role)]);
-        hasher.update(&(sorted.len() as u64).to_le_bytes());
+        hasher.update(&(self.entries.len() as u64).to_le_bytes());
         for mark in &self.marks {
             hasher.update(&mark.unwrap_or_default());
         }
-        hasher.update(&row.first().copied().unwrap_or_default());
+        hasher.update(&self.to_bytes());
         *hasher.finalize().as_bytes()
     }
 
-    /// The entries as bytes, for whoever may open them.
+    /// The entries as bytes in the order of their names, for whoever may open them.
+    ///
+    /// # Panics
+    /// As [`Transcript::entries`].
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
-        for Entry { name, leaf } in &self.entries {
+        let mut sorted = self.entries().to_vec();
+        sorted.sort_unstable_by_key(|entry| entry.name);
+        let mut out = Vec::with_capacity(sorted.len() * ENTRY_BYTES);
+        for Entry { name, leaf } in &sorted {
             out.extend_from_slice(&[u8::from(name.from), u8::from(name.to)]);
             out.extend_from_slice(&name.branch);
             out.extend_from_slice(&name.number.to_le_bytes());
@@ -180,22 +219,6 @@ fn leaf(key: &[u8; 32], name: MessageName, step: u16, payload: &[u8]) -> [u8; 32
     hasher.update(&name.number.to_le_bytes());
     hasher.update(&step.to_le_bytes());
     hasher.update(payload);
-    *hasher.finalize().as_bytes()
-}
-
-fn tree_leaf(entry: &Entry) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(TREE_LEAF);
-    hasher.update(&[u8::from(entry.name.from), u8::from(entry.name.to)]);
-    hasher.update(&entry.name.branch);
-    hasher.update(&entry.name.number.to_le_bytes());
-    hasher.update(&entry.leaf);
-    *hasher.finalize().as_bytes()
-}
-
-fn tree_node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(TREE_NODE);
-    hasher.update(left);
-    hasher.update(right);
     *hasher.finalize().as_bytes()
 }
 
@@ -259,6 +282,7 @@ mod tests {
         for &number in order {
             transcript.note(name(number), Step::Reshare, &number.to_le_bytes());
         }
+        transcript.settle();
         transcript
     }
 
@@ -278,6 +302,9 @@ mod tests {
             ..name(4)
         };
         back.note(turned, Step::Reshare, &4_u32.to_le_bytes());
+        for noted in [&mut other_step, &mut other_payload, &mut back] {
+            noted.settle();
+        }
         let mut other_seed = Transcript::new(Role::P1, &seeds(2));
         other_seed.entries = transcript(&[0, 1, 2, 3, 4]).entries;
         for other in [other_step, other_payload, back, other_seed] {
@@ -293,6 +320,7 @@ mod tests {
         for number in 0..3_u32 {
             other.note(name(number), Step::Reshare, &number.to_le_bytes());
         }
+        other.settle();
         assert!(own.entries() == other.entries());
         assert_eq!(own.mark(Role::P2), other.mark(Role::P1));
         let bytes = own.to_bytes();
@@ -305,6 +333,26 @@ mod tests {
         let mut nobody = bytes;
         nobody[0] = 3;
         assert!(Transcript::from_bytes(Role::P1, &seeds(1), &nobody).is_none());
+    }
+
+    #[test]
+    fn long_messages_and_many_are_hashed_on_the_way_and_alike() {
+        let long = vec![3; WAITING / 2];
+        let short = vec![4; WAITING / 5];
+        let mut waiting = Transcript::new(Role::P1, &seeds(1));
+        let mut at_once = Transcript::new(Role::P1, &seeds(1));
+        for (number, payload) in [(0, &long), (1, &short), (2, &short)] {
+            waiting.note(name(number), Step::Reshare, payload);
+            at_once.enter(name(number), Step::Reshare.tag().0, payload);
+        }
+        assert_eq!((waiting.entries.len(), waiting.waiting.len()), (1, 2));
+        for number in 3..9 {
+            waiting.note(name(number), Step::Reshare, &short);
+            at_once.enter(name(number), Step::Reshare.tag().0, &short);
+        }
+        assert!(waiting.payloads.len() <= WAITING && waiting.entries.len() > 1);
+        waiting.settle();
+        assert_eq!(waiting.root(), at_once.root());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Truncation: division by a power of two, with explicit carry handling.
 
+use crate::bytes::{from_bytes, to_bytes};
 use crate::gates::packed_bytes;
-use crate::reshare::{from_bytes, to_bytes};
 use crate::short::{ShortParts, Shorts, opened};
 use crate::tiles::tiled;
 use crate::{Abort, Cost, Party, Share, Step};

@@ -1,9 +1,10 @@
 //! Products that are rounded late: what becomes of them decides how.
 
 use crate::bilinear::matmul_parts;
+use crate::bytes::from_bytes;
 use crate::gates::packed_bytes;
 use crate::msb::signs_of;
-use crate::reshare::{Part, dealing, from_bytes, reshare, reshare_cost, reshare_known};
+use crate::reshare::{Part, dealing, reshare, reshare_cost, reshare_known};
 use crate::short::ShortParts;
 use crate::trunc::truncated;
 use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step};

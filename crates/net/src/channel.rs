@@ -1,8 +1,10 @@
 //! A connection used in turns: between a client and a party, and before a run begins.
 
+use crate::ending::Failure;
+use crate::header::MAX_BODY;
 use crate::line::Line;
 use crate::patience::{GLANCE, Patience};
-use crate::stream::{Failure, FrameStream, MAX_BODY, Read};
+use crate::stream::{FrameStream, Read};
 use crate::{Activity, LinkStats, Peer, Pin, SessionError};
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -1,7 +1,5 @@
 //! A network emulated over in-memory links: bandwidth and latency, nothing else.
 
-use crate::memory::mesh;
-use crate::{LinkOptions, MemoryTransport};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -34,21 +32,6 @@ impl Network {
     fn busy(&self, bytes: usize) -> Duration {
         Duration::from_secs_f64(bytes as f64 * 8.0 / self.bits_per_second)
     }
-}
-
-/// Three connected parties in one process whose frames arrive as late as over `network`.
-///
-/// Each directed link sends its frames one after the other at the given bandwidth, and a frame
-/// arrives, as a whole, the latency after its last bit has left. Loss, congestion control and the
-/// headers of TCP/IP and TLS (2 to 6 % of large frames) are not emulated, so times are those of
-/// an ideal link.
-pub fn emulated_mesh(network: Network) -> [MemoryTransport; 3] {
-    emulated_mesh_with(network, LinkOptions::default())
-}
-
-/// [`emulated_mesh`] with other limits and spin time.
-pub fn emulated_mesh_with(network: Network, options: LinkOptions) -> [MemoryTransport; 3] {
-    mesh(Some(network), options)
 }
 
 /// One directed link: when it is free again.
@@ -178,5 +161,5 @@ mod tests {
         assert_eq!((first, second), (Role::P2, Role::P1));
     }
 
-    const FRAME: usize = crate::transport::FRAME_HEADER_BYTES;
+    const FRAME: usize = crate::header::FRAME_HEADER_BYTES;
 }

@@ -14,9 +14,11 @@ mod activity;
 mod channel;
 mod connect;
 mod emulated;
+mod ending;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+mod header;
 mod hello;
 mod identity;
 mod line;
@@ -37,12 +39,14 @@ mod wire;
 pub use activity::Activity;
 pub use channel::{Channel, LINGER};
 pub use connect::{connect, connect_unless};
-pub use emulated::{Network, NetworkParseError, emulated_mesh, emulated_mesh_with};
+pub use emulated::{Network, NetworkParseError};
 pub use error::SessionError;
 pub use hello::{Hello, Mismatch, PROTOCOL_VERSION, Peer, Terms};
 pub use identity::{Identity, Pin, PinParseError};
 pub use listener::{Accepted, Incoming, Listener, Waker};
-pub use memory::{MemoryTransport, memory_mesh, memory_mesh_with};
+pub use memory::{
+    MemoryTransport, emulated_mesh, emulated_mesh_with, memory_mesh, memory_mesh_with,
+};
 pub use mesh::{Entrance, Session, establish, establish_unless};
 pub use message::{Branch, HEADER_BYTES, Message, Tag, decode_frame, encode_frame};
 pub use pulse::{BEAT, Pulse, Stop};

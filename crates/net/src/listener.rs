@@ -1,7 +1,8 @@
 //! The accepting side: handshakes side by side, so that no connection can hold up another.
 
+use crate::ending::Failure;
 use crate::hello::{Greeting, HELLO_LIMIT};
-use crate::stream::{Failure, FrameStream, Read, interest, poll_fds};
+use crate::stream::{FrameStream, Read, interest, poll_fds};
 use crate::tls::{Security, WrongPin};
 use crate::{Channel, Hello, Mismatch, PROTOCOL_VERSION, Peer, Pin, SessionError, Terms};
 use rustix::event::{PollFd, PollFlags};

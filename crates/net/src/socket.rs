@@ -1,8 +1,10 @@
 //! Links to the two peers over TCP or TLS.
 
+use crate::ending::Failure;
+use crate::header::MAX_BODY;
 use crate::line::Line;
 use crate::patience::{GLANCE, Patience, send_stalled};
-use crate::stream::{Failure, MAX_BODY, Read, poll_fds};
+use crate::stream::{Read, poll_fds};
 use crate::transport::{check_size, peers_of};
 use crate::{Activity, Channel, Heard, LinkOptions, LinkStats, NetError, Peer, Role, Transport};
 use std::collections::VecDeque;

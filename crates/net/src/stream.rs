@@ -1,7 +1,8 @@
 //! Frames over a non-blocking TCP connection, in the clear or inside TLS.
 
 use crate::LinkStats;
-use crate::transport::FRAME_HEADER_BYTES;
+use crate::ending::Failure;
+use crate::header::{FRAME_HEADER_BYTES, MAX_BODY, WAITING};
 use crate::wire::{Outgoing, Partial, Queue, READ_BYTES, Tls, fill, write_plain, write_tls};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustls::Connection;
@@ -15,12 +16,6 @@ const GOODBYE: u32 = u32::MAX;
 
 /// The length that says: this end lives, and works or has moved something since it last said so.
 const WORKING: u32 = u32::MAX - 1;
-
-/// The length that says: this end lives, and waits for others.
-const WAITING: u32 = u32::MAX - 2;
-
-/// Largest body a length can announce.
-pub(crate) const MAX_BODY: u64 = WAITING as u64 - 1;
 
 /// One end of a framed connection. Never blocks; see [`poll`] for waiting.
 ///
@@ -60,33 +55,6 @@ pub(crate) enum Read {
     Progress,
     /// Nothing for now.
     Blocked,
-}
-
-/// Why nothing more comes. Final.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    /// The peer has said goodbye.
-    Goodbye,
-    /// The connection ended or broke.
-    Closed(String),
-    /// TLS refuses what came.
-    Tls(rustls::Error),
-    /// A frame above the limit was announced.
-    TooLarge(u64),
-}
-
-impl Failure {
-    /// In words, for [`NetError::LinkDown`](crate::NetError::LinkDown).
-    pub(crate) fn reason(&self, limit: u64) -> String {
-        match self {
-            Self::Goodbye => crate::transport::ended::GOODBYE.into(),
-            Self::Closed(reason) => reason.clone(),
-            Self::Tls(error) => format!("TLS: {error}"),
-            Self::TooLarge(bytes) => {
-                format!("a frame of {bytes} bytes, above the limit of {limit}")
-            }
-        }
-    }
 }
 
 impl FrameStream {

@@ -1,10 +1,8 @@
 //! What a party needs of its links, whatever carries them.
 
 use crate::Role;
+use crate::header::{FRAME_HEADER_BYTES, MAX_BODY};
 use std::time::{Duration, Instant};
-
-/// Bytes of a frame's length prefix, counted with every frame on every kind of link.
-pub(crate) const FRAME_HEADER_BYTES: usize = 4;
 
 /// Largest frame accepted where nothing else is set: 1 GiB.
 pub const DEFAULT_FRAME_LIMIT: u64 = 1 << 30;
@@ -135,15 +133,9 @@ fn waiting_for(peers: &[Role]) -> String {
         .join(" and ")
 }
 
-/// Why a link ended, in the words of [`NetError::LinkDown`].
-pub(crate) mod ended {
-    /// A peer that was awaited has finished its run.
-    pub(crate) const GOODBYE: &str = "the peer has ended its run and said goodbye";
-}
-
 /// Fails when a frame of `bytes` may not be sent.
 pub(crate) fn check_size(peer: Role, bytes: usize, limit: u64) -> Result<(), NetError> {
-    let (bytes, limit) = (bytes as u64, limit.min(crate::stream::MAX_BODY));
+    let (bytes, limit) = (bytes as u64, limit.min(MAX_BODY));
     if bytes > limit {
         Err(NetError::OversizedSend { peer, bytes, limit })
     } else {

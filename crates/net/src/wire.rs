@@ -1,7 +1,7 @@
 //! Between the socket and the frames: bytes in the clear, or through TLS.
 
-use crate::stream::Failure;
-use crate::transport::FRAME_HEADER_BYTES;
+use crate::ending::Failure;
+use crate::header::FRAME_HEADER_BYTES;
 use rustix::buffer::spare_capacity;
 use rustls::Connection;
 use std::collections::VecDeque;

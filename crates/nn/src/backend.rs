@@ -6,12 +6,14 @@ mod clear;
 mod cost;
 mod fixed;
 mod ranged;
+mod secure;
 
 pub(crate) use bounds::{Bounds, Interval};
 pub use clear::Clear;
-pub use cost::{Priced, step_costs};
+pub use cost::Priced;
 pub use fixed::Fixed;
 pub use ranged::{Ranged, Term};
+pub use secure::{Secure, SharedBits};
 
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;

@@ -2,8 +2,9 @@
 
 use crate::InputError;
 use crate::backend::{Clear, Fixed};
-use crate::executor::{Observer, ready};
+use crate::executor::Observer;
 use crate::plan::{Plan, ValueId, Weights};
+use crate::ready::ready;
 use crate::value::Value;
 use crate::walk::Walk;
 use ndarray::ArrayD;

@@ -1,12 +1,13 @@
 //! From a graph to a plan and its weights.
 
 use crate::graph::{Attribute, Dimension, Element, Graph, GraphInput, Node};
-use crate::network::{Network, ValueId};
+use crate::operators::network::Network;
 use crate::operators::{Bits, Numbers, Reader, constants, find, reason, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
 use crate::scaling::{self, Scaling};
 use crate::shape::elements;
 use crate::value::Kind;
+use crate::value::ValueId;
 use crate::{ModelError, Problem, passes};
 use ndarray::ArrayD;
 use std::collections::{HashMap, HashSet};

@@ -1,13 +1,12 @@
 //! Running a plan on a back end.
 
+use crate::backend::Secure;
 use crate::backend::{Backend, Clear, Fixed, Ranged};
 use crate::plan::{Plan, ValueId};
-use crate::secure::Secure;
 use crate::value::{Given, Value};
 use ndarray::ArrayD;
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 use trefoil_mpc::Share;
 use trefoil_ring::{Ring, Z32, Z64};
@@ -245,18 +244,4 @@ pub(crate) fn last_uses(plan: &Plan) -> Vec<usize> {
         last[id] = usize::MAX;
     }
     last
-}
-
-/// The output of a future that never waits, such as those of [`crate::Clear`] and
-/// [`crate::Fixed`].
-///
-/// # Panics
-/// If it waits.
-pub fn ready<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    match future.as_mut().poll(&mut context) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("a computation in the clear never waits"),
-    }
 }

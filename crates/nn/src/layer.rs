@@ -1,7 +1,7 @@
 //! What every layer of a plan can do.
 
 use crate::backend::{Backend, Clear};
-use crate::executor::ready;
+use crate::ready::ready;
 use crate::value::{Given, Kind, Value};
 use ndarray::ArrayD;
 

@@ -3,11 +3,9 @@
 use crate::operators::{
     Exp, Layer, Log, LogSoftmax, Offset, ReduceMax, ReduceSum, Relu, Reshape, Softmax, Sub,
 };
-use crate::plan::{Plan, Step, ValueId, Weights};
-use crate::value::Kind;
+use crate::plan::{Plan, Step, Weights};
+use crate::value::{Kind, ValueId};
 
-/// Elements of a mask from here down say "none of this": exporters write -1e4, -1e9, the least float or -inf.
-const NONE: f64 = -1000.0;
 /// What such elements become where the softmax takes logits up to 128 below the largest: the exponential of logits up
 /// to 70 above the largest one that is not masked is still nothing there.
 const MASKED: f64 = -96.0;
@@ -153,9 +151,4 @@ impl Plan {
         });
         output
     }
-}
-
-/// `value`, or `floor` if it says "none of this".
-pub(crate) fn floored(value: f64, floor: f64) -> f64 {
-    if value <= NONE { floor } else { value }
 }

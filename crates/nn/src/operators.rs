@@ -16,6 +16,7 @@ mod function;
 mod gather;
 mod logic;
 mod matmul;
+pub(crate) mod network;
 mod normalization;
 mod pad;
 mod pool;
@@ -36,7 +37,7 @@ pub(crate) use reader::Reader;
 
 use crate::backend::Backend;
 use crate::layer::{Evaluate, Operand};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use crate::value::{Given, Kind, Value};
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

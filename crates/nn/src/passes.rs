@@ -9,7 +9,7 @@ mod dead;
 mod layout;
 mod pool_first;
 
-use crate::network::Network;
+use crate::operators::network::Network;
 
 /// Run all passes.
 pub(crate) fn optimise(network: &mut Network) {

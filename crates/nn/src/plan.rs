@@ -1,11 +1,10 @@
 //! What is computed, without weights: the public description that all parties agree on.
 
 use crate::defaults::{MAX_NODES, fraction_bits};
-use crate::masks::floored;
-pub use crate::network::ValueId;
 use crate::operators::Layer;
 use crate::shape::elements;
 use crate::value::Kind;
+pub use crate::value::ValueId;
 use crate::{InputError, PlanError};
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
@@ -453,4 +452,12 @@ pub(crate) fn check_format(ring_bits: u32, fraction_bits: u32) -> Result<(), Str
         ));
     }
     Ok(())
+}
+
+/// Elements of a mask from here down say "none of this": exporters write -1e4, -1e9, the least float or -inf.
+pub(crate) const NONE: f64 = -1000.0;
+
+/// `value`, or `floor` if it says "none of this".
+fn floored(value: f64, floor: f64) -> f64 {
+    if value <= NONE { floor } else { value }
 }

@@ -2,11 +2,13 @@
 
 use crate::backend::Clear;
 use crate::batch::filled;
-use crate::executor::{ready, run};
+use crate::executor::run;
 use crate::graph::Element;
-use crate::network::{LayerNode, Network, ValueId};
+use crate::operators::network::{LayerNode, Network};
 use crate::operators::{Layer, Mul};
 use crate::plan::{Plan, Weights};
+use crate::ready::ready;
+use crate::value::ValueId;
 use ndarray::{ArrayD, Axis, IxDyn};
 
 /// What is done to a model's input in the clear, by whoever asks.

@@ -3,6 +3,9 @@
 use crate::backend::Backend;
 use serde::{Deserialize, Serialize};
 
+/// Index of a value in `Network::values` (and, after numbering, in a plan).
+pub type ValueId = usize;
+
 /// What a value of a plan holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {

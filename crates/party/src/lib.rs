@@ -8,7 +8,7 @@ mod service;
 
 pub use keys::{Keys, make as keys};
 pub use refusal::Refusal;
-pub use service::{PartyArguments, regular, run as serve};
+pub use service::{PartyArguments, run as serve};
 
 use serde::Serialize;
 use std::io::{ErrorKind, Write, stdout};

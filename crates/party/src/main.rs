@@ -23,6 +23,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Be one of the three parties
+    #[command(alias = "party")]
     Run(PartyArguments),
     /// Make keys and configuration files for three parties and a client
     Keys(Keys),

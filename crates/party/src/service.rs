@@ -5,15 +5,13 @@ use clap::Args;
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::fs;
 use std::io::{Write, stderr};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use trefoil_net::Role;
-use trefoil_serve::{Event, PartyFile, Service, Stopper};
+use trefoil_serve::{Event, PartyFile, Service, Stopper, irregular};
 
 /// How long a stopped party may take to tell its peers and its client.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -55,20 +53,9 @@ pub fn run(arguments: &PartyArguments, as_json: bool) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// If it is something else.
-pub fn regular(path: &Path) -> Result<(), Refusal> {
-    let Ok(found) = fs::metadata(path) else {
-        // Whoever reads it says what is missing.
+fn regular(path: &Path) -> Result<(), Refusal> {
+    let Some(what) = irregular(path) else {
         return Ok(());
-    };
-    let kind = found.file_type();
-    let what = if kind.is_file() || kind.is_dir() {
-        return Ok(());
-    } else if kind.is_fifo() {
-        "a pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
     };
     let shown = path.display();
     Err(

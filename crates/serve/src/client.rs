@@ -1,22 +1,21 @@
 //! The client: brings a model and queries to three parties, and puts the answers together.
 
-mod outcome;
-
-pub(crate) use outcome::{batches, report};
-
 use crate::conversation::{Conversation, pipe};
 use crate::ends::{Conversations, while_they_run};
 use crate::local::Processes;
+use crate::outcome::{assemble, batches, report, step_name};
+use crate::random::{random_id, random_seed, random_seeds};
 use crate::records::Records;
 use crate::replay::{BatchReceipt, Receipt};
 use crate::session::{Peers, Session};
 use crate::task;
-use crate::wire::{PartyReport, Reply, Request, are_times, receive_elements, say, share_tensors};
+use crate::wire::{
+    PartyReport, Reply, Request, are_times, receive_elements, say, share_tensors, unexpected,
+};
 use crate::{
     BenchJob, BenchResult, Limits, Link, Outcome, PartiesFile, Phase, Progress, ServeError,
 };
 use ndarray::ArrayD;
-use outcome::{assemble, step_name};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -203,6 +202,7 @@ impl Client {
             batches: batches.len(),
             outputs: Vec::new(),
             inputs: Duration::ZERO,
+            answered: Instant::now(),
             receipt: Receipt::new(session, seeds),
         };
         for (batch, inputs) in batches.iter().enumerate() {
@@ -211,7 +211,10 @@ impl Client {
         }
         let reports = Self::reports(&mut parties, plan);
         let reports = parties.or_failures(reports)?;
-        let wall = start.elapsed().saturating_sub(shared);
+        let wall = state
+            .answered
+            .saturating_duration_since(start)
+            .saturating_sub(shared);
         parties.join();
         let mut report = report(plan, guard.is_some(), &reports)?;
         (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
@@ -276,7 +279,6 @@ impl Client {
         share_tensors::<R>(&mut parties.ends, inputs, plan.format(), &seeds, deadline)?;
         state.inputs += start.elapsed();
         let mut outputs: [Vec<Share<R>>; 3] = Default::default();
-        let mut roots = [None; 3];
         // Party 1 tells of each step.
         for role in [Role::P1, Role::P2, Role::P0] {
             loop {
@@ -288,9 +290,6 @@ impl Client {
                         steps: plan.steps.len(),
                         name: step_name(plan, index).to_owned(),
                     }),
-                    Reply::Root(root) => {
-                        roots[role.index()].get_or_insert(root);
-                    }
                     Reply::Output => break,
                     other => return Err(unexpected(role, &other)),
                 }
@@ -310,13 +309,17 @@ impl Client {
                 outputs[role.index()].push(Share::new(shape, mine, next));
             }
         }
-        let mut committed = Role::ALL.into_iter();
-        if let Some(role) = committed.find(|role| roots[role.index()].is_none()) {
-            return Err(unexpected(role, &Reply::Output));
+        state.answered = Instant::now();
+        let mut roots = [[0; 32]; 3];
+        for role in Role::ALL {
+            match parties.reply(role)? {
+                Reply::Root(root) => roots[role.index()] = root,
+                other => return Err(unexpected(role, &other)),
+            }
         }
         state.receipt.batches.push(BatchReceipt {
             inputs: seeds,
-            roots: roots.map(Option::unwrap_or_default),
+            roots,
             answers: outputs.each_ref().map(|shares| digest(shares)),
         });
         let mut decoded = Vec::new();
@@ -491,39 +494,9 @@ struct Run {
     batches: usize,
     outputs: Vec<Vec<ArrayD<f64>>>,
     inputs: Duration,
+    /// When the newest answer was here.
+    answered: Instant,
     receipt: Receipt,
-}
-
-pub(crate) fn unexpected(role: Role, reply: &Reply) -> ServeError {
-    let what = match reply {
-        Reply::Ready => "that it is ready",
-        Reply::Step(_) => "that a step is done",
-        Reply::Root(_) => "what it commits to",
-        Reply::Output => "that its output comes",
-        Reply::Opened { .. } => "what opens a batch",
-        Reply::Done(_) => "that it is done",
-        Reply::Measured { .. } => "what it measured",
-        Reply::Failed { .. } => "that it has failed",
-    };
-    ServeError::Conversation {
-        peer: role.to_string(),
-        problem: format!("said {what} out of turn"),
-    }
-}
-
-/// The name of a new session.
-pub(crate) fn random_id() -> Result<[u8; 16], ServeError> {
-    Ok(random_seed()?.0)
-}
-
-fn random_seeds() -> Result<[Seed; 2], ServeError> {
-    Ok([random_seed()?, random_seed()?])
-}
-
-fn random_seed() -> Result<Seed, ServeError> {
-    let mut seed = Seed([0; 16]);
-    getrandom::fill(&mut seed.0).map_err(|error| ServeError::Random(error.to_string()))?;
-    Ok(seed)
 }
 
 /// A plan, what is secret of the model, and the seeds that mask it.

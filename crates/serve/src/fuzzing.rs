@@ -1,6 +1,6 @@
 //! What clients and parties send each other, read as the service and the client read it: for fuzz targets.
 
-use crate::client::report;
+use crate::outcome::report;
 use crate::wire::{PartyReport, Reply, Request};
 use crate::{BenchJob, Seen, task};
 use trefoil_guard::GuardSettings;

@@ -20,11 +20,16 @@ mod error;
 #[doc(hidden)]
 #[cfg(feature = "client")]
 pub mod fuzzing;
+mod irregular;
 mod limits;
 #[cfg(feature = "client")]
 mod local;
 mod memory;
 mod observe;
+#[cfg(feature = "client")]
+mod outcome;
+#[cfg(feature = "client")]
+mod random;
 mod records;
 #[cfg(feature = "client")]
 mod replay;
@@ -40,6 +45,7 @@ pub use bench::{BENCHMARKS, BenchJob, BenchResult};
 pub use client::{Client, Inference};
 pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
 pub use error::ServeError;
+pub use irregular::irregular;
 pub use limits::Limits;
 #[cfg(feature = "client")]
 pub use replay::Receipt;

@@ -1,6 +1,6 @@
 //! Memory of a service between sessions.
 
-/// Give the memory that a session has freed back to the operating system: allocators keep it, and a party that once
+/// Give the memory that sessions have freed back to the operating system: allocators keep it, and a party that once
 /// answered a large batch would hold that much until it ends.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]

@@ -1,8 +1,9 @@
 //! Replaying a batch: the parties open it, and the client computes all three of them again.
 
-use crate::client::{batches, random_id, unexpected};
+use crate::outcome::batches;
+use crate::random::random_id;
 use crate::session::Task;
-use crate::wire::{Reply, Request, say};
+use crate::wire::{Reply, Request, say, unexpected};
 use crate::{Client, Inference, ServeError};
 use ndarray::ArrayD;
 use trefoil_guard::{Guard, GuardRing};

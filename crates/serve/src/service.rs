@@ -11,13 +11,16 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use trefoil_net::{
     Incoming, LinkOptions, Listener, Pulse, Role, Stop, Transport, establish_unless,
 };
 use trefoil_ring::Seed;
+
+/// When a service has had no session for so long, memory is given back.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// One party's service: it runs one session after the other.
 pub struct Service {
@@ -208,16 +211,30 @@ impl Service {
     /// Only if the service itself cannot go on.
     pub fn run(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), ServeError> {
         on_event(Event::Listening(self.address()?));
+        let mut used = false;
         loop {
             if let Some(reason) = self.stopper.reason() {
                 on_event(Event::Stopped { reason });
                 return Ok(());
             }
-            match self.notes.recv() {
-                Ok(Note::Client(incoming)) => self.serve(*incoming, on_event),
+            let note = if used {
+                self.notes.recv_timeout(IDLE)
+            } else {
+                self.notes.recv().map_err(RecvTimeoutError::from)
+            };
+            match note {
+                Ok(Note::Client(incoming)) => {
+                    self.serve(*incoming, on_event);
+                    used = true;
+                }
                 Ok(Note::Event(event)) => on_event(event),
                 Ok(Note::Look) => {}
-                Err(_) => return Err(ServeError::Bug),
+                // Not after every session: the next one would have to ask for all of it again.
+                Err(RecvTimeoutError::Timeout) => {
+                    memory::give_back();
+                    used = false;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(ServeError::Bug),
             }
         }
     }
@@ -255,7 +272,6 @@ impl Service {
             session.join().unwrap_or(Err(ServeError::Bug))
         });
         stopper.watch(None);
-        memory::give_back();
         self.door.free();
         on_event(match done {
             Ok(()) => Event::SessionDone {

@@ -210,17 +210,17 @@ impl Session<'_> {
             let (outputs, bytes) = self.batch(task, (&party, &within), given, &mut report)?;
             party.end_batch()?;
             compared += bytes;
-            // Before the answer, and before anybody says whether this batch will be replayed.
-            if let Some(transcript) = within.transcript() {
-                let root = Reply::Root(transcript.root());
-                say(self.client, &root, after(self.timeout))?;
-                kept.push(keys.seeds, &transcript);
-            }
             say(self.client, &Reply::Output, after(self.timeout))?;
             for output in outputs {
                 for component in trefoil_mpc::answer(&output) {
                     send_elements(self.client, component, after(self.timeout))?;
                 }
+            }
+            // Before anybody says whether this batch will be replayed; the client has its answer, and waits for no hash.
+            if let Some(transcript) = within.transcript() {
+                let root = Reply::Root(transcript.root());
+                say(self.client, &root, after(self.timeout))?;
+                kept.push(keys.seeds, &transcript);
             }
         }
         let evaluates = self.role != Role::P0;

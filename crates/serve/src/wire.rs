@@ -306,6 +306,24 @@ impl<R: Ring> SharedTensors<R> {
     }
 }
 
+/// What a party says that is not its turn.
+pub(crate) fn unexpected(role: Role, reply: &Reply) -> ServeError {
+    let what = match reply {
+        Reply::Ready => "that it is ready",
+        Reply::Step(_) => "that a step is done",
+        Reply::Root(_) => "what it commits to",
+        Reply::Output => "that its output comes",
+        Reply::Opened { .. } => "what opens a batch",
+        Reply::Done(_) => "that it is done",
+        Reply::Measured { .. } => "what it measured",
+        Reply::Failed { .. } => "that it has failed",
+    };
+    ServeError::Conversation {
+        peer: role.to_string(),
+        problem: format!("said {what} out of turn"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

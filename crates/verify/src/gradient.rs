@@ -5,6 +5,7 @@
 
 mod conv;
 mod layers;
+mod matrix;
 mod pool;
 
 use crate::VerifyError;

@@ -2,7 +2,7 @@
 
 use super::{Mutant, bytes, numbers, product_part};
 use crate::Entry;
-use crate::view_test::Test;
+use crate::finding::Test;
 use crate::world::OpenedShare;
 use trefoil_mpc::{mul, relu};
 use trefoil_net::Role;

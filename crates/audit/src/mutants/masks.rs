@@ -2,8 +2,8 @@
 
 use super::{Mutant, add, bytes, component, evaluators_mask, exchange};
 use crate::Entry;
+use crate::finding::Test;
 use crate::random::Random;
-use crate::view_test::Test;
 use crate::world::{Inputs, Secret};
 use trefoil_mpc::{Abort, ClientShares, Party, Step};
 use trefoil_net::Role;

@@ -1,13 +1,13 @@
 //! `trefoil bench --only guard`: what the guards cost, by variant, classes, steps and batch.
 
 use super::Bench;
-use crate::options::LinkKind;
-use crate::progress::Bar;
-use crate::{Failure, print, summary};
+use crate::options::start_client;
+use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use ndarray::{Array2, ArrayD};
 use serde::Serialize;
 use std::num::NonZeroUsize;
+use trefoil::Link;
 use trefoil_guard::{
     Classifier, Guard, GuardFile, NetworkShape, Settings, Steps, Table, TableSettings, Variant,
 };
@@ -54,7 +54,7 @@ struct Row {
     n: usize,
     #[serde(flatten)]
     search: Option<Searched>,
-    link: LinkKind,
+    link: Link,
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<String>,
     batch: usize,
@@ -76,13 +76,13 @@ struct Searched {
 /// Measure, and print.
 pub(super) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     let wanted = &arguments.guard;
-    let link = arguments.link.unwrap_or(if arguments.network.is_some() {
-        LinkKind::Memory
-    } else {
-        LinkKind::Tls
-    });
+    let link = match arguments.link {
+        Some(link) => link.into(),
+        None if arguments.network.is_some() => Link::Memory,
+        None => Link::Tls,
+    };
     let bar = Bar::new("starting");
-    let mut client = link.client(arguments.network, arguments.timeout)?;
+    let mut client = start_client(link, arguments.network, arguments.timeout)?;
     let mut rows = Vec::new();
     for &n in &wanted.classes {
         for (variant, search, guard) in guards(arguments, n)? {

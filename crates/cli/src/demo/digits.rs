@@ -1,18 +1,16 @@
 //! The first part of the demo: three servers read drawn digits that none of them sees.
 
 use super::Ink;
-use crate::check::Check;
-use crate::model::{Model, NumberFormat, Pictures};
-use crate::options::LinkKind;
-use crate::progress::Bar;
-use crate::spectrum::{self, Counts};
-use crate::{Failure, local, print, summary};
+use super::spectrum::{self, Counts};
+use crate::options::start_client;
+use crate::{Bar, Failure, print, summary};
 use ndarray::{Array4, ArrayD};
 use serde_json::{Value, json};
 use std::io::stdout;
 use std::time::Duration;
+use trefoil::{Check, Compile, Link, Samples, Source, local};
 use trefoil_digits::{MODEL, Style, generate, picture, render, side_by_side};
-use trefoil_nn::{Graph, Scores};
+use trefoil_nn::Scores;
 use trefoil_serve::{Inference, Outcome, Report, Seen};
 
 /// Pictures in a row, and how wide one of them is: a row fills 77 columns.
@@ -36,18 +34,14 @@ pub(super) struct Shown {
 /// Draw, ask, compare.
 pub(super) fn ask(seed: u64, count: usize) -> Result<Shown, Failure> {
     let (pictures, labels) = generate(count, seed);
-    let graph = Graph::from_bytes(MODEL, "digits.onnx").map_err(Failure::new)?;
-    let format = NumberFormat {
-        ring: 64,
-        fraction_bits: None,
-    };
-    let model = Model::compile(&graph, count, None, format)?;
+    let source = Source::from_bytes(MODEL, "digits.onnx")?;
+    let model = source.compile(count, &Compile::default())?;
     let values = pictures.mapv(f64::from).into_dyn();
-    let queries = Pictures::of(values);
+    let queries = Samples::of(values);
 
     let outcome = {
         let bar = Bar::new("starting three parties");
-        let mut client = LinkKind::Tls.client(None, Duration::from_mins(1))?;
+        let mut client = start_client(Link::Tls, None, Duration::from_mins(1))?;
         let job = Inference {
             plan: &model.plan,
             weights: &model.weights,
@@ -70,7 +64,7 @@ pub(super) fn ask(seed: u64, count: usize) -> Result<Shown, Failure> {
         in_clear: largest(clear),
         check: Check::new(answers, clear, model.scores()),
         report,
-        true_values: local::top_bits(&model, &queries)?,
+        true_values: spectrum::counts(local::words(&model, &queries)?, 64),
     })
 }
 

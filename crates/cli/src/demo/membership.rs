@@ -1,15 +1,14 @@
 //! The second part of the demo: what answers say about the training data, without and with the guard.
 
 use super::Ink;
-use crate::lab::{self, Teller, ThreeParties};
-use crate::options::LinkKind;
-use crate::outputs::OutputFolder;
-use crate::{Failure, print, summary};
+use super::parties::{Teller, ThreeParties, write};
+use crate::{Failure, OutputFolder, print, summary};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use trefoil::Link;
 use trefoil_lab::attacks::{ATTACKS, Attacker};
 use trefoil_lab::pipeline::{Cache, Config, Evaluation, Outcome, Scale, run};
 use trefoil_serve::Report;
@@ -37,8 +36,8 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     let mut place = OutputFolder::new("--report", folder)?;
     let kept = tempfile::tempdir()
         .map_err(|error| Failure::new(format!("no folder for the trained networks: {error}")))?;
-    let cache = Cache::new(kept.path().to_owned())?;
-    let mut servers = ThreeParties::over(LinkKind::Tls);
+    let cache = Cache::new(kept.path().to_owned()).map_err(Failure::new)?;
+    let mut servers = ThreeParties::over(Link::Tls);
     let teller = Teller::quiet();
     let mut outcome = run(
         &config,
@@ -46,10 +45,11 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
         &cache,
         Some(&mut servers),
         &|progress| teller.tell(progress),
-    )?;
+    )
+    .map_err(Failure::new)?;
     drop(teller);
     outcome.report.fact("command", "trefoil demo");
-    let page = lab::write(&outcome, place.make()?)?;
+    let page = write(&outcome, place.make()?)?;
     Ok(Found {
         outcome,
         served: servers.report,

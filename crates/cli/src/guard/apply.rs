@@ -1,22 +1,16 @@
 //! `trefoil guard apply`: guarded confidences of logits that are there already.
 
-use super::load;
-use crate::check::Check;
-use crate::infer::BackendKind;
-use crate::inputs::Inputs;
-use crate::model::{Model, NumberFormat, Pictures};
-use crate::outputs::Destination;
-use crate::verify_servers::Deployed;
-use crate::{Failure, files, local, precision, print};
+use crate::options::{DeployOptions, NumberOptions};
+use crate::{Bars, Destination, Failure, Inputs, print};
 use clap::Args;
 use ndarray::{Array2, ArrayD};
 use serde::Serialize;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use trefoil_guard::{Guard, GuardError, Method};
-use trefoil_nn::{Options, Plan, Weights};
+use std::path::PathBuf;
+use trefoil::guard::{load, logits};
+use trefoil::{Backend, Check, Model, Samples, check_all, local};
+use trefoil_guard::{Guard, Method};
 use trefoil_serve::Report;
-use trefoil_verify::Servers;
 
 /// Queries at once unless the user chooses.
 const BATCH: usize = 64;
@@ -34,12 +28,12 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "OUT.npy")]
     output: PathBuf,
     #[command(flatten)]
-    deployed: Deployed,
+    deployed: DeployOptions,
     /// Rows at once [default: 64, or N if that is less]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
     #[command(flatten)]
-    format: NumberFormat,
+    format: NumberOptions,
     /// Compute it in the clear too, and compare
     #[arg(long)]
     check: bool,
@@ -49,7 +43,7 @@ pub(crate) struct Apply {
 #[derive(Debug, Serialize)]
 struct Applied {
     output: String,
-    backend: BackendKind,
+    backend: Backend,
     rows: usize,
     classes: usize,
     batch: usize,
@@ -92,61 +86,6 @@ impl Search {
     }
 }
 
-/// Read logits, N rows, as a guard takes them that takes them up to `limit`.
-///
-/// # Errors
-/// Another shape, a value that is not finite or out of range: with its place.
-pub(crate) fn logits(path: &Path, limit: f64) -> Result<Array2<f64>, Failure> {
-    let array = files::named_array(path, &["logits"])?;
-    let shape = array.shape().to_vec();
-    let mut logits = super::matrix(array).ok_or_else(|| {
-        Failure::new(format!("{} has shape {shape:?}", path.display())).help(
-            "logits are a matrix: one row a query, one column a class, or the logit of the second of two classes",
-        )
-    })?;
-    if logits.ncols() == 1 {
-        logits = super::paired(&logits, |z| [0.0, z]);
-    }
-    let wrong = logits
-        .indexed_iter()
-        .find(|(_, v)| !v.is_finite() || v.abs() > limit);
-    if let Some(((row, column), &value)) = wrong {
-        let error = GuardError::Logit {
-            row,
-            column,
-            value,
-            limit,
-        };
-        return Err(Failure::new(format!("{}: {error}", path.display()))
-            .help("give the numbers before the softmax; if they are that large, divide all logits by a temperature, as in training"));
-    }
-    Ok(logits)
-}
-
-/// A model of nothing but a guard.
-///
-/// # Errors
-/// If the guard is for another number of classes, or its numbers do not fit.
-pub(crate) fn guard_alone(
-    path: &Path,
-    guard: Guard,
-    rows: usize,
-    classes: usize,
-    format: NumberFormat,
-) -> Result<Model, Failure> {
-    let mut options = Options::ring(format.ring);
-    if let Some(bits) = format.fraction_bits {
-        options.fraction_bits = bits;
-    }
-    let plan = Plan::of_logits(rows, classes, &options);
-    let weights = Weights::from_tensors(&plan, Vec::new()).map_err(Failure::new)?;
-    let guard = super::fitted(guard, &plan)
-        .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    let mut model = Model::new(plan, weights);
-    model.guard = Some(guard);
-    Ok(model)
-}
-
 /// Guard, write, and tell what it took.
 pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     let inputs = Inputs::default()
@@ -156,9 +95,8 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     inputs.check()?;
     let destination = Destination::new("--output", &arguments.output, &inputs)?;
     let guard = load(&arguments.guard)?;
-    let (ring, bits) = (arguments.format.ring, arguments.format.fraction_bits);
-    let bits = bits.unwrap_or(Options::ring(ring).fraction_bits);
-    let limit = guard.settings().logit_limit(ring, bits);
+    let format = arguments.format.format();
+    let limit = guard.settings().logit_limit(format.ring, format.bits());
     let logits = logits(&arguments.input, limit)?;
     let (rows, classes) = logits.dim();
     if rows == 0 {
@@ -180,18 +118,22 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
         ));
     }
     let batch = arguments.batch.map_or(BATCH.min(rows), NonZeroUsize::get);
-    let model = guard_alone(&arguments.guard, guard, batch, classes, arguments.format)?;
-    let queries: ArrayD<f64> = logits.clone().into_dyn();
-    let mut deployment = arguments.deployed.deploy(&model)?;
+    let model = Model::of_guard(&arguments.guard, guard, batch, classes, format)?;
+    let queries = Samples::named(
+        logits.clone().into_dyn(),
+        &arguments.input.display().to_string(),
+    );
+    let mut bars = Bars::new();
+    let deployment = arguments.deployed.deploy(&model)?;
+    let mut deployment = deployment.watched(|what, progress| bars.show(what, progress));
     let answers = deployment.answer(&queries)?;
     let report = std::mem::take(&mut deployment.report);
     drop(deployment);
     let check = if arguments.check {
-        let values = queries;
-        let clear = local::clear(&model, &Pictures::of(values), &mut |_| ())?;
+        let clear = local::clear(&model, &queries, &mut |_| ())?;
         match clear.outputs.first() {
             Some(clear) => {
-                precision::all(&model, &answers, clear)?;
+                check_all(&model, &answers, clear)?;
                 Some(Check::new(&answers, clear, model.scores()))
             }
             None => None,
@@ -206,7 +148,7 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     };
     let applied = Applied {
         output: arguments.output.display().to_string(),
-        backend: arguments.deployed.backend,
+        backend: arguments.deployed.backend(),
         rows,
         classes,
         batch,
@@ -266,7 +208,7 @@ impl Applied {
             print::count(self.changed, "answer"),
             self.labels_kept
         ))?;
-        if self.backend == BackendKind::Secure {
+        if self.backend == Backend::Secure {
             let [first, second, third] = report.bytes_sent_per_party.map(print::bytes);
             print::line(format!(
                 "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",

@@ -1,8 +1,9 @@
 //! What looks wrong about the files that an attack was given.
 
 use super::{Battery, Outputs, Verdict};
-use crate::{Sides, label_doubts};
+use crate::Sides;
 use std::collections::HashMap;
+use trefoil_nn::label_doubts;
 
 /// Shares of tied pairs above this are told.
 const TIES: f64 = 0.05;

@@ -1,7 +1,7 @@
 //! Parts of bits between dealing and resharing; see [`crate::Part`] for numbers.
 
+use super::BLOCK;
 use super::{Planes, pack, packed_bytes, unpack};
-use crate::carry::BLOCK;
 use crate::{Abort, Party, Step};
 use trefoil_net::Role;
 use trefoil_ring::Bits;

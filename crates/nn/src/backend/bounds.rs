@@ -1,8 +1,8 @@
 //! The back end of ranges: how large every number can become, before anything runs.
 
 use super::{Backend, Clear, arrays};
-use crate::executor::ready;
-use crate::ranges::{Extent, Need};
+use crate::need::{Extent, Need};
+use crate::ready::ready;
 use crate::window::{Outside, Pool2d};
 use ndarray::{ArrayD, Axis, Zip};
 use std::cell::RefCell;

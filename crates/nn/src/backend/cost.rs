@@ -1,9 +1,7 @@
 //! What a plan costs, before anything is shared.
 
 use crate::backend::Backend;
-use crate::executor::{ready, steps};
-use crate::plan::Plan;
-use crate::secure::{compared_bits, exp_range, positive};
+use crate::need::{compared_bits, exp_range, positive};
 use crate::shape;
 use crate::window::{Outside, Pool2d};
 use ndarray::ArrayD;
@@ -11,13 +9,12 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::time::Duration;
 use trefoil_mpc::{
     Cost, and_cost, argmax_one_hot_cost, bilinear_truncated_cost, bit_to_arithmetic_cost, erf_cost,
     exp_cost, log_cost, max_cost, msb_cost, reciprocal_cost, relu_cost, rsqrt_cost, select_cost,
     sigmoid_cost, softmax_cost, tanh_cost, truncate_cost,
 };
-use trefoil_ring::{Conv2d, Fixed as Format, Ring, Z32, Z64};
+use trefoil_ring::{Conv2d, Fixed as Format, Ring};
 
 /// Computes on shapes alone and adds up what [`crate::Secure`] would send: a tensor is its shape.
 ///
@@ -30,31 +27,12 @@ pub struct Priced<R> {
     ring: PhantomData<R>,
 }
 
-/// What each step of `plan` costs for one batch, in the order of [`Plan::steps`].
-///
-/// # Panics
-/// If the plan is not checked.
-pub fn step_costs(plan: &Plan) -> Vec<Cost> {
-    match plan.ring_bits {
-        32 => step_costs_in::<Z32>(plan),
-        _ => step_costs_in::<Z64>(plan),
-    }
-}
-
-fn step_costs_in<R: Ring>(plan: &Plan) -> Vec<Cost> {
-    let shapes = |ports: &[crate::Port]| -> Vec<Vec<usize>> {
-        let shape = |port: &crate::Port| plan.shape(port.value).to_vec();
-        ports.iter().map(shape).collect()
-    };
-    let backend = Priced::<R>::new(plan.format());
-    let mut costs = Vec::with_capacity(plan.steps.len());
-    let mut observer = |_: usize, _: &str, _: Duration| costs.push(backend.cost.take());
-    let (weights, inputs) = (shapes(&plan.weights), shapes(&plan.inputs));
-    let Ok(_) = ready(steps(plan, &backend, &weights, inputs, &mut observer));
-    costs
-}
-
 impl<R: Ring> Priced<R> {
+    /// What was spent since the last time.
+    pub(crate) fn take(&self) -> Cost {
+        self.cost.take()
+    }
+
     /// The back end for numbers of `format`; nothing is spent yet.
     pub fn new(format: Format) -> Self {
         Self {
@@ -300,6 +278,8 @@ fn without(x: &[usize], axis: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ready::ready;
+    use trefoil_ring::{Z32, Z64};
 
     #[test]
     fn side_by_side_shares_rounds_and_one_by_one_adds_them() {

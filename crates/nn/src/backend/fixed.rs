@@ -1,7 +1,7 @@
 //! The back end in the clear over a ring: the secure back end's arithmetic without its parties.
 
 use super::{Backend, Clear, arrays};
-use crate::executor::ready;
+use crate::ready::ready;
 use crate::window::{Outside, Pool2d};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, IxDyn, Zip};
 use std::cell::Cell;

@@ -4,8 +4,8 @@ use super::{Reader, Reciprocal};
 use crate::backend::Backend;
 use crate::graph::Element;
 use crate::layer::{Compute, Operand, elementwise_keeps_batch, one, two};
-use crate::network::ValueId;
 use crate::shape::broadcast;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use super::{Expand, Reader, Reshape, Transpose};
 use crate::defaults::MAX_SIZE;
-use crate::network::ValueId;
+use crate::value::ValueId;
 
 /// Channels become blocks of pixels: upsampling by "pixel shuffle".
 pub(super) fn depth_to_space(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {

@@ -5,7 +5,7 @@ use super::{Not, Reader, Xor};
 use crate::backend::Backend;
 use crate::graph::Element;
 use crate::layer::{Evaluate, Operand, elementwise_keeps_batch, one};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use crate::value::{Given, Kind, Value};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};

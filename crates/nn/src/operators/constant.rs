@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::graph::{Attribute, Element};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {

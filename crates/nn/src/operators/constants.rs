@@ -8,8 +8,8 @@ mod quantized;
 
 use super::{Read, Reader};
 use crate::graph::Element;
-use crate::network::ValueId;
 use crate::shape::broadcast;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use std::sync::Arc;
 
@@ -113,7 +113,7 @@ fn output(
     element: Element,
 ) -> Result<Vec<ValueId>, String> {
     if element == Element::Integer {
-        crate::network::exact(&array)?;
+        super::network::exact(&array)?;
     }
     Ok(vec![reader.add_computed(array, element)?])
 }

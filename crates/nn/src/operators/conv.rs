@@ -6,7 +6,7 @@ use super::window::{Window, pair, picture};
 use crate::backend::Backend;
 use crate::defaults::MAX_SIZE;
 use crate::layer::{Compute, Operand};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use crate::window::as_pictures;
 use serde::{Deserialize, Serialize};
 use trefoil_ring::Conv2d;

@@ -4,8 +4,8 @@ use super::{Numbers, Reader, logic};
 use crate::backend::Backend;
 use crate::graph::{Attribute, Element};
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape::{broadcast, elements};
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! `Max` and `Min` of tensors, `Sum` and `Mean`.
 
 use super::{Add, Reader, Relu, Scale, Sub};
-use crate::network::ValueId;
+use crate::value::ValueId;
 
 pub(super) fn max(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {
     // max(x, y) = y + max(x - y, 0)

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use serde::{Deserialize, Serialize};
 
 /// The error function.

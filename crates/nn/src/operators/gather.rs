@@ -7,8 +7,8 @@ use super::{
 use crate::backend::Backend;
 use crate::graph::Element;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 

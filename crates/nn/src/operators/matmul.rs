@@ -4,7 +4,7 @@ pub use super::batch_matmul::BatchMatMul;
 use super::{Add, Mul, Reader, Reshape, Scale, Transpose};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! Normalisations by statistics of the input itself: `LayerNormalization`, `InstanceNormalization`.
 
 use super::{Add, Mul, Offset, Reader, ReduceSum, Reshape, Rsqrt, Scale, Sub};
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 
 /// Normalised over the axes from one on, then scaled and shifted by tensors of these axes.
 pub(super) fn layer(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {

@@ -4,8 +4,8 @@ use super::{Gather, Reader, Slice};
 use crate::backend::Backend;
 use crate::defaults::MAX_SIZE;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 

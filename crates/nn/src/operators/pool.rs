@@ -4,7 +4,7 @@ use super::Reader;
 use super::window::{Window, pair, picture};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use crate::window::{Pool2d, as_pictures};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,10 @@
 //! What an operator sees of its node, and how it adds layers.
 
 use super::Layer;
+use super::network::Network;
 use crate::defaults::MAX_SIZE;
 use crate::graph::{Attribute, Element, Node};
-use crate::network::{Network, ValueId};
+use crate::value::ValueId;
 use ndarray::ArrayD;
 use std::sync::Arc;
 

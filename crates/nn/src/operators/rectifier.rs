@@ -3,8 +3,8 @@
 use super::{Add, Mul, Reader, Relu, Scale, Sub};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape::broadcast;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 

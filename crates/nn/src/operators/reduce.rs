@@ -4,8 +4,8 @@ use super::{Mul, Reader, Relu, Reshape, Scale, Sqrt, Sub};
 use crate::backend::Backend;
 use crate::graph::Element;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 use serde::{Deserialize, Serialize};
 
 /// The sum over some axes, which are removed.

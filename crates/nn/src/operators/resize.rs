@@ -2,8 +2,8 @@
 
 use super::{Gather, Reader};
 use crate::defaults::MAX_SIZE;
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 
 /// `Resize` in the mode `nearest`: every element of the output is one of the input.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {

@@ -4,7 +4,7 @@ use super::{AveragePool, Erf, Mul, Offset, Reader, Reshape, Scale, Tanh};
 use crate::backend::Backend;
 use crate::defaults::MAX_SIZE;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
+use crate::value::ValueId;
 use crate::window::Pool2d;
 use serde::{Deserialize, Serialize};
 

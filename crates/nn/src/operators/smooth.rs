@@ -1,7 +1,7 @@
 //! Smooth activations made of exponentials, logarithms and rectifiers: Celu, Mish, Selu, Softplus, Softsign.
 
 use super::{Add, Elu, Exp, Log, Mul, Offset, Reader, Reciprocal, Relu, Scale, Sub, Tanh};
-use crate::network::ValueId;
+use crate::value::ValueId;
 
 /// `ln(1 + e^x)`.
 pub(super) fn softplus(reader: &mut Reader<'_>) -> Result<Vec<ValueId>, String> {

@@ -3,8 +3,8 @@
 use super::{Layer, Reader, Reshape};
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 use serde::{Deserialize, Serialize};
 
 /// `e^x_i / Σ e^x_j` along an axis.

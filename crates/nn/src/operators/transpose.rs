@@ -3,8 +3,8 @@
 use super::Reader;
 use crate::backend::Backend;
 use crate::layer::{Compute, Operand, one};
-use crate::network::ValueId;
 use crate::shape;
+use crate::value::ValueId;
 use serde::{Deserialize, Serialize};
 
 /// Axes in another order.

@@ -2,8 +2,9 @@
 //! weights of a convolution or a matrix product beside them.
 
 use crate::graph::Element;
-use crate::network::{Network, ValueId};
 use crate::operators::Layer;
+use crate::operators::network::Network;
+use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use std::collections::HashMap;
 

@@ -1,6 +1,7 @@
 //! Common subexpressions: a layer that is there twice is computed once.
 
-use crate::network::{Network, ValueId};
+use crate::operators::network::Network;
+use crate::value::ValueId;
 use std::collections::HashMap;
 
 /// Let every layer with the parameters and operands of an earlier one give that one's value.

@@ -1,6 +1,6 @@
 //! Layers whose values nobody uses.
 
-use crate::network::Network;
+use crate::operators::network::Network;
 
 /// Remove every layer that contributes to no output.
 pub(super) fn remove(network: &mut Network) {

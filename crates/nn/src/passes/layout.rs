@@ -1,7 +1,8 @@
 //! Layout: orders of axes and shapes that follow each other become one, or none.
 
-use crate::network::{Network, ValueId};
+use crate::operators::network::Network;
 use crate::operators::{Layer, Reshape, Transpose};
+use crate::value::ValueId;
 use std::collections::HashMap;
 
 /// Join every `Transpose` with the `Transpose` before it, every `Reshape` with the `Reshape` before it, and drop those

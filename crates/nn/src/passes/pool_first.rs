@@ -1,7 +1,8 @@
 //! Max-pooling before activation: the maximum first, then the function of fewer elements.
 
-use crate::network::{LayerNode, Network, ValueId};
 use crate::operators::Layer;
+use crate::operators::network::{LayerNode, Network};
+use crate::value::ValueId;
 use std::collections::HashMap;
 
 /// Swap every monotone function with the `MaxPool` that alone uses it:

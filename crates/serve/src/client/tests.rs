@@ -112,6 +112,7 @@ fn outcome(altered: Option<(Role, usize, Change)>) -> Result<(), ServeError> {
         batches: 1,
         outputs: Vec::new(),
         inputs: Duration::ZERO,
+        answered: Instant::now(),
         receipt: Receipt::new([9; 16], random_seeds().expect("randomness")),
     };
     let seeds = random_seeds().expect("randomness");

@@ -1,6 +1,6 @@
 //! Convolutions: a matrix product per picture and group on the unrolled picture.
 
-use super::layers::view;
+use super::matrix::view;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayD, IxDyn};
 use trefoil_nn::operators::Conv;

@@ -1,7 +1,7 @@
 //! The rule of each layer: from the gradient of its output to those of its operands.
 
 use super::{conv, pool};
-use ndarray::{Array2, ArrayD, ArrayView2, Axis, IxDyn, Slice, Zip};
+use ndarray::{Array2, ArrayD, Axis, IxDyn, Slice, Zip};
 use trefoil_nn::Layer;
 
 /// Layers with a rule.
@@ -192,10 +192,4 @@ fn shaped(x: &Array2<f64>, shape: &[usize]) -> ArrayD<f64> {
     let x = x.as_standard_layout().into_owned();
     let (data, _) = x.into_raw_vec_and_offset();
     ArrayD::from_shape_vec(IxDyn(shape), data).unwrap_or_default()
-}
-
-/// A slice as a matrix.
-pub(super) fn view(data: &[f64], rows: usize, columns: usize) -> ArrayView2<'_, f64> {
-    ArrayView2::from_shape((rows, columns), data)
-        .unwrap_or_else(|_| ArrayView2::from(&[[0.0; 0]; 0]))
 }

@@ -4,7 +4,7 @@ use super::clear::{bits_for, by_rank, last_axis, parity, repeat_bits};
 use super::secure::largest_norm;
 use super::{Ranged, Term};
 use crate::backend::{Backend, Clear, Fixed};
-use crate::executor::ready;
+use crate::ready::ready;
 use ndarray::{ArrayD, Zip};
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};

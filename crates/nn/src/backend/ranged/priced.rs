@@ -3,7 +3,7 @@
 use super::secure::{divisors, exponents, largest_norm, late_width, width};
 use super::{Ranged, Term};
 use crate::backend::Priced;
-use crate::secure::compared_bits;
+use crate::need::compared_bits;
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{

@@ -2,7 +2,8 @@
 
 use super::{Ranged, Term};
 use crate::backend::Backend;
-use crate::secure::{Secure, SharedBits, compared_bits};
+use crate::backend::{Secure, SharedBits};
+use crate::need::compared_bits;
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{

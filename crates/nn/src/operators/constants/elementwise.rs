@@ -2,8 +2,8 @@
 
 use super::{Known, joint, of_bool, output, repeated};
 use crate::graph::Element;
-use crate::network::ValueId;
 use crate::operators::Reader;
+use crate::value::ValueId;
 use ndarray::{ArrayD, Zip};
 
 /// A result: the values of the node's outputs.

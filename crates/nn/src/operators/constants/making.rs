@@ -2,9 +2,9 @@
 
 use super::{Known, of_bool, output, room};
 use crate::graph::Element;
-use crate::network::ValueId;
 use crate::operators::Reader;
 use crate::shape;
+use crate::value::ValueId;
 use ndarray::{ArrayD, Axis, Dimension as _, IxDyn, concatenate};
 
 /// Numbers from `start` in steps of `delta`, before `limit`.

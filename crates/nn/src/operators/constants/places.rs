@@ -2,9 +2,9 @@
 
 use super::{Known, output, room};
 use crate::graph::Element;
-use crate::network::ValueId;
 use crate::operators::Reader;
 use crate::shape;
+use crate::value::ValueId;
 use ndarray::{ArrayD, Axis, Dimension as _, IxDyn};
 
 /// The place that an index of an axis of `size` means: negative ones count from the end.

@@ -2,9 +2,9 @@
 
 use super::{Known, output, room};
 use crate::graph::Element;
-use crate::network::ValueId;
 use crate::operators::{Mul, Reader, Reshape, Sub};
 use crate::shape;
+use crate::value::ValueId;
 use ndarray::{ArrayD, Dimension as _, IxDyn};
 
 /// Integers as numbers: `(x - zero point) * scale`, with one scale for all, for each index of an axis, or for each

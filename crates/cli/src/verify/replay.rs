@@ -1,0 +1,120 @@
+//! `trefoil verify replay`: queries as anybody asks them, some of which are computed again, message by message.
+
+use crate::options::{DeployOptions, NumberOptions, PreparationOptions};
+use crate::{Bars, Failure, Inputs, print};
+use clap::Args;
+use serde_json::json;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use trefoil::{Compile, Source};
+use trefoil_verify::{Replays, escape_probability, replay};
+
+/// Options of `trefoil verify replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplaySome {
+    /// The model, as it should be computed
+    #[arg(long, value_name = "M.onnx")]
+    model: PathBuf,
+    /// Queries: a file as for `trefoil infer --input`
+    #[arg(long, value_name = "X.npy")]
+    input: PathBuf,
+    #[command(flatten)]
+    preparation: PreparationOptions,
+    #[command(flatten)]
+    format: NumberOptions,
+    /// Batches to compute again, chosen at random when all answers are in
+    #[arg(long, value_name = "T")]
+    replays: NonZeroUsize,
+    /// Queries in a batch, the unit that is replayed
+    #[arg(long, value_name = "N", default_value = "1")]
+    batch: NonZeroUsize,
+    #[command(flatten)]
+    deployed: DeployOptions,
+}
+
+/// Ask, choose, and compute again.
+pub(crate) fn run(arguments: &ReplaySome, json: bool) -> Result<(), Failure> {
+    let inputs = Inputs::default()
+        .with("--model", [&arguments.model])
+        .with("--input", [&arguments.input])
+        .with("--parties", &arguments.deployed.parties);
+    inputs.check()?;
+    let source = Source::open(&arguments.model)?.one_input()?;
+    let queries = source.samples(&arguments.input, &arguments.preparation.preparation())?;
+    let compile = Compile {
+        batch: Some(arguments.batch.get()),
+        format: arguments.format.format(),
+        ..Compile::default()
+    };
+    let model = source.compile(queries.len(), &compile)?;
+    model.check(&queries)?;
+    let mut bars = Bars::new();
+    let servers = arguments.deployed.deploy(&model)?;
+    let mut servers = servers.watched(|what, progress| bars.show(what, progress));
+    servers.record()?;
+    let (count, size) = (queries.len(), servers.at_once());
+    for start in (0..count).step_by(size) {
+        let numbers: Vec<usize> = (start..count.min(start + size)).collect();
+        servers.answer(&queries.select(&numbers))?;
+    }
+    let wall_s = servers.report.wall_s;
+    servers.tell("replaying batches", None);
+    let start = std::time::Instant::now();
+    let found = replay::replay(&mut servers, arguments.replays.get(), &mut |_| {})?;
+    let replay_s = start.elapsed().as_secs_f64();
+    drop(servers);
+    let named: Vec<String> = found.named().iter().map(ToString::to_string).collect();
+    if json {
+        print::json(&json!({
+            "queries": count,
+            "wall_s": wall_s,
+            "replay_s": replay_s,
+            "replays": &found,
+            "named": &named,
+        }))?;
+    } else {
+        print::line(format!(
+            "{} answered in {}, replays took {}",
+            print::count(count, "query"),
+            print::time(wall_s),
+            print::time(replay_s)
+        ))?;
+        for line in replayed(&found) {
+            print::line(line)?;
+        }
+    }
+    if found.deviations.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::found(format!(
+        "a server deviated from the protocol: {}",
+        named.join(" or ")
+    ))
+    .help("nothing that these servers answered is to be believed"))
+}
+
+/// What replays found, and how often a server that deviates in some batches is in none of them.
+pub(crate) fn replayed(replays: &Replays) -> Vec<String> {
+    let Replays {
+        batches,
+        replayed,
+        deviations,
+    } = replays;
+    let percent = |deviating: usize| {
+        let deviating = deviating.min(*batches);
+        format!(
+            "{:.2}",
+            100.0 * escape_probability(*batches, deviating, *replayed)
+        )
+    };
+    let mut lines = vec![format!(
+        "replays: {replayed} of {} computed again, {} deviated; a server that deviates in 1 batch escapes with {} %, in {} with {} %",
+        print::count(*batches, "batch"),
+        deviations.len(),
+        percent(1),
+        batches.div_ceil(10),
+        percent(batches.div_ceil(10)),
+    )];
+    lines.extend(deviations.iter().map(|blame| format!("  {blame}")));
+    lines
+}

@@ -1,0 +1,15 @@
+//! What the command lines share: options, progress, printing, files of results, and how programs end.
+
+mod failure;
+mod inputs;
+pub mod options;
+mod outputs;
+pub mod print;
+mod progress;
+pub mod summary;
+pub mod unused;
+
+pub use failure::{Failure, refuse};
+pub use inputs::Inputs;
+pub use outputs::{Destination, OutputFolder, write_private};
+pub use progress::{Bar, Bars, Counter};

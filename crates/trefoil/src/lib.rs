@@ -1,0 +1,88 @@
+//! Private inference on three servers that see neither query, model nor answer.
+//!
+//! The three servers are called parties. Two that work together learn everything; one alone learns nothing but what is public: the
+//! model's shape, the number of samples. Whoever uses this library has the model and the samples: it shares both among
+//! the parties, puts the shares of the answers together, and compares some answers with the model itself.
+//!
+//! ```no_run
+//! use std::{path::Path, time::Duration};
+//! use trefoil::{Backend, Checking, Compile, Parties, Preparation, Source};
+//!
+//! # fn main() -> Result<(), trefoil::Error> {
+//! let source = Source::open(Path::new("model.onnx"))?;
+//! let samples = source.samples(Path::new("x.npy"), &Preparation::default())?;
+//! let prepared = source.prepare(
+//!     &samples,
+//!     &Compile::default(),
+//!     Backend::Secure,
+//!     Checking::Some,
+//!     &mut |_, _| (),
+//! )?;
+//! let parties = Parties::connect(Path::new("parties.toml"), Duration::from_secs(60))?;
+//! let answers = prepared.answer(&mut parties.deploy(&prepared.model))?;
+//! println!("{} after {} rounds", answers.values, answers.report.rounds);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | call |
+//! |---|---|
+//! | read a model | [`Source::open`], [`Source::from_bytes`] |
+//! | look into it | [`Source::compile`], then [`Model::steps`], [`Model::cost`] |
+//! | know how long it takes | [`estimate()`] |
+//! | read samples | [`Source::samples`], [`Samples::of`] |
+//! | run it here | [`Deployment::clear`], [`Deployment::fixed`] |
+//! | run it on three parties | [`Parties`], [`Parties::deploy`] |
+//! | guard answers | [`Compile::guard`] |
+//! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
+//! | verify the servers | [`Source::mix`], [`Mixed::ask`] |
+//!
+//! Nothing here returns a number that it can know to be wrong: what does not fit, is not precise enough or fails a check is an
+//! [`Error`] that says what, where and what to do.
+
+mod compile;
+pub mod data;
+mod deployment;
+mod doubts;
+mod error;
+mod estimate;
+mod forecast;
+#[doc(hidden)]
+pub mod fuzzing;
+pub mod guard;
+mod known;
+pub mod labels;
+mod layers;
+pub mod local;
+mod model;
+mod precision;
+mod prepared;
+pub mod public;
+mod ranges;
+mod recipe;
+mod samples;
+mod source;
+pub mod text;
+mod tolerance;
+pub mod verified;
+mod watch;
+
+pub use compile::Compile;
+pub use data::{Layout, Preparation};
+pub use deployment::{Backend, Deployment, Link, Parties};
+pub use doubts::Doubts;
+pub use error::{Error, Kind};
+pub use estimate::{Estimate, estimate};
+pub use forecast::{Machine, Rehearsal};
+pub use known::{Known, RangeReport, StepReport};
+pub use labels::Check;
+pub use layers::{LayerCheck, compare as compare_layers};
+pub use model::{Model, NumberFormat, wider};
+pub use precision::all as check_all;
+pub use prepared::{Answers, Checking, Prepared};
+pub use ranges::Ranging;
+pub use samples::Samples;
+pub use source::Source;
+pub use tolerance::SampledCheck;
+pub use verified::{Checks, Mixed, Verified};
+pub use watch::Watch;
