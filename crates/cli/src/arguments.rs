@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::bench::Bench;
+use crate::complete::{Completions, Man};
 use crate::demo::Demo;
 use crate::estimate::Estimate;
 use crate::forward::Forward;
@@ -8,18 +9,24 @@ use crate::guard::Guard;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
 use crate::verify::Verify;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::fmt::Write;
 use trefoil_party::{Keys, PartyArguments};
+use trefoil_term::Tone;
 
 /// Answers queries to a neural network on three servers, none of which sees query, model or answer.
 ///
-/// Exit codes: 0 done, 1 failed, 2 misused, 3 answers rejected by a verification.
+/// At most one of the servers may be dishonest: two that work together learn everything.
+///
+/// Exit codes: 0 done, 1 failed, 2 misused, 3 a finding: answers rejected by a verification, or something leaks.
+///
+/// Defaults come from trefoil/client.toml in $XDG_CONFIG_HOME or ~/.config, or from the file that TREFOIL_CONFIG names (keys `parties`,
+/// `timeout`, `spent`); TREFOIL_PARTIES, TREFOIL_TIMEOUT and TREFOIL_SPENT go before it, and options before those.
 #[derive(Debug, Parser)]
 #[command(name = "trefoil", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Print results as JSON on standard output, and errors as {"error", "help"} on standard error
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tone: Tone,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -28,31 +35,91 @@ pub(crate) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run an ONNX model on samples: in the clear, in fixed point, or on three parties
+    /// Run an ONNX model on samples: in the clear, in fixed point, or on three servers
     Infer(Box<Infer>),
+    /// Run one of the three servers
+    Party(PartyArguments),
+    /// Make keys and configuration files for three servers and a client
+    Keys(Keys),
     /// Show a model's layers: shapes, parameters, rounds, bytes and memory
     Inspect(Inspect),
     /// Predict how long a model takes on a network
     Estimate(Estimate),
-    /// Be one of the three parties
-    Party(PartyArguments),
-    /// Make keys and configuration files for three parties and a client
-    Keys(Keys),
-    /// Test whether what a party receives depends on secrets, and show what a leak looks like (trefoil-lab)
-    #[command(disable_help_flag = true)]
-    Audit(Forward),
-    /// Measure protocols: time, rounds and bytes
-    Bench(Bench),
+    /// Guard answers against membership inference
+    Guard(Guard),
+    /// Check untrusted servers: mixes of copies and public samples, fingerprints, replays
+    Verify(Verify),
     /// Measure how much a model's outputs say about its training data (trefoil-lab)
     #[command(disable_help_flag = true)]
     Attack(Forward),
     /// Run experiments on membership inference: train, defend, attack, report (trefoil-lab)
     #[command(disable_help_flag = true)]
     Lab(Forward),
-    /// Show it all: three processes over TLS read drawn digits that none of them sees
+    /// Test whether what a server receives depends on secrets, and show what a leak looks like (trefoil-lab)
+    #[command(disable_help_flag = true)]
+    Audit(Forward),
+    /// Show it all: three servers read drawn digits that none of them sees
     Demo(Demo),
-    /// Plan checks of untrusted servers, fingerprint models, see what cheating is caught
-    Verify(Verify),
-    /// Guard answers against membership inference
-    Guard(Guard),
+    /// Measure protocols: time, rounds and bytes
+    Bench(Bench),
+    /// Print a script that completes commands and options in a shell
+    Completions(Completions),
+    /// Write manual pages
+    Man(Man),
+}
+
+/// The commands by what they are for.
+const GROUPS: [(&str, &[&str]); 7] = [
+    ("Run", &["infer"]),
+    ("Serve", &["party", "keys"]),
+    ("Plan", &["inspect", "estimate"]),
+    ("Protect", &["guard", "verify"]),
+    ("Measure", &["attack", "lab", "audit"]),
+    ("Try", &["demo", "bench"]),
+    ("Set up", &["completions", "man", "help"]),
+];
+
+/// The command line, its commands in groups.
+pub(crate) fn command() -> clap::Command {
+    let mut command = Arguments::command();
+    command.build();
+    let mut groups = String::new();
+    for (title, names) in GROUPS {
+        // Writing to a text cannot fail.
+        let _ = writeln!(groups, "\n{title}:");
+        for name in names {
+            let about = command
+                .find_subcommand(name)
+                .and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(groups, "  {name:<12} {about}");
+        }
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\nOptions:\n{{options}}{{after-help}}"
+    );
+    Arguments::command().help_template(template)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_stands_in_one_group() {
+        let mut grouped: Vec<&str> = GROUPS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect();
+        let mut command = Arguments::command();
+        command.build();
+        let mut all: Vec<String> = command
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        grouped.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(grouped, all);
+    }
 }

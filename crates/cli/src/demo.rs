@@ -6,6 +6,7 @@ mod membership;
 mod parties;
 mod spectrum;
 
+use crate::options::SeedOption;
 use crate::print;
 use crate::{Failure, print::json as print_json};
 use clap::{Args, ValueEnum};
@@ -18,9 +19,8 @@ use trefoil_digits::Style;
 /// Options of `trefoil demo`.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Seed of all that is drawn; the same seed draws the same [default: from the operating system]
-    #[arg(long, value_name = "SEED")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: SeedOption,
     /// How many digits to draw
     #[arg(long, value_name = "N", default_value = "24", value_parser = clap::value_parser!(u16).range(1..=600))]
     count: u16,
@@ -30,8 +30,11 @@ pub(crate) struct Demo {
     /// Where to write the report on the attacks, the model and its guard
     #[arg(long, value_name = "FOLDER", default_value = "trefoil-demo")]
     report: PathBuf,
-    /// Do not open the report in a browser
-    #[arg(long)]
+    /// Open the report in a browser
+    #[arg(long, conflicts_with = "no_open")]
+    open: bool,
+    /// What is done without --open
+    #[arg(long, hide = true)]
     no_open: bool,
 }
 
@@ -47,16 +50,7 @@ enum Part {
 /// Show what was asked for.
 pub(crate) fn run(arguments: &Demo, json: bool) -> Result<(), Failure> {
     let start = Instant::now();
-    let seed = match arguments.seed {
-        Some(seed) => seed,
-        // Short, so that it can be typed.
-        None => getrandom::u32()
-            .map_err(|error| {
-                Failure::new(format!("the operating system gives no seed: {error}"))
-                    .help("choose one with --seed")
-            })?
-            .into(),
-    };
+    let seed = arguments.seed.value()?;
     let shows = |part: Part| arguments.only.is_none_or(|only| only == part);
     let mut all = json!({ "seed": seed });
     if shows(Part::Digits) {
@@ -76,7 +70,7 @@ pub(crate) fn run(arguments: &Demo, json: bool) -> Result<(), Failure> {
             all["membership"] = found.to_json();
         } else {
             found.print()?;
-            if !arguments.no_open {
+            if arguments.open {
                 found.open();
             }
         }

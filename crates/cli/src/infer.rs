@@ -3,8 +3,8 @@
 mod answers;
 mod verified;
 
-use crate::options::{DeployOptions, NumberOptions, PreparationOptions, RangeOptions};
-use crate::{Bars, Destination, Failure, Inputs, print, warn};
+use crate::options::{DeployOptions, ModelOption, NumberOptions, PreparationOptions, RangeOptions};
+use crate::{Bars, Destination, Failure, Inputs, notice, print, warn};
 use answers::Told;
 use clap::Args;
 use std::cell::RefCell;
@@ -17,21 +17,20 @@ use trefoil::{
 /// Options of `trefoil infer`.
 #[derive(Debug, Args)]
 pub(crate) struct Infer {
-    /// The model: an ONNX file with one input, samples along its first axis
-    #[arg(long, value_name = "M.onnx")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
     /// The output that is wanted, of a model with several
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
     /// The samples: an .npy or .npz array of numbers, N along the first axis (`FILE.npz:NAME` for one of several); MNIST
     /// idx or CIFAR-10 binary; all also gzipped. A PNG or JPEG picture, or a folder of them: in natural order of their names
-    /// (1, 2, 10), without hidden files and folders, turned as their EXIF data says
-    #[arg(long, value_name = "X.npy")]
+    /// (1, 2, 10), without hidden files and folders, turned as their EXIF data says. `-` for standard input
+    #[arg(short, long, value_name = "X.npy")]
     input: PathBuf,
     #[command(flatten)]
     preparation: PreparationOptions,
-    /// Where to write the answers: an .npy array of 32-bit floats, N along the first axis
-    #[arg(long, value_name = "OUT.npy")]
+    /// Where to write the answers: an .npy array of 32-bit floats, N along the first axis. `-` for standard output
+    #[arg(short, long, value_name = "OUT.npy")]
     output: PathBuf,
     /// The true classes, N integers in an .npy, .npz, idx or CIFAR-10 file: adds the accuracy
     #[arg(long, value_name = "Y.npy")]
@@ -59,6 +58,9 @@ pub(crate) struct Infer {
     /// Compare every layer, in fixed point against the clear: where precision goes
     #[arg(long, requires = "check")]
     layers: bool,
+    /// Show what each step took: time, rounds and bytes
+    #[arg(long)]
+    timings: bool,
     #[command(flatten)]
     verification: verified::Verification,
 }
@@ -123,7 +125,7 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
         backend,
         link,
         guard: shown(&arguments.guard),
-        parties: shown(&arguments.deploy.parties),
+        parties: shown(&arguments.deploy.parties()?),
         network: arguments.deploy.network.map(|network| network.to_string()),
         ring: in_ring.then_some(model.plan.ring_bits),
         fraction_bits: in_ring.then_some(model.plan.fraction_bits),
@@ -152,13 +154,14 @@ pub(crate) fn run(arguments: &Infer, json: bool) -> Result<(), Failure> {
     if let Some(known) = known {
         print::line(known.headline(&model.plan))?;
     }
-    told.print()
+    told.print(arguments.timings)?;
+    notice(&arguments.deploy)
 }
 
 impl Infer {
     /// The model and the samples.
     fn source(&self) -> Result<(Source, Samples), Failure> {
-        let mut source = Source::open_output(&self.model, self.output_name.as_deref())?;
+        let mut source = Source::open_output(self.model.path(), self.output_name.as_deref())?;
         let samples = source.samples(&self.input, &self.preparation.preparation())?;
         source.bind_samples(&samples);
         Ok((source, samples))
@@ -186,11 +189,12 @@ impl Infer {
 
     /// Where the answers go: not in the place of a file that is read.
     fn destination(&self) -> Result<Destination, Failure> {
+        let parties = self.deploy.parties()?;
         let inputs = Inputs::default()
-            .with("--model", [&self.model])
+            .with("--model", [self.model.path()])
             .with("--input", [&self.input])
             .with("--labels", &self.labels)
-            .with("--parties", &self.deploy.parties)
+            .with("--parties", &parties)
             .with("--guard", &self.guard)
             .with("--calibrate", self.ranges.file());
         let inputs = self.verification.inputs(inputs);

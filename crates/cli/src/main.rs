@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod complete;
 mod demo;
 mod estimate;
 mod forward;
@@ -13,7 +14,7 @@ mod unused;
 mod verify;
 
 use arguments::{Arguments, Command};
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use std::process::ExitCode;
 use trefoil_term::print::warn;
 use trefoil_term::unused::refuse_unused;
@@ -22,16 +23,22 @@ use trefoil_term::{
     write_private,
 };
 
+/// Tell a user whose parties all ran on this machine.
+fn notice(deployed: &options::DeployOptions) -> Result<(), Failure> {
+    deployed.notice().map_or(Ok(()), print::line)
+}
+
 fn main() -> ExitCode {
-    let parsed = Arguments::command()
+    let parsed = arguments::command()
         .try_get_matches()
         .and_then(|matches| Ok((Arguments::from_arg_matches(&matches)?, matches)));
     let (arguments, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
-    let json = arguments.json;
-    if let Err(failure) = refuse_unused(unused::RULES, &matches) {
+    let json = arguments.tone.json;
+    let taken = arguments.tone.set();
+    if let Err(failure) = taken.and_then(|()| refuse_unused(unused::RULES, &matches)) {
         return failure.report(json);
     }
     let done = match arguments.command {
@@ -49,6 +56,8 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo, json),
         Command::Guard(guard) => guard::run(&guard, json),
         Command::Verify(verify) => verify::run(&verify, json),
+        Command::Completions(shell) => complete::completions(&shell),
+        Command::Man(pages) => complete::man(&pages),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

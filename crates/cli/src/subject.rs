@@ -1,19 +1,17 @@
 //! A model and what each of its steps costs, known before anything runs.
 
-use crate::options::{NumberOptions, PreparationOptions, RangeOptions};
+use crate::options::{ModelOption, NumberOptions, PreparationOptions, RangeOptions};
 use crate::{Bars, Failure};
 use clap::Args;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use trefoil::{Compile, Model, Source};
 use trefoil_nn::StepPrice;
 
 /// Which model, and how it would run.
 #[derive(Debug, Args)]
 pub(crate) struct Subject {
-    /// The model: an ONNX file with one input, samples along its first axis
-    #[arg(value_name = "M.onnx")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
     /// Samples at once [default: the batch that the model is made for, 1 if any will do]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
@@ -66,12 +64,9 @@ impl Subject {
         &self,
         ranges: Option<(&RangeOptions, &PreparationOptions)>,
     ) -> Result<PricedModel, Failure> {
-        let file = self.model.display().to_string();
-        if !self.model.exists() {
-            return Err(Failure::new(format!("{file}: there is no such file"))
-                .help("check the path; it is relative to this folder"));
-        }
-        let mut source = Source::open_output(&self.model, self.output_name.as_deref())?;
+        let path = self.model.path();
+        let file = path.display().to_string();
+        let mut source = Source::open_output(path, self.output_name.as_deref())?;
         for Binding { name, size } in &self.bind {
             source.bind(name, *size)?;
         }

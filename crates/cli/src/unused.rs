@@ -65,7 +65,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         commands: &["demo"],
-        options: &["report", "no_open"],
+        options: &["report", "open"],
         used: |given| !given.is("only", "digits"),
         reason: "the digits have no report",
         help: "leave --only out, or choose --only membership",
@@ -110,7 +110,7 @@ mod tests {
                 "--fraction-bits",
             ),
             ("demo --only membership --count 3".into(), "--count"),
-            ("demo --only digits --no-open".into(), "--no-open"),
+            ("demo --only digits --open".into(), "--open"),
         ] {
             let words = ["trefoil"].into_iter().chain(line.split(' '));
             let matches = Arguments::command().try_get_matches_from(words);

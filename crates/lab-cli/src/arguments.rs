@@ -7,18 +7,18 @@ use crate::lab::Lab;
 use crate::verify::Verify;
 use clap::{Parser, Subcommand};
 use trefoil_party::PartyArguments;
+use trefoil_term::Tone;
 
 /// Measures what leaks: attacks on membership, guards against them, experiments, the audit of protocols and of the checks of servers.
 ///
 /// `trefoil attack`, `lab`, `audit`, `guard train`, `guard tune`, `verify attack-demo` and `verify fingerprint measure` run this program.
 ///
-/// Exit codes: 0 done, 1 failed, 2 misused, 3 something leaks.
+/// Exit codes: 0 done, 1 failed, 2 misused, 3 a finding: something leaks.
 #[derive(Debug, Parser)]
 #[command(name = "trefoil-lab", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// Print results as JSON on standard output, and errors as {"error", "help"} on standard error
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) tone: Tone,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -4,6 +4,7 @@ mod read;
 mod scores;
 
 use self::read::Loaded;
+use crate::options::SeedOption;
 use crate::{Bar, Destination, Failure, Inputs, OutputFolder, print};
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
@@ -22,12 +23,12 @@ use trefoil_lab::train::{AttackNetwork, Epoch, MembershipOptions};
 pub(crate) struct Attack {
     /// The model's confidences for records that it was trained on: .npy or .npz (records, classes; FILE.npz:NAME picks an
     /// array), or a CSV table with a header
-    #[arg(long, value_name = "FILE", requires = "nonmembers", conflicts_with_all = ["outputs", "lira"])]
+    #[arg(long, value_name = "FILE", requires = "non_members", conflicts_with_all = ["outputs", "lira"])]
     members: Option<PathBuf>,
     /// The model's confidences for records that it was not trained on
-    #[arg(long, value_name = "FILE", requires = "members")]
-    nonmembers: Option<PathBuf>,
-    /// In the place of --members and --nonmembers: the confidences for all records in one file. A column `member` and a
+    #[arg(long, alias = "nonmembers", value_name = "FILE", requires = "members")]
+    non_members: Option<PathBuf>,
+    /// In the place of --members and --non-members: the confidences for all records in one file. A column `member` and a
     /// column `label` of a table are used
     #[arg(long, value_name = "FILE", conflicts_with = "lira")]
     outputs: Option<PathBuf>,
@@ -39,7 +40,7 @@ pub(crate) struct Attack {
     #[arg(
         long,
         value_name = "FOLDER",
-        conflicts_with_all = ["labels", "shadow_members", "shadow_outputs", "references", "shadow_references", "population", "logits", "classes"]
+        conflicts_with_all = ["labels", "shadow_members", "shadow_outputs", "references", "shadow_references", "population", "logits", "class_names"]
     )]
     lira: Option<PathBuf>,
     /// Which model of --lira is attacked, counted from 0 [default: the last]
@@ -49,19 +50,29 @@ pub(crate) struct Attack {
     #[arg(long, num_args = 1..=2, value_names = ["MEMBERS", "NONMEMBERS"])]
     labels: Vec<PathBuf>,
     /// The names of the classes in the model's order, where labels are names
-    #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',')]
-    classes: Option<Vec<String>>,
+    #[arg(
+        long,
+        alias = "classes",
+        value_name = "NAME,NAME,…",
+        value_delimiter = ','
+    )]
+    class_names: Option<Vec<String>>,
     /// A shadow model's confidences for records that it was trained on: thresholds are chosen here
     #[arg(
         long,
         value_name = "FILE",
-        requires = "shadow_nonmembers",
+        requires = "shadow_non_members",
         conflicts_with = "shadow_outputs"
     )]
     shadow_members: Option<PathBuf>,
     /// The shadow model's confidences for records that it was not trained on
-    #[arg(long, value_name = "FILE", requires = "shadow_members")]
-    shadow_nonmembers: Option<PathBuf>,
+    #[arg(
+        long,
+        alias = "shadow-nonmembers",
+        value_name = "FILE",
+        requires = "shadow_members"
+    )]
+    shadow_non_members: Option<PathBuf>,
     /// The shadow model's confidences for all its records, as for --outputs
     #[arg(long, value_name = "FILE")]
     shadow_outputs: Option<PathBuf>,
@@ -100,9 +111,8 @@ pub(crate) struct Attack {
     /// Epochs that NN-M's network is trained for on the shadow outputs; 0 leaves NN-M out
     #[arg(long, value_name = "N", default_value_t = 400)]
     network_epochs: usize,
-    /// Draws the bootstrap samples behind the intervals, and the network's training
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedOption,
     /// Write what each attack says about each record: a CSV table of record, score and verdict
     #[arg(long, value_name = "FILE.csv")]
     scores: Option<PathBuf>,
@@ -117,6 +127,7 @@ pub(crate) struct Attack {
 /// Read, attack, and print.
 pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     let places = arguments.places()?;
+    let seed = arguments.seed.value()?;
     let mut loaded = Loaded::read(arguments)?;
     let bar = Bar::new("attacking");
     let epochs = arguments.network_epochs;
@@ -126,7 +137,7 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
             epoch.number
         ));
     };
-    let mut options = MembershipOptions::attack(arguments.seed);
+    let mut options = MembershipOptions::attack(seed);
     options.epochs = epochs;
     // The rate falls to a tenth for the last quarter.
     options.sgd.drops = vec![epochs * 3 / 4];
@@ -134,7 +145,7 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
         options,
         heard: &heard,
     };
-    let mut evidence = loaded.evidence(arguments.seed);
+    let mut evidence = loaded.evidence(seed);
     if epochs > 0 {
         evidence.trainer = Some(&network);
     }
@@ -146,12 +157,11 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     } else {
         Attacker::Standard
     };
-    let (name, seed) = (&arguments.name, arguments.seed);
-    let results = Results::new(name, &loaded.target, &battery, attacker, seed)?;
+    let results = Results::new(&arguments.name, &loaded.target, &battery, attacker, seed)?;
     if let Some(file) = &places.scores {
         file.write_bytes(scores::table(&loaded, &battery.verdicts).as_bytes())?;
     }
-    let report = report(arguments, &loaded, &results);
+    let report = report(arguments, &loaded, &results, seed);
     if let Some(page) = &places.page {
         bar.say("drawing the page".to_owned());
         page.write_bytes(report.html()?.as_bytes())?;
@@ -162,9 +172,9 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     }
     drop(bar);
     if json {
-        print_json(arguments, &loaded, &results)
+        print_json(arguments, &loaded, &results, seed)
     } else {
-        print_table(arguments, &loaded, &results)
+        print_table(arguments, &loaded, &results, seed)
     }
 }
 
@@ -180,12 +190,12 @@ impl Attack {
     fn places(&self) -> Result<Places, Failure> {
         let mut inputs = Inputs::default()
             .with("--members", &self.members)
-            .with("--nonmembers", &self.nonmembers)
+            .with("--non-members", &self.non_members)
             .with("--outputs", &self.outputs)
             .with("--membership", &self.membership)
             .with("--labels", &self.labels)
             .with("--shadow-members", &self.shadow_members)
-            .with("--shadow-nonmembers", &self.shadow_nonmembers)
+            .with("--shadow-non-members", &self.shadow_non_members)
             .with("--shadow-outputs", &self.shadow_outputs)
             .with("--shadow-membership", &self.shadow_membership)
             .with("--shadow-labels", &self.shadow_labels)
@@ -217,7 +227,7 @@ impl Attack {
     }
 }
 
-fn report(arguments: &Attack, loaded: &Loaded, results: &Results) -> Report {
+fn report(arguments: &Attack, loaded: &Loaded, results: &Results, seed: u64) -> Report {
     let mut report = Report::new(format!("Membership inference against {}", arguments.name));
     let section = report.section("Attacks");
     section.text(loaded.headline());
@@ -227,9 +237,7 @@ fn report(arguments: &Attack, loaded: &Loaded, results: &Results) -> Report {
     section.results(results);
     section.figure(Figure::Histogram(tops(arguments, &loaded.target)));
     let command: Vec<String> = std::env::args().collect();
-    report
-        .fact("command", command.join(" "))
-        .fact("seed", arguments.seed);
+    report.fact("command", command.join(" ")).fact("seed", seed);
     for (file, hash) in &loaded.files {
         report.fact(file, format!("BLAKE3 {hash}"));
     }
@@ -256,7 +264,12 @@ fn tops(arguments: &Attack, target: &Sides<Outputs>) -> Histogram {
     )
 }
 
-fn print_json(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result<(), Failure> {
+fn print_json(
+    arguments: &Attack,
+    loaded: &Loaded,
+    results: &Results,
+    seed: u64,
+) -> Result<(), Failure> {
     let files: serde_json::Map<String, Value> = loaded
         .files
         .iter()
@@ -265,6 +278,7 @@ fn print_json(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result<
     let mut value = json!(results);
     value["sentences"] = json!(results.sentences());
     value["warnings"] = json!(loaded.warnings);
+    value["seed"] = json!(seed);
     value["files"] = json!(files);
     value["scores"] = json!(arguments.scores);
     value["html"] = json!(arguments.html);
@@ -272,7 +286,12 @@ fn print_json(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result<
     print::json(&value)
 }
 
-fn print_table(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result<(), Failure> {
+fn print_table(
+    arguments: &Attack,
+    loaded: &Loaded,
+    results: &Results,
+    seed: u64,
+) -> Result<(), Failure> {
     print::line(loaded.headline())?;
     if let Some(accuracy) = results.accuracy {
         print::line(format!(
@@ -296,7 +315,7 @@ fn print_table(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result
     if loaded.shadow.is_none() {
         print::line(
             "without shadow outputs there are no thresholds and so no balanced accuracy; give \
-             --shadow-members and --shadow-nonmembers",
+             --shadow-members and --shadow-non-members",
         )?;
     }
     if !results.skipped.is_empty() {
@@ -311,5 +330,5 @@ fn print_table(arguments: &Attack, loaded: &Loaded, results: &Results) -> Result
     if let Some(folder) = &arguments.report {
         print::line(format!("report: {}", folder.join("report.html").display()))?;
     }
-    Ok(())
+    print::line(format!("seed {seed}"))
 }

@@ -1,5 +1,6 @@
 //! `trefoil audit`: does what a party receives depend on secrets?
 
+use crate::options::SeedOption;
 use crate::{Bar, Destination, Failure, Inputs, OutputFolder, print, summary};
 use clap::Args;
 use comfy_table::{CellAlignment, Table};
@@ -42,20 +43,15 @@ pub(crate) struct Audit {
     /// Write the pictures as PNG files into this folder
     #[arg(long, value_name = "FOLDER", conflicts_with = "no_pictures")]
     png: Option<PathBuf>,
-    /// Seed of everything random in the experiments [default: from the operating system; printed]
-    #[arg(long)]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: SeedOption,
 }
 
 /// Audit and print what was found.
 pub(crate) fn run(arguments: &Audit, json: bool) -> Result<(), Failure> {
     let start = Instant::now();
     let bar = Bar::new("starting");
-    let seed = match arguments.seed {
-        Some(seed) => seed,
-        None => getrandom::u64()
-            .map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?,
-    };
+    let seed = arguments.seed.value()?;
     let default = if arguments.quick {
         QUICK_RUNS
     } else {

@@ -43,8 +43,8 @@ struct Run {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Where results go [default: lab-NAME, from the configuration's file name]
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
+    #[arg(short, long, alias = "out", value_name = "FOLDER")]
+    output: Option<PathBuf>,
     /// How much of the literature's effort is spent
     #[arg(long, value_enum, default_value_t = ScaleName::Small)]
     scale: ScaleName,
@@ -92,7 +92,7 @@ impl Run {
         })?;
         regular(&self.config)?;
         let config = Config::load(&self.config, scale)?;
-        let out = self.out.clone().unwrap_or_else(|| {
+        let out = self.output.clone().unwrap_or_else(|| {
             let name = self
                 .config
                 .file_stem()
@@ -100,7 +100,7 @@ impl Run {
                 .to_string_lossy();
             PathBuf::from(format!("lab-{name}"))
         });
-        let mut kept = OutputFolder::new("--out", &out.join("cache"))?;
+        let mut kept = OutputFolder::new("--output", &out.join("cache"))?;
         let cache = Cache::new(kept.make()?.to_owned())?;
         let teller = Teller::new(json);
         let mut parties = ThreeParties::over(Link::Memory);

@@ -25,8 +25,9 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
-    let json = arguments.json;
-    if let Err(failure) = refuse_unused(unused::RULES, &matches) {
+    let json = arguments.tone.json;
+    let taken = arguments.tone.set();
+    if let Err(failure) = taken.and_then(|()| refuse_unused(unused::RULES, &matches)) {
         return failure.report(json);
     }
     let done = match arguments.command {

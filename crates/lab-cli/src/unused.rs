@@ -15,11 +15,11 @@ pub(crate) const RULES: &[Rule] = &[
                 || given.has("lira")
         },
         reason: "NN-M is trained on the outputs of a shadow model, and there are none",
-        help: "add --shadow-members and --shadow-nonmembers, or --shadow-outputs",
+        help: "add --shadow-members and --shadow-non-members, or --shadow-outputs",
     },
     Rule {
         commands: &["attack"],
-        options: &["classes"],
+        options: &["class_names"],
         used: |given| given.has("labels"),
         reason: "it says what labels mean, and there are none",
         help: "add --labels",
@@ -49,12 +49,12 @@ mod tests {
     fn options_without_effect_are_refused() {
         for (line, flag) in [
             (
-                "attack --members a --nonmembers b --network-epochs 3",
+                "attack --members a --non-members b --network-epochs 3",
                 "--network-epochs",
             ),
             (
-                "attack --members a --nonmembers b --classes c,d",
-                "--classes",
+                "attack --members a --non-members b --class-names c,d",
+                "--class-names",
             ),
             ("audit --no-pictures --data d", "--data"),
         ] {
@@ -64,7 +64,7 @@ mod tests {
             let refused = refuse_unused(RULES, &matches).expect_err(line).to_string();
             assert!(refused.contains(flag), "{line}: {refused}");
         }
-        let line = "trefoil-lab attack --members a --nonmembers b --network-epochs 0";
+        let line = "trefoil-lab attack --members a --non-members b --network-epochs 0";
         let matches = Arguments::command().try_get_matches_from(line.split(' '));
         refuse_unused(RULES, &matches.unwrap()).unwrap();
     }

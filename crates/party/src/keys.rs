@@ -12,8 +12,14 @@ const LOCAL: [&str; 3] = ["127.0.0.1:7700", "127.0.0.1:7701", "127.0.0.1:7702"];
 #[derive(Debug, Args)]
 pub struct Keys {
     /// Folder to write to; made if it is missing, and files in it are never overwritten
-    #[arg(long, value_name = "DIR", default_value = "keys")]
-    out: PathBuf,
+    #[arg(
+        short,
+        long,
+        alias = "out",
+        value_name = "FOLDER",
+        default_value = "keys"
+    )]
+    output: PathBuf,
     /// Where a party is reached; give it three times, for parties 0, 1 and 2 [default: 127.0.0.1:7700
     /// to 127.0.0.1:7702]
     #[arg(long, value_name = "HOST:PORT")]
@@ -31,11 +37,11 @@ pub struct Keys {
 pub fn make(arguments: &Keys, party: &str, as_json: bool) -> Result<(), Refusal> {
     let addresses = addresses(&arguments.address)?;
     let listen = listening(&arguments.listen, &addresses)?;
-    let made = write_keys_listening(&arguments.out, &addresses, &listen);
+    let made = write_keys_listening(&arguments.output, &addresses, &listen);
     let keys = made.map_err(|error| match error {
         ServeError::Address(_) => Refusal::misuse(error),
         error => {
-            Refusal::new(error).help("choose another folder with --out, or remove the old files")
+            Refusal::new(error).help("choose another folder with --output, or remove the old files")
         }
     })?;
     if as_json {
@@ -50,7 +56,7 @@ pub fn make(arguments: &Keys, party: &str, as_json: bool) -> Result<(), Refusal>
             "pins": pins,
         }));
     }
-    let out = arguments.out.display();
+    let out = arguments.output.display();
     line(&format!("{} files in {out}", keys.files.len()))?;
     for (name, pin) in &keys.pins {
         line(&format!("  {name:<8} {pin}"))?;

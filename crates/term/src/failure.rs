@@ -1,7 +1,6 @@
 //! How a program ends when it cannot do what was asked: in words, as JSON, and as an exit code.
 
 use clap::error::ErrorKind;
-use miette::{Diagnostic, GraphicalReportHandler};
 use serde_json::json;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write, stderr};
@@ -12,11 +11,10 @@ use trefoil_serve::ServeError;
 use trefoil_verify::VerifyError;
 
 /// What went wrong and where, and what to do about it.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     message: String,
-    #[help]
     help: Option<String>,
     code: u8,
 }
@@ -62,27 +60,28 @@ impl Failure {
         let text = if json {
             json!({ "error": self.message, "help": self.help }).to_string()
         } else {
-            self.picture()
+            self.words()
         };
         // Nobody is left to tell if standard error is closed.
         let _ = writeln!(stderr(), "{}", text.trim_end());
         code
     }
 
-    /// As `miette` draws it: with colours and line breaks on a terminal, whole lines elsewhere.
-    fn picture(self) -> String {
-        if stderr().is_terminal() {
-            return format!("{:?}", miette::Report::new(self));
+    /// In words: with colours on a terminal that has them.
+    fn words(&self) -> String {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let paint = |code: &str, text: &str| {
+            if stderr().is_terminal() && !plain {
+                format!("\x1b[{code}m{text}\x1b[0m")
+            } else {
+                text.to_owned()
+            }
+        };
+        let mut words = format!("{} {}", paint("1;31", "error:"), self.message);
+        if let Some(help) = &self.help {
+            words += &format!("\n{} {help}", paint("1;36", "help:"));
         }
-        let mut text = String::new();
-        let handler = GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
-        match handler
-            .with_wrap_lines(false)
-            .render_report(&mut text, &self)
-        {
-            Ok(()) => text,
-            Err(_) => self.message,
-        }
+        words
     }
 }
 

@@ -6,10 +6,13 @@ pub mod options;
 mod outputs;
 pub mod print;
 mod progress;
+pub mod settings;
 pub mod summary;
+mod tone;
 pub mod unused;
 
 pub use failure::{Failure, refuse};
 pub use inputs::Inputs;
 pub use outputs::{Destination, OutputFolder, write_private};
 pub use progress::{Bar, Bars, Counter};
+pub use tone::Tone;

@@ -2,11 +2,12 @@
 
 use crate::Failure;
 use crate::inputs::Inputs;
+use crate::tone::tell_aside;
 use ndarray::ArrayD;
 use ndarray_npy::WriteNpyExt;
 use std::error::Error;
 use std::fs::{self, Permissions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Write, stdout};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Destination {
     path: PathBuf,
-    folder: PathBuf,
+    /// The folder in which the file appears; none for standard output.
+    folder: Option<PathBuf>,
 }
 
 impl Destination {
@@ -25,6 +27,13 @@ impl Destination {
     /// If the folder is missing or not writable, if `path` is no regular file, or one of `inputs`, also by another name.
     pub fn new(flag: &str, path: &Path, inputs: &Inputs<'_>) -> Result<Self, Failure> {
         let shown = path.display();
+        if path == Path::new("-") {
+            tell_aside();
+            return Ok(Self {
+                path: path.to_owned(),
+                folder: None,
+            });
+        }
         inputs.spare(flag, path)?;
         // A rename would replace a device such as /dev/null.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -41,12 +50,14 @@ impl Destination {
                     .help(format!("name a file after {flag}")),
             );
         }
+        let folder = folder_of(&path).to_owned();
+        // Without a name in the folder, so that nothing stays of it whatever happens.
+        let tried = tempfile::tempfile_in(&folder);
         let destination = Self {
-            folder: folder_of(&path).to_owned(),
+            folder: Some(folder),
             path,
         };
-        // Without a name in the folder, so that nothing stays of it whatever happens.
-        match tempfile::tempfile_in(&destination.folder) {
+        match tried {
             Ok(_) => Ok(destination),
             Err(error) => Err(destination.refuse(&error)),
         }
@@ -73,15 +84,23 @@ impl Destination {
 
     fn save(
         &self,
-        fill: impl Fn(&mut BufWriter<&mut fs::File>) -> Result<(), Box<dyn Error>>,
+        fill: impl Fn(&mut dyn Write) -> Result<(), Box<dyn Error>>,
     ) -> Result<(), Failure> {
+        let Some(folder) = &self.folder else {
+            let mut out = stdout().lock();
+            return fill(&mut out)
+                .and_then(|()| Ok(out.flush()?))
+                .map_err(|error| {
+                    Failure::new(format!("cannot write to standard output: {error}"))
+                });
+        };
         let save = || -> Result<(), Box<dyn Error>> {
             // As the user's umask says, like any other program's files.
             let mut file = tempfile::Builder::new()
                 .prefix(".trefoil-")
                 .suffix(".tmp")
                 .permissions(Permissions::from_mode(0o666))
-                .tempfile_in(&self.folder)?;
+                .tempfile_in(folder)?;
             let mut buffer = BufWriter::new(file.as_file_mut());
             fill(&mut buffer)?;
             buffer.flush()?;
@@ -93,7 +112,9 @@ impl Destination {
     }
 
     fn refuse(&self, error: &dyn Error) -> Failure {
-        let (path, folder) = (self.path.display(), self.folder.display());
+        let path = self.path.display();
+        let folder = self.folder.as_deref().unwrap_or(Path::new("."));
+        let folder = folder.display();
         Failure::new(format!("cannot write {path}: {error}")).help(format!(
             "check that the folder {folder} exists, that you may write to it, and the free space"
         ))

@@ -1,6 +1,7 @@
 //! Standard output, and numbers as people read them.
 
 use crate::Failure;
+use crate::tone::{is_aside, is_quiet};
 use serde::Serialize;
 use std::io::{Write, stderr};
 
@@ -12,6 +13,13 @@ pub use trefoil::text::{bytes, count, number, time};
 /// # Errors
 /// If standard output cannot be written to for another reason, such as a full disk.
 pub fn line(text: impl AsRef<str>) -> Result<(), Failure> {
+    if is_quiet() {
+        return Ok(());
+    }
+    if is_aside() {
+        aside(text.as_ref());
+        return Ok(());
+    }
     Ok(trefoil_party::line(text.as_ref())?)
 }
 
@@ -20,6 +28,10 @@ pub fn line(text: impl AsRef<str>) -> Result<(), Failure> {
 /// # Errors
 /// As [`line()`].
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    if is_aside() {
+        aside(&serde_json::to_string(value).map_err(Failure::new)?);
+        return Ok(());
+    }
     Ok(trefoil_party::json(value)?)
 }
 

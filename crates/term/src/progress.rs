@@ -1,22 +1,36 @@
 //! A bar on standard error, if that is a terminal.
 
+use crate::print;
+use crate::tone::{is_quiet, is_verbose};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use trefoil_serve::Progress;
+
+/// Where bars are drawn.
+fn target() -> ProgressDrawTarget {
+    if is_quiet() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    }
+}
 
 /// A bar that vanishes when it is dropped.
 pub struct Bar {
     bar: ProgressBar,
+    /// What is told when it is done.
+    told: Option<(&'static str, Instant)>,
 }
 
 impl Bar {
     /// A bar that shows `message` until there is something to count. `indicatif` draws nothing
     /// where standard error is no terminal.
     pub fn new(message: &'static str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, target());
         bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self { bar }
+        let told = is_verbose().then(|| (message, Instant::now()));
+        Self { bar, told }
     }
 
     /// Show what is going on, where there is nothing to count.
@@ -64,6 +78,12 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        if let Some((what, start)) = self.told {
+            print::aside(&format!(
+                "{what}: {}",
+                print::time(start.elapsed().as_secs_f64())
+            ));
+        }
     }
 }
 
@@ -100,7 +120,7 @@ pub struct Counter {
 impl Counter {
     /// A bar of `all` things.
     pub fn new(message: &'static str, all: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(Some(all), target());
         let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {eta} left  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(message);

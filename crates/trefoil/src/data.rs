@@ -24,6 +24,9 @@ use std::io::{Cursor, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 use trefoil_nn::graph::Dimension;
 
+/// What stands for standard input in the place of a file.
+const STANDARD: &str = "-";
+
 /// Bytes at the start of a file that tell its format.
 const START: u64 = 512;
 
@@ -127,6 +130,9 @@ fn content_of(
     names: &[&str],
     wanted: Wanted,
 ) -> Result<Content, Error> {
+    if file == Path::new(STANDARD) {
+        return from_standard_input(asked, names, wanted);
+    }
     regular(file)?;
     let shown = file.display().to_string();
     if file.is_dir() {
@@ -156,6 +162,28 @@ fn content_of(
         .read_to_end(&mut bytes)
         .map_err(|error| unreadable(&shown, &error))?;
     plain(file, &bytes, &ending, wanted)
+}
+
+/// What standard input holds: any file that could be named.
+fn from_standard_input(
+    asked: Option<&str>,
+    names: &[&str],
+    wanted: Wanted,
+) -> Result<Content, Error> {
+    const SHOWN: &str = "standard input";
+    let bytes = archive::limited(SHOWN, std::io::stdin().lock())?;
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        archive::limited(SHOWN, GzDecoder::new(&bytes[..]))?
+    } else {
+        bytes
+    };
+    let start = &bytes[..bytes.len().min(START as usize)];
+    let ending = Endings::of(Path::new(SHOWN));
+    if is_archive(start, &ending) {
+        let source = Cursor::new(&bytes);
+        return archive::array(SHOWN, source, asked, names, wanted).map(Content::Array);
+    }
+    plain(Path::new(SHOWN), &bytes, &ending, wanted)
 }
 
 /// What the bytes of a file hold that is not packed.

@@ -1,7 +1,7 @@
 //! `trefoil guard apply`: guarded confidences of logits that are there already.
 
 use crate::options::{DeployOptions, NumberOptions};
-use crate::{Bars, Destination, Failure, Inputs, print};
+use crate::{Bars, Destination, Failure, Inputs, notice, print};
 use clap::Args;
 use ndarray::{Array2, ArrayD};
 use serde::Serialize;
@@ -22,10 +22,10 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "GUARD.safetensors")]
     guard: PathBuf,
     /// The logits: an .npy or .npz array, N rows of one logit per class
-    #[arg(long, value_name = "Z.npy")]
+    #[arg(short, long, value_name = "Z.npy")]
     input: PathBuf,
     /// Where to write the confidences: an .npy array of 32-bit floats, N rows
-    #[arg(long, value_name = "OUT.npy")]
+    #[arg(short, long, value_name = "OUT.npy")]
     output: PathBuf,
     #[command(flatten)]
     deployed: DeployOptions,
@@ -88,10 +88,11 @@ impl Search {
 
 /// Guard, write, and tell what it took.
 pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
+    let parties = arguments.deployed.parties()?;
     let inputs = Inputs::default()
         .with("--guard", [&arguments.guard])
         .with("--input", [&arguments.input])
-        .with("--parties", &arguments.deployed.parties);
+        .with("--parties", &parties);
     inputs.check()?;
     let destination = Destination::new("--output", &arguments.output, &inputs)?;
     let guard = load(&arguments.guard)?;
@@ -162,7 +163,8 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     if json {
         return print::json(&applied);
     }
-    applied.print()
+    applied.print()?;
+    notice(&arguments.deployed)
 }
 
 /// Rows whose confidences differ from their softmax, and rows whose label is that of their logits.

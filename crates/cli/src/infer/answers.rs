@@ -68,10 +68,12 @@ impl Told {
     ///
     /// # Errors
     /// If standard output is closed.
-    pub(super) fn print(&self) -> Result<(), Failure> {
+    pub(super) fn print(&self, timings: bool) -> Result<(), Failure> {
         let report = &self.report;
-        print::line(summary::phases(&report.phases).trim_fmt())?;
-        print::line("")?;
+        if timings {
+            print::line(summary::phases(&report.phases).trim_fmt())?;
+            print::line("")?;
+        }
         print::line(format!(
             "{} in {} ({} at once), after a set-up of {}",
             print::count(self.samples, "sample"),
@@ -117,7 +119,7 @@ impl Told {
             print::line(format!("labels: {by}"))?;
         }
         if let Some(accuracy) = self.accuracy {
-            print::line(format!("against the labels: {} right", percent(accuracy)))?;
+            print::line(format!("accuracy: {}", percent(accuracy)))?;
         }
         if let Some(doubt) = &self.labels_doubt {
             print::line(format!("warning: the labels: {doubt}"))?;

@@ -2,11 +2,12 @@
 
 use super::Infer;
 use crate::verify::replay::replayed;
-use crate::{Bars, Failure, Inputs, print};
+use crate::{Bars, Failure, Inputs, notice, print};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use trefoil::{Checks, Doubts, data, labels, verified};
+use trefoil_term::settings::Settings;
 use trefoil_verify::{Comparison, MixPlan};
 
 /// Options of `trefoil infer` that verify the answers.
@@ -28,7 +29,7 @@ pub(super) struct Verification {
     #[arg(long, value_name = "Y.npy", requires = "public")]
     public_labels: Option<PathBuf>,
     /// Which public samples are spent is remembered here [default: trefoil/spent.redb in `$XDG_DATA_HOME` or
-    /// ~/.local/share]
+    /// ~/.local/share] [env: TREFOIL_SPENT]
     #[arg(long, value_name = "FILE", requires = "verify")]
     spent: Option<PathBuf>,
     /// Mix the probes of this fingerprint in, too
@@ -83,7 +84,10 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         public_labels: verification.public_labels.clone(),
         spent: match &verification.spent {
             Some(path) => path.clone(),
-            None => verified::default_store()?,
+            None => match Settings::load()?.spent {
+                Some(path) => path,
+                None => verified::default_store()?,
+            },
         },
         fingerprint: verification.fingerprint.clone(),
     };
@@ -134,6 +138,7 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         print::json(&told)?;
     } else {
         told.print()?;
+        notice(&arguments.deploy)?;
     }
     if verified.accepted() {
         return Ok(());
@@ -192,10 +197,7 @@ impl Told<'_> {
             ))?;
         }
         if let Some(accuracy) = self.accuracy {
-            print::line(format!(
-                "against the labels: {:.2} % right",
-                100.0 * accuracy
-            ))?;
+            print::line(format!("accuracy: {:.2} %", 100.0 * accuracy))?;
         }
         if let Some(doubt) = &self.labels_doubt {
             print::line(format!("warning: the labels: {doubt}"))?;

@@ -1,7 +1,7 @@
 //! `trefoil verify fingerprint`: probes of a model, and whether the deployed one still answers them.
 
-use crate::options::{DeployOptions, NumberOptions, PreparationOptions};
-use crate::{Bar, Bars, Destination, Failure, Inputs, print, write_private};
+use crate::options::{DeployOptions, ModelOption, NumberOptions, PreparationOptions};
+use crate::{Bar, Bars, Destination, Failure, Inputs, notice, print, write_private};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -11,9 +11,8 @@ use trefoil_verify::{Ascent, Fingerprint, Mode};
 /// Options of `trefoil verify fingerprint make`.
 #[derive(Debug, Args)]
 pub(crate) struct MakeFingerprint {
-    /// The model: an ONNX file of one input and one output
-    #[arg(long, value_name = "M.onnx")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
     /// Natural samples to start from: a file as for `trefoil infer --input`
     #[arg(long, value_name = "X.npy")]
     natural: PathBuf,
@@ -37,16 +36,15 @@ pub(crate) struct MakeFingerprint {
     #[arg(long, value_name = "N", default_value_t = 20)]
     steps: usize,
     /// Where to write the fingerprint: JSON, secret from the servers
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(short, long, alias = "out", value_name = "FILE")]
+    output: PathBuf,
 }
 
 /// Options of `trefoil verify fingerprint check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckFingerprint {
-    /// The model as it is deployed
-    #[arg(long, value_name = "M.onnx")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
     /// The fingerprint of the model that was uploaded
     #[arg(long, value_name = "FILE")]
     fingerprint: PathBuf,
@@ -70,11 +68,11 @@ fn mode(text: &str) -> Result<Mode, String> {
 /// Search and write probes.
 pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failure> {
     let inputs = Inputs::default()
-        .with("--model", [&arguments.model])
+        .with("--model", [arguments.model.path()])
         .with("--natural", [&arguments.natural]);
     inputs.check()?;
-    Destination::new("--out", &arguments.out, &inputs)?;
-    let source = Source::open(&arguments.model)?.one_input()?;
+    Destination::new("--output", &arguments.output, &inputs)?;
+    let source = Source::open(arguments.model.path())?.one_input()?;
     let natural = source.samples(&arguments.natural, &arguments.preparation.preparation())?;
     let model = source.single(arguments.format.format())?;
     model.check(&natural)?;
@@ -101,8 +99,8 @@ pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failur
         &mut |done| bar.say(format!("searching probes: {done} of {total} samples")),
     )?;
     drop(bar);
-    write_private(&arguments.out, &fingerprint.to_json())?;
-    let file = arguments.out.display().to_string();
+    write_private(&arguments.output, &fingerprint.to_json())?;
+    let file = arguments.output.display().to_string();
     if json {
         return print::json(&json!({
             "fingerprint": file,
@@ -124,13 +122,14 @@ pub(crate) fn make(arguments: &MakeFingerprint, json: bool) -> Result<(), Failur
 
 /// Ask and compare.
 pub(crate) fn check(arguments: &CheckFingerprint, json: bool) -> Result<(), Failure> {
+    let parties = arguments.deployed.parties()?;
     let inputs = Inputs::default()
-        .with("--model", [&arguments.model])
+        .with("--model", [arguments.model.path()])
         .with("--fingerprint", [&arguments.fingerprint])
-        .with("--parties", &arguments.deployed.parties);
+        .with("--parties", &parties);
     inputs.check()?;
     let fingerprint = Fingerprint::load(&arguments.fingerprint)?;
-    let source = Source::open(&arguments.model)?.one_input()?;
+    let source = Source::open(arguments.model.path())?.one_input()?;
     let format = arguments.format.format();
     let compile = Compile {
         format,
@@ -158,6 +157,7 @@ pub(crate) fn check(arguments: &CheckFingerprint, json: bool) -> Result<(), Fail
             check.differing, check.probes, check.largest_difference, check.tolerance
         ))?;
         print::line(format!("verdict: {verdict}"))?;
+        notice(&arguments.deployed)?;
     }
     if check.same() {
         return Ok(());

@@ -24,8 +24,8 @@ pub(crate) struct PlanMix {
     #[arg(long, value_name = "BITS", default_value_t = 40.0)]
     soundness: f64,
     /// Public samples to mix in [default: as many as make it cheapest]
-    #[arg(long, value_name = "T")]
-    public: Option<usize>,
+    #[arg(long, alias = "public", value_name = "T")]
+    public_samples: Option<usize>,
     /// Copies of each query [default: as many as make it cheapest]
     #[arg(long, value_name = "B")]
     copies: Option<usize>,
@@ -49,7 +49,7 @@ pub(crate) struct PlanMix {
     #[arg(long, value_name = "B")]
     beta: Option<f64>,
     /// Bind the plan to this model, and derive how far copies may differ by its arithmetic
-    #[arg(long, value_name = "M.onnx", requires = "samples")]
+    #[arg(short, long, value_name = "M.onnx", requires = "samples")]
     model: Option<PathBuf>,
     /// Samples to derive that from, with --model: a file as for `trefoil infer --input`
     #[arg(long, value_name = "X.npy", requires = "model")]
@@ -59,8 +59,8 @@ pub(crate) struct PlanMix {
     #[command(flatten)]
     format: NumberOptions,
     /// Write the plan to this file, for `trefoil infer --verify`
-    #[arg(long, value_name = "PLAN.toml")]
-    out: Option<PathBuf>,
+    #[arg(short, long, alias = "out", value_name = "PLAN.toml")]
+    output: Option<PathBuf>,
 }
 
 /// Search, write and show the plan.
@@ -69,8 +69,8 @@ pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
         .with("--model", &arguments.model)
         .with("--samples", &arguments.samples);
     inputs.check()?;
-    if let Some(out) = &arguments.out {
-        Destination::new("--out", out, &inputs)?;
+    if let Some(out) = &arguments.output {
+        Destination::new("--output", out, &inputs)?;
     }
     arguments.without_unused()?;
     let accuracy = arguments.accuracy();
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
         queries: arguments.queries,
         soundness: arguments.soundness,
         copies: arguments.copies,
-        public: arguments.public,
+        public: arguments.public_samples,
         tolerated: arguments.tolerated,
         accuracy,
     };
@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &PlanMix, json: bool) -> Result<(), Failure> {
         plan.model = Some(MixPlan::model_digest(&model.plan));
         drop(bar);
     }
-    if let Some(out) = &arguments.out {
+    if let Some(out) = &arguments.output {
         write_private(out, &plan.to_toml())?;
     }
     if json {
@@ -185,7 +185,7 @@ fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         "reject_below": plan.accuracy.map(|test| test.reject_below),
         "accuracy_test": rates,
         "accuracies": passes,
-        "file": arguments.out.as_ref().map(|out| out.display().to_string()),
+        "file": arguments.output.as_ref().map(|out| out.display().to_string()),
     }))
 }
 
@@ -264,7 +264,7 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
     if let Some(tolerance) = plan.tolerance {
         print::line(format!("copies may differ by {tolerance:.2e}"))?;
     }
-    match &arguments.out {
+    match &arguments.output {
         Some(out) => print::line(format!("plan: {}", out.display())),
         None => Ok(()),
     }

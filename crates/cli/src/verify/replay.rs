@@ -1,7 +1,7 @@
 //! `trefoil verify replay`: queries as anybody asks them, some of which are computed again, message by message.
 
-use crate::options::{DeployOptions, NumberOptions, PreparationOptions};
-use crate::{Bars, Failure, Inputs, print};
+use crate::options::{DeployOptions, ModelOption, NumberOptions, PreparationOptions};
+use crate::{Bars, Failure, Inputs, notice, print};
 use clap::Args;
 use serde_json::json;
 use std::num::NonZeroUsize;
@@ -12,11 +12,10 @@ use trefoil_verify::{Replays, escape_probability, replay};
 /// Options of `trefoil verify replay`.
 #[derive(Debug, Args)]
 pub(crate) struct ReplaySome {
-    /// The model, as it should be computed
-    #[arg(long, value_name = "M.onnx")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
     /// Queries: a file as for `trefoil infer --input`
-    #[arg(long, value_name = "X.npy")]
+    #[arg(short, long, value_name = "X.npy")]
     input: PathBuf,
     #[command(flatten)]
     preparation: PreparationOptions,
@@ -34,12 +33,13 @@ pub(crate) struct ReplaySome {
 
 /// Ask, choose, and compute again.
 pub(crate) fn run(arguments: &ReplaySome, json: bool) -> Result<(), Failure> {
+    let parties = arguments.deployed.parties()?;
     let inputs = Inputs::default()
-        .with("--model", [&arguments.model])
+        .with("--model", [arguments.model.path()])
         .with("--input", [&arguments.input])
-        .with("--parties", &arguments.deployed.parties);
+        .with("--parties", &parties);
     inputs.check()?;
-    let source = Source::open(&arguments.model)?.one_input()?;
+    let source = Source::open(arguments.model.path())?.one_input()?;
     let queries = source.samples(&arguments.input, &arguments.preparation.preparation())?;
     let compile = Compile {
         batch: Some(arguments.batch.get()),
@@ -82,6 +82,7 @@ pub(crate) fn run(arguments: &ReplaySome, json: bool) -> Result<(), Failure> {
         for line in replayed(&found) {
             print::line(line)?;
         }
+        notice(&arguments.deployed)?;
     }
     if found.deviations.is_empty() {
         return Ok(());

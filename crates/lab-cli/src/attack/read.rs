@@ -35,7 +35,7 @@ impl Loaded {
     pub(super) fn read(arguments: &Attack) -> Result<Self, Failure> {
         let mut reader = Reader {
             logits: arguments.logits,
-            classes: arguments.classes.as_deref(),
+            classes: arguments.class_names.as_deref(),
             order: None,
             warnings: Vec::new(),
             files: Vec::new(),
@@ -125,21 +125,21 @@ impl Reader<'_> {
     fn arrays(&mut self, arguments: &Attack) -> Result<Loaded, Failure> {
         let place = match (
             &arguments.members,
-            &arguments.nonmembers,
+            &arguments.non_members,
             &arguments.outputs,
         ) {
             (Some(members), Some(nonmembers), _) => Place::Two(Sides::new(members, nonmembers)),
             (_, _, Some(outputs)) => Place::One(outputs, arguments.membership.as_deref()),
             _ => {
                 return Err(Failure::misuse("no outputs are named").help(
-                    "give --members and --nonmembers, or --outputs with --membership, or --lira",
+                    "give --members and --non-members, or --outputs with --membership, or --lira",
                 ));
             }
         };
         let mut target = self.model(&place, &arguments.labels, "--labels")?;
         let shadow = match (
             &arguments.shadow_members,
-            &arguments.shadow_nonmembers,
+            &arguments.shadow_non_members,
             &arguments.shadow_outputs,
         ) {
             (Some(members), Some(nonmembers), _) => {

@@ -1,5 +1,6 @@
 //! `trefoil guard train`: a guard from confidence vectors of members and non-members.
 
+use crate::options::SeedOption;
 use crate::{Counter, Destination, Failure, Inputs, print};
 use clap::Args;
 use ndarray::Array2;
@@ -60,9 +61,8 @@ struct SiguardOptions {
     /// Learning rate of the gradient descent [default: 0.001]
     #[arg(long, value_name = "RATE")]
     rate: Option<f64>,
-    /// Draws the first weights and the order of the vectors [default: 0]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    seed: SeedOption,
     /// Searches, each weighing distortion ten times more after a success [default: 3]
     #[arg(long, value_name = "N")]
     outer: Option<u32>,
@@ -87,7 +87,7 @@ impl SiguardOptions {
             ("--hidden", self.hidden.is_some()),
             ("--epochs", self.epochs.is_some()),
             ("--rate", self.rate.is_some()),
-            ("--seed", self.seed.is_some()),
+            ("--seed", self.seed.given().is_some()),
             ("--outer", self.outer.is_some()),
             ("--inner", self.inner.is_some()),
             ("--beta", self.beta.is_some()),
@@ -141,6 +141,7 @@ struct Trained {
     balanced_accuracy: f64,
     activation_bound: f64,
     gradient_shift: u32,
+    seed: u64,
     digest: String,
 }
 
@@ -240,6 +241,7 @@ fn table(arguments: &Train, json: bool) -> Result<(), Failure> {
 fn siguard(arguments: &Train, members: &Path, json: bool) -> Result<(), Failure> {
     let start = Instant::now();
     let options = &arguments.siguard;
+    let seed = options.seed.value()?;
     let hidden = options.hidden.clone().unwrap_or_else(|| HIDDEN.to_vec());
     let members_at = members;
     let members = confidences(members)?;
@@ -256,7 +258,7 @@ fn siguard(arguments: &Train, members: &Path, json: bool) -> Result<(), Failure>
     }
     let training = MembershipOptions {
         epochs: options.epochs.unwrap_or(EPOCHS),
-        seed: options.seed.unwrap_or(0),
+        seed,
         sgd: Sgd {
             rate: options.rate.unwrap_or(RATE),
             ..MembershipOptions::default().sgd
@@ -302,6 +304,7 @@ fn siguard(arguments: &Train, members: &Path, json: bool) -> Result<(), Failure>
         balanced_accuracy,
         activation_bound: guard.settings.activation_bound,
         gradient_shift: guard.settings.gradient_shift,
+        seed,
         digest: blake3::Hash::from_bytes(guard.digest())
             .to_hex()
             .to_string(),
@@ -322,5 +325,5 @@ fn siguard(arguments: &Train, members: &Path, json: bool) -> Result<(), Failure>
             "that is hardly better than a coin: either little leaks, or it needs more --epochs or a higher --rate",
         )?;
     }
-    print::line(format!("guard: {}", trained.output))
+    print::line(format!("guard: {} (seed {seed})", trained.output))
 }

@@ -1,5 +1,6 @@
 //! `trefoil guard tune`: which number and length of steps guard best (SIGuard, Refinement II and Figure 5).
 
+use crate::options::SeedOption;
 use crate::{Counter, Destination, Failure, Inputs, OutputFolder, print, summary};
 use clap::Args;
 use ndarray::{Array2, Axis, concatenate, s};
@@ -15,6 +16,8 @@ use trefoil_ring::Z64;
 
 /// Rows that are guarded at once.
 const ROWS: usize = 250;
+/// The file of the evidence that keeps the seed.
+const SEED: &str = "seed";
 
 /// Options of `trefoil guard tune`.
 #[derive(Debug, Args)]
@@ -56,9 +59,8 @@ pub(crate) struct Tune {
     /// Epochs of the attackers
     #[arg(long, default_value_t = 100)]
     epochs: usize,
-    /// Draws the attackers' first weights and the roundings of fixed point
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedOption,
 }
 
 /// What one pair does.
@@ -85,6 +87,7 @@ impl Cell {
 struct Halves {
     learn: [Array2<f64>; 2],
     tried: [Array2<f64>; 2],
+    seed: u64,
 }
 
 /// Try the grid, choose, write, and tell.
@@ -115,6 +118,7 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
     let halves = halves(arguments, &guard)?;
     let attacker = attacker(
         arguments,
+        halves.seed,
         &halves.learn.each_ref().map(|rows| softmax(rows.view())),
     )?;
     let pairs: Vec<(u32, f64)> = arguments
@@ -125,7 +129,8 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
     if pairs.is_empty() {
         return Err(Failure::misuse("the grid is empty").help("give --inner and --beta values"));
     }
-    evidence.make()?;
+    let kept = evidence.make()?.join(SEED);
+    write_whole(&kept, halves.seed.to_string().as_bytes()).map_err(Failure::new)?;
     let bar = Counter::new("trying the grid", pairs.len() as u64);
     let mut cells = Vec::with_capacity(pairs.len());
     for (index, &(inner, beta)) in pairs.iter().enumerate() {
@@ -206,17 +211,28 @@ fn halves(arguments: &Tune, guard: &GuardFile) -> Result<Halves, Failure> {
     Ok(Halves {
         learn: pair(learn)?,
         tried: pair(tried)?,
+        seed: match arguments.seed.given().or_else(|| kept_seed(arguments)) {
+            Some(seed) => seed,
+            None => arguments.seed.value()?,
+        },
     })
+}
+
+/// The seed of the run whose evidence is there, so that this one goes on with it.
+fn kept_seed(arguments: &Tune) -> Option<u64> {
+    let text = fs::read_to_string(arguments.evidence.join(SEED)).ok()?;
+    text.trim().parse().ok()
 }
 
 /// NN-M on the sorted confidences of both sides.
 fn attacker(
     arguments: &Tune,
+    seed: u64,
     [members, others]: &[Array2<f64>; 2],
 ) -> Result<MembershipClassifier, Failure> {
     let options = MembershipOptions {
         epochs: arguments.epochs,
-        ..MembershipOptions::attack(arguments.seed)
+        ..MembershipOptions::attack(seed)
     };
     MembershipClassifier::train(
         sorted(members).view(),
@@ -275,12 +291,12 @@ fn cell(
     let tried = halves
         .tried
         .each_ref()
-        .map(|rows| guarded(&guard, rows, arguments.seed));
+        .map(|rows| guarded(&guard, rows, halves.seed));
     let learn = halves
         .learn
         .each_ref()
-        .map(|rows| guarded(&guard, rows, arguments.seed));
-    let adaptive = attacker(arguments, &learn)?;
+        .map(|rows| guarded(&guard, rows, halves.seed));
+    let adaptive = attacker(arguments, halves.seed, &learn)?;
     let changed = |(rows, answers): (&Array2<f64>, &Array2<f64>)| {
         let distance = (&softmax(rows.view()) - answers)
             .mapv(f64::abs)
@@ -310,7 +326,7 @@ fn name(arguments: &Tune, guard: &GuardFile, halves: &Halves) -> String {
         }
     }
     hasher.update(&(arguments.epochs as u64).to_le_bytes());
-    hasher.update(&arguments.seed.to_le_bytes());
+    hasher.update(&halves.seed.to_le_bytes());
     format!("{}.json", &hasher.finalize().to_hex()[..24])
 }
 

@@ -2,6 +2,7 @@
 
 mod consistent;
 
+use crate::options::SeedOption;
 use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use ndarray::{ArrayD, Axis};
@@ -51,9 +52,8 @@ pub(crate) struct AttackDemo {
     /// Choices of deviating and of replayed batches, for each way to deviate
     #[arg(long, value_name = "N", default_value_t = 2000)]
     replay_trials: u64,
-    /// Another seed gives other mixes and other cheating
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedOption,
 }
 
 /// A counted cheat.
@@ -88,7 +88,8 @@ struct Stage {
 
 /// Cheat, and print how often it passed.
 pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
-    let stage = Stage::new(arguments.seed)?;
+    let seed = arguments.seed.value()?;
+    let stage = Stage::new(seed)?;
     let bar = Bar::new("cheating");
     let mut rows = Vec::new();
     for &bits in &arguments.bits {
@@ -111,6 +112,7 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
     let replays = stage.replays(arguments, &bar)?;
     drop(bar);
     if json {
+        print::aside(&format!("seed {seed}"));
         return consistent::print_json(&rows, &alike, &replays);
     }
     print::line(
@@ -131,7 +133,8 @@ pub(crate) fn run(arguments: &AttackDemo, json: bool) -> Result<(), Failure> {
     print::line("")?;
     print_behaviours(&rows[parties..])?;
     print::line("")?;
-    consistent::print(&alike, &replays)
+    consistent::print(&alike, &replays)?;
+    print::line(format!("seed {seed}"))
 }
 
 impl Stage {

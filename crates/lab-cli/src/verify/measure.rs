@@ -1,6 +1,6 @@
 //! `trefoil verify fingerprint measure`: how often a model's probes notice that it was tampered with.
 
-use crate::options::{NumberOptions, PreparationOptions};
+use crate::options::{ModelOption, NumberOptions, PreparationOptions, SeedOption};
 use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use serde_json::json;
@@ -15,9 +15,8 @@ const LESSON: usize = 32;
 /// Options of `trefoil verify fingerprint measure`.
 #[derive(Debug, Args)]
 pub(crate) struct MeasureFingerprint {
-    /// The model: an ONNX file of one input and one output
-    #[arg(long, value_name = "M.onnx")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOption,
     /// Natural samples: the first are probes and their starts, the rest retrain
     #[arg(long, value_name = "X.npy")]
     natural: PathBuf,
@@ -43,14 +42,14 @@ pub(crate) struct MeasureFingerprint {
     /// Honest runs, to count false alarms
     #[arg(long, value_name = "N", default_value_t = 1000)]
     honest: u64,
-    /// Another seed gives other tamperings
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedOption,
 }
 
 /// Tamper, look, and print the rates.
 pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Failure> {
-    let source = Source::open(&arguments.model)?.one_input()?;
+    let seed = arguments.seed.value()?;
+    let source = Source::open(arguments.model.path())?.one_input()?;
     let samples = source.samples(&arguments.natural, &arguments.preparation.preparation())?;
     let natural = public::first(&samples.inputs[0], arguments.candidates);
     let low = natural.iter().copied().fold(f64::INFINITY, f64::min);
@@ -72,7 +71,7 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
         &natural,
         arguments.probes,
         &ascent,
-        arguments.seed,
+        seed,
         &mut |done| bar.say(format!("searching probes: {done}")),
     )?;
     let mut tamperer = Tamperer::new(
@@ -80,7 +79,7 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
         &lesson.weights,
         &samples.inputs[0],
         &labels,
-        arguments.seed,
+        seed,
     )?;
     let mut rows = detection.honest(arguments.honest, &mut |done| {
         bar.say(format!("honest runs: {done} of {}", arguments.honest));
@@ -98,6 +97,7 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
     drop(bar);
     if json {
         return print::json(&json!({
+            "seed": seed,
             "tolerance": detection.fingerprint().tolerance,
             "sensitivities": detection.fingerprint().sensitivities(),
             "rows": rows,
@@ -108,7 +108,8 @@ pub(crate) fn run(arguments: &MeasureFingerprint, json: bool) -> Result<(), Fail
         detection.fingerprint().tolerance
     ))?;
     print::line("")?;
-    print_rows(&rows)
+    print_rows(&rows)?;
+    print::line(format!("seed {seed}"))
 }
 
 fn print_rows(rows: &[Detected]) -> Result<(), Failure> {
