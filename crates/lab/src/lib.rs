@@ -14,6 +14,7 @@ pub mod attacks;
 pub mod data;
 mod error;
 pub mod label_doubts;
+pub mod logits;
 pub mod metrics;
 pub mod pipeline;
 pub mod random;

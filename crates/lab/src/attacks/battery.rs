@@ -60,7 +60,7 @@ pub fn run_all(evidence: &Evidence<'_>) -> Result<Battery, LabError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::nn::tests::{Logistic, around};
+    use super::super::fixtures::{Logistic, around};
     use super::*;
     use crate::Sides;
     use crate::attacks::rmia::Population;

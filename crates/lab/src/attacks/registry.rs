@@ -67,7 +67,7 @@ pub static ATTACKS: &[&dyn Attack] = &[
     },
     &learners::Trees,
     &learners::Forest,
-    &nn::Network,
+    &nn::NnM,
     &Variant::Offline,
     &Variant::OfflineFixedVariance,
     &Variant::Online,

@@ -2,9 +2,8 @@
 
 use super::models::Trainer;
 use super::records::Part;
-use crate::attacks::neighbours::{Noise, Settings};
-use crate::attacks::rmia::Population;
-use crate::attacks::{Battery, Evidence, Neighbours, Outputs, References, run_all};
+use crate::attacks::copies::{Disturbance, Noise};
+use crate::attacks::{Battery, Evidence, Neighbours, Outputs, Population, References, run_all};
 use crate::data::Encoding;
 use crate::train::Network;
 use crate::{LabError, Sides};
@@ -126,14 +125,14 @@ pub(super) fn ask_neighbours(
         Encoding::Bits => vec![Noise::Flip(0.01), Noise::Flip(0.03), Noise::Flip(0.1)],
         Encoding::Pixels => [0.02, 0.05, 0.1].map(Noise::Gaussian).to_vec(),
     };
-    let settings = Settings {
+    let how = Disturbance {
         noises,
         copies: NOISY_COPIES,
         seed: trainer.config.seed,
     };
     let ask = |network: &Network, part: Part| {
         let inputs = records.inputs(&records.rows[records.range(part)])?;
-        Neighbours::ask(inputs.view(), &settings, |inputs| network.outputs(inputs))
+        Neighbours::ask(inputs.view(), &how, |inputs| network.outputs(inputs))
     };
     Ok(Asked {
         target: Sides::new(ask(target, Part::Members)?, ask(target, Part::NonMembers)?),

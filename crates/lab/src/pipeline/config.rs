@@ -41,7 +41,7 @@ pub struct Config {
     /// The model under attack.
     pub target: Model,
     /// The attacker's reference models (`LiRA`, RMIA).
-    pub references: References,
+    pub references: ReferenceModels,
     /// The networks that tell members from non-members.
     #[serde(default)]
     pub membership: Membership,
@@ -97,7 +97,7 @@ pub struct Model {
 /// Reference models, trained like the target on halves of what the attacker has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct References {
+pub struct ReferenceModels {
     /// How many.
     pub models: usize,
     /// How many are trained at a time.

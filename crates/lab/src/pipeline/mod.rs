@@ -10,7 +10,9 @@ mod cache;
 mod config;
 mod defences;
 mod evaluations;
+mod findings;
 mod models;
+mod outcome;
 mod records;
 mod run;
 mod stage;
@@ -19,7 +21,9 @@ mod tune;
 
 pub use answers::{Deployed, Sample};
 pub use cache::{Cache, Key};
-pub use config::{Config, Data, Defences, Guard, Membership, Model, Private, References, Scale};
-pub use evaluations::Evaluation;
+pub use config::{
+    Config, Data, Defences, Guard, Membership, Model, Private, ReferenceModels, Scale,
+};
+pub use outcome::{Evaluation, Outcome, Parties, Progress};
 pub use records::{Part, Records};
-pub use run::{Outcome, Parties, Progress, run, run_on};
+pub use run::{run, run_on};

@@ -1,19 +1,19 @@
 //! Networks, trained once.
 
 use super::{Cache, Config, Key, Records};
-use crate::LabError;
-use crate::attacks;
+use crate::attacks::{MembershipModel, MembershipTrainer};
 use crate::random::Stream;
 use crate::train::{
     Accountant, Architecture, DenseLayer, Epoch, Examples, Fit, Loss, MembershipClassifier,
-    MembershipOptions, Network, NnM, Saving, fit, fit_privately, softmax,
+    MembershipOptions, Network, PrivateFit, Saving, fit, fit_privately, softmax,
 };
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use crate::{LabError, Sides};
+use ndarray::{Array1, Array2, ArrayView2};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use trefoil_guard::{Classifier, Dense};
+use trefoil_guard::Classifier;
 
 /// The least time between two checkpoints of one training.
 const SAVED_EVERY: Duration = Duration::from_secs(20);
@@ -138,7 +138,7 @@ impl Trainer<'_> {
             let problem = format!("no noise reaches an ε of {epsilon} in {steps} steps");
             LabError::input("defences.private.epsilon", problem)
         })?;
-        let private = crate::train::Private {
+        let private = PrivateFit {
             epochs: options.epochs,
             batch: options.batch,
             sgd: options.sgd.clone(),
@@ -208,14 +208,11 @@ impl Trainer<'_> {
             ..MembershipOptions::default()
         };
         let hidden = MembershipClassifier::DEFENCE;
-        let layers = self.classifier(what, members, non_members, &hidden, &options)?;
-        let layers = layers
-            .into_iter()
-            .map(|(weights, bias)| Dense { weights, bias })
-            .collect();
-        Classifier::new(layers).map_err(|error| LabError::Model(error.to_string()))
+        let trained = self.classifier(what, members, non_members, &hidden, &options)?;
+        trained.into_classifier()
     }
 
+    /// A classifier, trained once.
     fn classifier(
         &self,
         what: &str,
@@ -223,7 +220,7 @@ impl Trainer<'_> {
         non_members: ArrayView2<'_, f64>,
         hidden: &[usize],
         options: &MembershipOptions,
-    ) -> Result<Vec<DenseLayer>, LabError> {
+    ) -> Result<MembershipClassifier, LabError> {
         let key = Key::new("membership")
             .with(&(hidden, options, members.dim(), non_members.dim()))
             .numbers(members.iter())
@@ -233,60 +230,33 @@ impl Trainer<'_> {
             let trained =
                 MembershipClassifier::train(members, non_members, hidden, options, &mut hear)?;
             let flat = |(w, b): DenseLayer| (w.nrows(), w.iter().copied().collect(), b.to_vec());
-            Ok(trained.layers()?.into_iter().map(flat).collect())
+            Ok(trained.layers().iter().cloned().map(flat).collect())
         })?;
         let whole = |(rows, w, b): (usize, Vec<f64>, Vec<f64>)| {
             let weights = Array2::from_shape_vec((rows, b.len()), w)
                 .map_err(|error| LabError::Model(error.to_string()))?;
             Ok((weights, Array1::from_vec(b)))
         };
-        kept.into_iter().map(whole).collect()
+        let layers = kept
+            .into_iter()
+            .map(whole)
+            .collect::<Result<_, LabError>>()?;
+        Ok(MembershipClassifier::from_layers(layers))
     }
 }
 
 /// The attacker's network, NN-M.
-impl attacks::Trainer for Trainer<'_> {
+impl MembershipTrainer for Trainer<'_> {
     fn train(
         &self,
-        features: &Array2<f32>,
-        members: &[bool],
+        features: Sides<&Array2<f64>>,
         seed: u64,
-    ) -> Result<Box<dyn attacks::Membership>, LabError> {
-        let side = |wanted: bool| {
-            let rows: Vec<usize> = (0..members.len())
-                .filter(|&row| members[row] == wanted)
-                .collect();
-            features.select(Axis(0), &rows).mapv(f64::from)
-        };
-        let epochs = self.config.membership.attack_epochs;
-        let options = NnM { epochs }.options(seed);
+    ) -> Result<Box<dyn MembershipModel>, LabError> {
+        let options = MembershipOptions::attack_for(self.config.membership.attack_epochs, seed);
+        let (yes, no) = (features.members.view(), features.nonmembers.view());
         let hidden = MembershipClassifier::ATTACK;
-        let (yes, no) = (side(true), side(false));
-        let layers = self.classifier(
-            "the attacker's network",
-            yes.view(),
-            no.view(),
-            &hidden,
-            &options,
-        )?;
-        Ok(Box::new(Attacker { layers }))
-    }
-}
-
-struct Attacker {
-    layers: Vec<DenseLayer>,
-}
-
-impl attacks::Membership for Attacker {
-    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
-        let mut x = features.mapv(f64::from);
-        for (index, (weights, bias)) in self.layers.iter().enumerate() {
-            x = x.dot(weights) + bias;
-            if index + 1 < self.layers.len() {
-                x.mapv_inplace(|v| v.max(0.0));
-            }
-        }
-        Ok(x.iter().map(|score| 1.0 / (1.0 + (-score).exp())).collect())
+        let trained = self.classifier("the attacker's network", yes, no, &hidden, &options)?;
+        Ok(Box::new(trained))
     }
 }
 

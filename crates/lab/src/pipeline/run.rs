@@ -2,52 +2,20 @@
 
 use super::answers::{Deployed, Sample, guard_of, guarded};
 use super::attack::ask_neighbours;
-use super::evaluations::{Evaluated, Evaluation, evaluate};
+use super::evaluations::evaluate;
+use super::findings::{Evaluated, Findings};
 use super::models::{Trained, Trainer, confidences};
+use super::outcome::{Outcome, Parties, Progress};
 use super::records::{Part, Records};
 use super::stage::{Defended, Stage, cached};
-use super::summary::Findings;
 use super::tune::rehearsed;
 use super::{Cache, Config, Key};
 use crate::LabError;
 use crate::random::Stream;
-use crate::report::Report;
 use crate::train::{Epoch, Loss, Network};
 use ndarray::{Array2, Axis, concatenate, s};
 use std::path::Path;
 use trefoil_guard::GuardFile;
-
-/// Three parties that answer a sample, as a check of the fixed-point answers.
-pub trait Parties {
-    /// The answers to the sample's queries (queries × classes).
-    ///
-    /// # Errors
-    /// A sentence on what failed.
-    fn answer(&mut self, sample: &Sample<'_>) -> Result<Array2<f64>, String>;
-}
-
-/// What a run is doing.
-#[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
-    /// A stage begins.
-    Stage(&'a str),
-    /// A network was trained for one more epoch.
-    Epoch(&'a str, &'a Epoch),
-}
-
-/// What a run found.
-pub struct Outcome {
-    /// All of it.
-    pub report: Report,
-    /// The target network, for other programs.
-    pub target: Network,
-    /// The guard that was chosen.
-    pub guard: GuardFile,
-    /// The attacks on each way of answering.
-    pub evaluations: Vec<Evaluation>,
-    /// The largest difference between three parties and fixed point, if that was checked.
-    pub difference: Option<f64>,
-}
 
 /// Do what `config` says with the data sets in `folder`; what is expensive is kept in `cache`.
 ///

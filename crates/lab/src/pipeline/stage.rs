@@ -2,10 +2,10 @@
 
 use super::answers::softmax_of;
 use super::attack::Asked;
+use super::findings::ModelRow;
 use super::models::{Trained, Trainer};
+use super::outcome::Progress;
 use super::records::Part;
-use super::run::Progress;
-use super::summary::ModelRow;
 use super::tune::{Tuned, tune};
 use super::{Cache, Config, Key};
 use crate::train::accuracy;

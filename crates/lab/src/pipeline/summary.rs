@@ -1,24 +1,11 @@
 //! What a run found, as a report.
 
-use super::evaluations::Evaluation;
+use super::findings::{Findings, ModelRow};
+use super::outcome::Evaluation;
 use super::stage::{Defended, Stage};
-use crate::Sides;
 use crate::attacks::{ATTACKS, Attacker};
-use crate::report::{AttackResult, Figure, Histogram, Report, Table, percent};
+use crate::report::{AttackResult, Figure, Report, Table, percent};
 use serde_json::json;
-
-/// What a run found.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) evaluations: Vec<Evaluation>,
-    pub(super) models: Vec<ModelRow>,
-    /// Steps that `MemGuard` takes in the clear.
-    pub(super) histogram: Option<Histogram>,
-    /// Labels that the guard changed.
-    pub(super) changed: usize,
-    /// The largest difference between three parties and fixed point, if that was checked.
-    pub(super) difference: Option<f64>,
-}
 
 impl Stage<'_> {
     /// All that was found, as a report.
@@ -90,14 +77,6 @@ impl Stage<'_> {
             .insert("three_parties_difference".to_owned(), json!(difference));
         report
     }
-}
-
-/// A line of the table of models.
-pub(super) struct ModelRow {
-    pub(super) name: String,
-    pub(super) accuracy: Sides<f64>,
-    pub(super) seconds: f64,
-    pub(super) note: String,
 }
 
 fn models_table(models: &[ModelRow]) -> Table {

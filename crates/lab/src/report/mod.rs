@@ -7,16 +7,19 @@
 mod canvas;
 mod document;
 mod figure;
+mod files;
 mod heat_map;
 mod histogram;
 mod html;
 mod lines;
 mod results;
 mod roc;
+mod sentences;
 mod table;
 
-pub use document::{Block, Report, Section, write_whole};
+pub use document::{Block, Report, Section};
 pub use figure::Figure;
+pub use files::write_whole;
 pub use heat_map::HeatMap;
 pub use histogram::Histogram;
 pub use lines::{Line, Lines};
