@@ -10,12 +10,11 @@ use serde_json::json;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_guard::Guard;
 use trefoil_lab::pipeline::{
     Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment,
 };
 use trefoil_lab::report::write_whole;
-use trefoil_lab::train::{Processor, to_onnx, train_on};
+use trefoil_lab::train::{Processor, train_on};
 use trefoil_serve::{Inference, Report};
 
 /// How long to wait for a party.
@@ -120,6 +119,9 @@ impl Run {
         outcome.report.fact("command", command.join(" "));
         outcome.report.fact("scale", scale.name());
         let page = write(&outcome, &out)?;
+        if config.export {
+            outcome.write_answers(&out.join("answers"))?;
+        }
         drop(teller);
         tell_result(&outcome, &out, &page, start.elapsed(), json)
     }
@@ -216,11 +218,10 @@ impl Parties for ThreeParties {
         let bar = Bar::new("starting three parties");
         let client = self.link.client(None, TIMEOUT);
         let mut client = client.map_err(|failure| failure.to_string())?;
-        let guard = Guard::Siguard(sample.guard.clone());
         let job = Inference {
             plan: &sample.deployed.plan,
             weights: &sample.deployed.weights,
-            guard: Some(&guard),
+            guard: Some(sample.guard),
             inputs: std::slice::from_ref(&sample.queries),
             observe: false,
         };
@@ -242,7 +243,7 @@ impl Parties for ThreeParties {
 /// If one cannot be written.
 pub(crate) fn write(outcome: &Outcome, folder: &Path) -> Result<PathBuf, Failure> {
     let page = outcome.report.write(folder)?;
-    write_whole(&folder.join("target.onnx"), &to_onnx(&outcome.target)?)?;
+    write_whole(&folder.join("target.onnx"), &outcome.target)?;
     outcome
         .guard
         .save(&folder.join("guard.safetensors"))

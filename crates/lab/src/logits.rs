@@ -1,6 +1,6 @@
 //! What logits say: labels and confidences.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 /// The share of rows whose largest output is at the label.
 ///
@@ -38,4 +38,19 @@ pub fn softmax(logits: ArrayView2<'_, f64>) -> Array2<f64> {
         row /= sum;
     }
     all
+}
+
+/// How many rows of `answers` have their largest number at another class than those of `logits`, the first of equal ones
+/// counting.
+///
+/// # Panics
+/// If they are not of the same shape.
+pub fn labels_changed(logits: ArrayView2<'_, f64>, answers: ArrayView2<'_, f64>) -> usize {
+    assert_eq!(logits.dim(), answers.dim(), "an answer for each row");
+    let label = |row: ArrayView1<'_, f64>| {
+        let better = |best: usize, class: usize| if row[class] > row[best] { class } else { best };
+        (0..row.len()).fold(0, better)
+    };
+    let pairs = logits.rows().into_iter().zip(answers.rows());
+    pairs.filter(|(z, s)| label(*z) != label(*s)).count()
 }

@@ -99,20 +99,19 @@ impl Neighbours {
         }
     }
 
-    /// What a defence that keeps labels makes of the confidences about every `step`-th copy (records, classes).
+    /// What a defence that keeps labels makes of the confidences about each copy (records, classes).
     ///
     /// # Errors
     /// Those of `defence`.
     pub fn answered(
         &self,
-        step: usize,
         mut defence: impl FnMut(&Array2<f64>) -> Result<Array2<f64>, LabError>,
     ) -> Result<Self, LabError> {
         let Some(all) = &self.confidences else {
             return Ok(self.clone());
         };
-        let copies = all.outer_iter().step_by(step.max(1));
-        let answers: Vec<Array2<f64>> = copies
+        let answers: Vec<Array2<f64>> = all
+            .outer_iter()
             .map(|copy| defence(&copy.to_owned()))
             .collect::<Result<_, _>>()?;
         let views: Vec<_> = answers.iter().map(|answer| answer.view()).collect();

@@ -5,6 +5,8 @@
 //! the attacker's own shadow data, never on the records under attack ([`decide`]). [`run_all`] runs every attack that
 //! the [`Evidence`] allows, and says what is missing for the others.
 //!
+//! Without the feature `train` there are no attacks that learn: boosted trees, the forest and NN-M.
+//!
 //! [`adaptive`] gives the attacker the defence and repeated queries.
 
 pub mod adaptive;
@@ -17,15 +19,18 @@ mod decide;
 mod doubts;
 pub mod entr;
 mod evidence;
+#[cfg(feature = "train")]
 mod features;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "train")]
 mod learners;
 pub mod lira;
 mod membership;
 pub mod mentr;
 mod metric;
 mod neighbours;
+#[cfg(feature = "train")]
 pub mod nn;
 mod odds;
 mod outputs;

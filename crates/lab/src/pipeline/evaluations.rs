@@ -4,15 +4,13 @@ mod guards;
 mod retrained;
 
 use super::answers::softmax_of;
-use super::attack::{Asked, View, attack, target_outputs};
+use super::attack::{Asked, View, attack_answers};
 use super::defences;
 use super::findings::Evaluated;
 use super::outcome::Evaluation;
 use super::stage::{Defended, Stage};
 use crate::LabError;
-use crate::attacks::Attacker;
 use crate::logits::softmax;
-use crate::report::Results;
 use ndarray::Array2;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use trefoil_guard::Softmax;
@@ -41,6 +39,9 @@ impl Stage<'_> {
         }
         for defended in defended {
             jobs.push(Box::new(|| self.guarded(defended)));
+        }
+        if config.defences.table {
+            jobs.push(Box::new(|| self.table()));
         }
         if config.defences.label_only {
             let f = defences::label_only;
@@ -83,9 +84,9 @@ impl Stage<'_> {
         let asked = match adaptive {
             Some(view) => Asked {
                 target: view.asked.target.clone(),
-                shadow: self.asked.answered(1, plain, plain)?.shadow,
+                shadow: self.asked.answered(plain, plain)?.shadow,
             },
-            None => self.asked.answered(1, plain, plain)?,
+            None => self.asked.answered(plain, plain)?,
         };
         let standard = View {
             target: answers,
@@ -104,17 +105,8 @@ impl Stage<'_> {
         standard: &View<'_>,
         adaptive: Option<&View<'_>>,
     ) -> Result<Evaluation, LabError> {
-        let seed = self.config().seed;
-        let target = target_outputs(&self.trainer, standard.target)?;
-        let battery = attack(&self.trainer, standard, &self.trained)?;
-        let title = format!("{}, {name}", self.config().name);
-        let mut results = Results::new(title, &target, &battery, Attacker::Standard, seed)?;
-        if let Some(view) = adaptive {
-            let battery = attack(&self.trainer, view, &self.trained)?;
-            results.add(&battery, Attacker::Adaptive)?;
-        }
-        let name = name.to_owned();
-        Ok(Evaluation { name, results })
+        let of = self.config().name.as_str();
+        attack_answers(&self.scene(), (of, name), standard, adaptive)
     }
 
     /// Secure inference with one softmax. The attacker's models answer with the same one.
@@ -134,7 +126,7 @@ impl Stage<'_> {
             shadow: &shadow,
             references: &references,
             undefended: None,
-            asked: &self.asked.answered(1, answer, answer)?,
+            asked: &self.asked.answered(answer, answer)?,
         };
         self.evaluation_of(kind.name(), &view, None)
     }
@@ -156,7 +148,7 @@ impl Stage<'_> {
             shadow: &shadow,
             references: &references,
             undefended: None,
-            asked: &self.asked.answered(1, answer, answer)?,
+            asked: &self.asked.answered(answer, answer)?,
         };
         Ok(self.evaluation(name, &target, Some(&adaptive))?.into())
     }

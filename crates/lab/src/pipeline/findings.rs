@@ -1,7 +1,7 @@
 //! What stages find.
 
 use super::outcome::Evaluation;
-use crate::Sides;
+use super::tables::ModelRow;
 use crate::report::Histogram;
 
 /// What a run found.
@@ -15,14 +15,6 @@ pub(super) struct Findings {
     pub(super) changed: usize,
     /// The largest difference between three parties and fixed point, if that was checked.
     pub(super) difference: Option<f64>,
-}
-
-/// A line of the table of models.
-pub(super) struct ModelRow {
-    pub(super) name: String,
-    pub(super) accuracy: Sides<f64>,
-    pub(super) seconds: f64,
-    pub(super) note: String,
 }
 
 /// An evaluation, and what else came of it.

@@ -2,7 +2,6 @@
 
 use super::{Cache, Config, Key, Records};
 use crate::attacks::{MembershipModel, MembershipTrainer};
-use crate::random::Stream;
 use crate::train::{
     Accountant, Architecture, DenseLayer, Epoch, Examples, Fit, Loss, MembershipClassifier,
     MembershipOptions, Network, PrivateFit, Saving, fit, fit_privately, softmax,
@@ -168,23 +167,17 @@ impl Trainer<'_> {
         Ok((restore(&architecture, kept)?, accountant))
     }
 
-    /// The attacker's reference models, two for each random halving of the pool, one on each half:
-    /// so every record has as many models that know it as models that do not. `train` gets a name, the rows to train on
-    /// and a seed. Gives each model with the rows it was trained on, in the same order for every way of training.
+    /// The attacker's reference models on the halves of [`Records::half`]. `train` gets a name, the rows to train on and a
+    /// seed. Gives each model with the rows it was trained on, in the same order for every way of training.
     pub(super) fn references(
         &self,
         train: impl Fn(&str, &[usize], u64) -> Result<Network, LabError> + Sync,
     ) -> Result<Vec<(Network, Vec<usize>)>, LabError> {
-        let (count, pool) = (self.config.references.models, &self.records.pool);
-        let size = (pool.len() / 2).min(self.records.split.target_members.len());
+        let (count, seed) = (self.config.references.models, self.config.seed);
         let one = |index: usize| {
-            let seed = self.config.seed.wrapping_add(1000 + index as u64);
-            let halving = self.config.seed.wrapping_add(index as u64 / 2);
-            let order = Stream::new(halving, "halves for reference models").permutation(pool.len());
-            let start = if index.is_multiple_of(2) { 0 } else { size };
-            let half = &order[start..start + size];
-            let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
+            let rows = self.records.half(seed, index);
             let name = format!("reference model {} of {count}", index + 1);
+            let seed = seed.wrapping_add(1000 + index as u64);
             Ok((train(&name, &rows, seed)?, rows))
         };
         // So many at once as fit into memory.

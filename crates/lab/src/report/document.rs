@@ -50,6 +50,9 @@ impl Section {
         for sentence in results.sentences() {
             self.text(sentence);
         }
+        if let Some(table) = results.canaries_table() {
+            self.table(table);
+        }
         for group in results.not_run() {
             self.text(format!("Not run: {group}"));
         }

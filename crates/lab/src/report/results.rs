@@ -1,49 +1,11 @@
 //! What the attacks on one model achieved.
 
+use super::attack_result::{AttackResult, CanaryResult, Floor, Gain, Strongest};
 use super::{RocCurve, RocFigure, Table, percent, percent_interval};
 use crate::attacks::{Attacker, Battery, Outputs, Skipped};
-use crate::metrics::{Evaluation, Roc};
+use crate::metrics::{Estimate, FEWEST, FPRS, Paired, Roc, Utility};
 use crate::{LabError, Sides};
 use serde::Serialize;
-
-/// What one attack achieved.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AttackResult {
-    /// The attack.
-    pub attack: String,
-    /// What the attacker knows of the defence.
-    pub attacker: Attacker,
-    /// Whether it uses labels alone, which defences of confidences keep.
-    pub floor: bool,
-    /// Where its thresholds come from.
-    pub thresholds: String,
-    /// The numbers.
-    #[serde(flatten)]
-    pub evaluation: Evaluation,
-}
-
-/// What attackers reach who use labels alone: no defence of confidences goes below.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Floor {
-    /// The highest balanced accuracy, and of which attack.
-    pub balanced_accuracy: Option<(f64, String)>,
-    /// The largest area under the curve, and of which attack.
-    pub auc: Option<(f64, String)>,
-}
-
-impl Floor {
-    fn raise(&mut self, result: &AttackResult) {
-        let higher = |floor: &mut Option<(f64, String)>, value: f64| {
-            if floor.as_ref().is_none_or(|(most, _)| value > *most) {
-                *floor = Some((value, result.attack.clone()));
-            }
-        };
-        if let Some(accuracy) = result.evaluation.either_way {
-            higher(&mut self.balanced_accuracy, accuracy.value);
-        }
-        higher(&mut self.auc, result.evaluation.auc.value);
-    }
-}
 
 /// What the attacks on one model achieved.
 #[derive(Debug, Clone, Serialize)]
@@ -62,12 +24,22 @@ pub struct Results {
     pub floor: Floor,
     /// Of the attacks that ran.
     pub attacks: Vec<AttackResult>,
+    /// What each attack gains over each floor.
+    pub gains: Vec<Gain>,
+    /// The one with the largest area under its curve.
+    pub strongest: Option<Strongest>,
+    /// Of canaries, if some were planted.
+    pub canaries: Vec<CanaryResult>,
+    /// What the answers about non-members are good for, if their labels are known.
+    pub utility: Option<Utility>,
     /// Those that did not, with reasons.
     pub skipped: Vec<Skipped>,
     /// Draws the bootstrap samples of the intervals.
     pub seed: u64,
     #[serde(skip)]
     curves: Vec<RocCurve>,
+    #[serde(skip)]
+    scores: Vec<Sides<Vec<f64>>>,
 }
 
 impl Results {
@@ -92,9 +64,14 @@ impl Results {
             label_only_floor: target.floor(),
             floor: Floor::default(),
             attacks: Vec::new(),
+            gains: Vec::new(),
+            strongest: None,
+            canaries: Vec::new(),
+            utility: utility(target)?,
             skipped: Vec::new(),
             seed,
             curves: Vec::new(),
+            scores: Vec::new(),
         };
         results.add(battery, attacker)?;
         Ok(results)
@@ -117,6 +94,7 @@ impl Results {
                 self.floor.raise(&result);
             }
             self.attacks.push(result);
+            self.scores.push(verdict.scores.clone());
             let name = match attacker {
                 Attacker::Standard => verdict.attack.clone(),
                 Attacker::Adaptive => format!("{}, adaptive", verdict.attack),
@@ -132,6 +110,41 @@ impl Results {
                 self.skipped.push(skipped.clone());
             }
         }
+        self.compare()
+    }
+
+    /// The scores of each of `attacks`, in the same order.
+    pub fn scores(&self) -> &[Sides<Vec<f64>>] {
+        &self.scores
+    }
+
+    /// Compare all attacks with one another.
+    fn compare(&mut self) -> Result<(), LabError> {
+        if self.scores.is_empty() {
+            return Ok(());
+        }
+        let paired = Paired::new(&self.scores, self.seed)?;
+        let all = || self.attacks.iter().enumerate();
+        let gains = all().filter(|(_, one)| !one.floor).flat_map(|(at, one)| {
+            let floors = all().filter(|(_, f)| f.floor && f.attacker == one.attacker);
+            let paired = &paired;
+            floors.map(move |(floor_at, floor)| Gain {
+                attack: one.attack.clone(),
+                attacker: one.attacker,
+                floor: floor.attack.clone(),
+                auc: paired.gain(at, floor_at),
+            })
+        });
+        let gains = gains.collect();
+        let (at, corrected) = paired.best();
+        let best = &self.attacks[at];
+        self.strongest = Some(Strongest {
+            attack: best.attack.clone(),
+            attacker: best.attacker,
+            auc: best.evaluation.auc.value,
+            corrected,
+        });
+        self.gains = gains;
         Ok(())
     }
 
@@ -149,6 +162,9 @@ impl Results {
             "balanced accuracy %",
             "either way %",
             "AUC %",
+            "over labels",
+            "PPV % at 1 %",
+            "at 10 %",
             "TPR % at 1 % FPR",
             "at 0.1 %",
             "at 0.01 %",
@@ -169,10 +185,14 @@ impl Results {
             );
             cells.push(numbers.either_way.map_or_else(dash, |e| percent(e.value)));
             cells.push(percent_interval(numbers.auc));
+            cells.push(self.over_labels(result).map_or_else(dash, percent_interval));
+            for (_, share) in &numbers.precision {
+                cells.push(share.map_or_else(dash, percent));
+            }
             for rate in &numbers.rates {
-                let mark = if rate.resolved { "" } else { "*" };
                 unresolved |= !rate.resolved;
-                cells.push(percent_interval(rate.tpr) + mark);
+                let shown = rate.resolved.then(|| percent_interval(rate.tpr));
+                cells.push(shown.unwrap_or_else(dash));
             }
             table.row(cells);
         }
@@ -194,13 +214,31 @@ impl Results {
             ));
         }
         table.note("in brackets: 95 % intervals; either way: max(a, 1 - a)");
+        table.note(
+            "over labels: AUC less that of the best attack by labels alone of the same attacker, paired; PPV: share of members \
+             among the records called members, if 1 or 10 % of all are members; equal scores count in a random order",
+        );
         if unresolved {
+            let needed = FPRS.iter().zip(FEWEST);
+            let needed: Vec<String> = needed
+                .filter(|(_, fewest)| self.records.nonmembers < *fewest)
+                .map(|(fpr, fewest)| format!("{fewest} for {} %", fpr * 100.0))
+                .collect();
             table.note(format!(
-                "* {} non-members are too few for this rate: at the threshold of no false positive",
-                self.records.nonmembers
+                "- : {} non-members are too few; {} are needed",
+                self.records.nonmembers,
+                needed.join(", ")
             ));
         }
         table
+    }
+
+    /// What an attack gains over the strongest attack by labels alone of the same attacker.
+    fn over_labels(&self, result: &AttackResult) -> Option<Estimate> {
+        let own = self.gains.iter();
+        let own = own.filter(|g| g.attack == result.attack && g.attacker == result.attacker);
+        let own = own.map(|gain| gain.auc);
+        own.min_by(|a, b| a.value.total_cmp(&b.value))
     }
 
     /// The curves of all attacks with more than one threshold, on logarithmic axes.
@@ -210,6 +248,14 @@ impl Results {
             curves: self.curves.clone(),
         }
     }
+}
+
+/// What the answers about non-members are good for; nothing without their labels.
+fn utility(target: &Sides<Outputs>) -> Result<Option<Utility>, LabError> {
+    let others = &target.nonmembers;
+    let known = others.labelled();
+    let useful = || Utility::new(others.confidences().view(), others.labels(), None);
+    known.then(useful).transpose()
 }
 
 /// Whether there are more than two different scores.
@@ -276,7 +322,10 @@ mod tests {
         );
         results.add(&battery, Attacker::Adaptive).unwrap();
         let text = results.table().terminal();
-        assert!(text.contains("adaptive") && text.contains("200 non-members are too few"));
+        assert!(
+            text.contains("adaptive")
+                && text.contains("200 non-members are too few; 10000 for 0.1 %")
+        );
         assert_eq!((results.attacks.len(), results.skipped.len()), (8, 1));
         let json = serde_json::to_value(&results).unwrap();
         assert_eq!(json["attacks"][0]["balanced_accuracy"]["value"], 0.95);

@@ -9,6 +9,8 @@ impl Results {
         let mut sentences: Vec<String> = self.against_floor();
         sentences.extend(self.inverted());
         sentences.extend(self.strongest_at_low_rates());
+        sentences.extend(self.strongest_of_all());
+        sentences.extend(self.most_exposed());
         sentences
     }
 
@@ -102,6 +104,43 @@ impl Results {
             format!(
                 "{}: wrong more often than right, which an attacker turns round; no protection",
                 names.join(", ")
+            )
+        })
+    }
+
+    /// The attack whose surest verdicts are right most often.
+    fn most_exposed(&self) -> Option<String> {
+        let share = |result: &AttackResult| result.evaluation.exposed.first().map(|(_, s)| *s);
+        let attacks = self.attacks.iter().filter_map(|r| Some((r, share(r)?)));
+        let (best, found) = attacks.fold(None, |best: Option<(&AttackResult, f64)>, next| {
+            best.filter(|best| best.1 >= next.1).or(Some(next))
+        })?;
+        let wider = best
+            .evaluation
+            .exposed
+            .last()
+            .map_or(found, |(_, share)| *share);
+        Some(format!(
+            "the most exposed: of the 1 % of all records that {} is surest of, {} % are members, of the 5 % {} %",
+            best.label(),
+            percent(found),
+            percent(wider)
+        ))
+    }
+
+    /// The attack with the largest area, less what it owes to the choice.
+    fn strongest_of_all(&self) -> Option<String> {
+        let best = self.strongest.as_ref()?;
+        let of = self.attacks.len();
+        (of > 1).then(|| {
+            format!(
+                "the largest AUC of {of} attacks is {} % ({}); less what it owes to being chosen, {} %",
+                percent(best.auc),
+                self.attacks
+                    .iter()
+                    .find(|a| a.attack == best.attack && a.attacker == best.attacker)
+                    .map_or_else(|| best.attack.clone(), AttackResult::label),
+                percent_interval(best.corrected)
             )
         })
     }

@@ -1,4 +1,4 @@
-//! The attacks on guarded answers: `SIGuard` in fixed point, `MemGuard` in the clear.
+//! The attacks on guarded answers: `SIGuard` and the table guard in fixed point, `MemGuard` in the clear.
 
 use super::super::answers::{guard_of, guarded, simulated, softmax_of};
 use super::super::attack::View;
@@ -6,15 +6,11 @@ use super::super::findings::Evaluated;
 use super::super::records::Part;
 use super::super::stage::{Defended, Stage, cached};
 use super::super::{Cache, Key, defences};
-use crate::attacks::Outputs;
-use crate::logits::softmax;
+use crate::logits::{labels_changed, softmax};
 use crate::report::Histogram;
 use crate::{LabError, Sides};
-use ndarray::Array2;
-use trefoil_guard::{Classifier, GuardFile, Optimiser};
-
-/// The guard is asked about every so many of the disturbed copies, for it takes its time.
-const GUARDED_COPIES: usize = 3;
+use ndarray::{Array2, Axis};
+use trefoil_guard::{Classifier, GuardFile, Optimiser, Table};
 
 impl Stage<'_> {
     /// The answers of the guard over one softmax, and how many labels it changed.
@@ -42,7 +38,7 @@ impl Stage<'_> {
         };
         let answers = asked(0)?;
         let averaged = crate::attacks::adaptive::averaged(config.guard.repeats, asked)?;
-        let changed = labels_changed(&self.target, &answers);
+        let changed = labels_changed(self.target.view(), answers.view());
         // Standard: the attacker knows the softmax, not the guard.
         let plain = |z: &Array2<f64>| softmax_of(kind, z.view(), config.seed);
         let (shadow, unguarded) = (plain(&self.shadow)?, self.each(plain)?);
@@ -52,7 +48,7 @@ impl Stage<'_> {
             shadow: &shadow,
             references: &unguarded,
             undefended: None,
-            asked: &self.asked.answered(GUARDED_COPIES, protect, plain)?,
+            asked: &self.asked.answered(protect, plain)?,
         };
         // Adaptive: each of its models has a guard of its own, with an h trained on that model's members.
         let imitate =
@@ -65,13 +61,50 @@ impl Stage<'_> {
             shadow: &shadow,
             references: &references,
             undefended: Some(&unguarded),
-            asked: &self.asked.answered(GUARDED_COPIES, protect, imitate)?,
+            asked: &self.asked.answered(protect, imitate)?,
         };
         let name = format!("{} guarded", kind.name());
         Ok(Evaluated {
             changed,
             ..self
                 .evaluation_of(&name, &standard, Some(&adaptive))?
+                .into()
+        })
+    }
+
+    /// The table guard, made of the defender's non-members. An attacker who knows it gives each of its models one of its own.
+    pub(super) fn table(&self) -> Result<Evaluated, LabError> {
+        self.say("attacking the table guard");
+        let records = self.trainer.records;
+        let learn = |z: &Array2<f64>, nonmembers: &[usize]| {
+            let learned = Table::learn_from_logits(z.select(Axis(0), nonmembers).view());
+            let learned = learned.map_err(|error| LabError::Model(error.to_string()))?;
+            Ok::<_, LabError>(learned.table)
+        };
+        let defence: Vec<usize> = records.range(Part::Defence).collect();
+        let guard = learn(&self.target, &defence)?;
+        let mut own = records.shadow_training.clone();
+        own.sort_unstable();
+        let shadow_guard = learn(&self.shadow, &records.unseen(&own))?;
+        let models = self.references.iter().zip(&self.trained);
+        let references = models.map(|(z, trained)| {
+            let guard = learn(z, &records.unseen(trained))?;
+            Ok(guard.apply(z.view()))
+        });
+        let protect = |z: &Array2<f64>| Ok(guard.apply(z.view()));
+        let imitate = |z: &Array2<f64>| Ok(shadow_guard.apply(z.view()));
+        let target = protect(&self.target)?;
+        let adaptive = View {
+            target: &target,
+            shadow: &imitate(&self.shadow)?,
+            references: &references.collect::<Result<Vec<_>, LabError>>()?,
+            undefended: Some(&self.each(|z| Ok(softmax(z.view())))?),
+            asked: &self.asked.answered(protect, imitate)?,
+        };
+        Ok(Evaluated {
+            changed: labels_changed(self.target.view(), target.view()),
+            ..self
+                .evaluation("table guard", &target, Some(&adaptive))?
                 .into()
         })
     }
@@ -118,7 +151,7 @@ impl Stage<'_> {
             shadow: &shadow,
             references: &references,
             undefended: Some(&self.each(|z| Ok(softmax(z.view())))?),
-            asked: &self.asked.answered(GUARDED_COPIES, ours, theirs)?,
+            asked: &self.asked.answered(ours, theirs)?,
         };
         let evaluation = self.evaluation("MemGuard in the clear", &answers, Some(&adaptive))?;
         Ok(Evaluated {
@@ -147,16 +180,4 @@ impl Stage<'_> {
 fn simulate(cache: &Cache, guard: &GuardFile, z: &Array2<f64>) -> Result<Array2<f64>, LabError> {
     let key = Key::new("simulated").with(&guard.digest()).numbers(z);
     cached(cache, "simulated", &key, || simulated(guard, z.view()))
-}
-
-/// Rows whose label in `answers` is another than in `logits`.
-fn labels_changed(logits: &Array2<f64>, answers: &Array2<f64>) -> usize {
-    let label = |rows: &Array2<f64>| {
-        let zeros = vec![0; rows.nrows()];
-        Outputs::new("answers", rows.clone(), zeros).map(|outputs| outputs.predicted())
-    };
-    match (label(logits), label(answers)) {
-        (Ok(x), Ok(y)) => x.iter().zip(&y).filter(|(x, y)| x != y).count(),
-        _ => logits.nrows(),
-    }
 }

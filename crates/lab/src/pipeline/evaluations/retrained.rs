@@ -1,7 +1,7 @@
 //! The attacks on targets that were trained to leak less.
 
 use super::super::Private;
-use super::super::attack::{View, ask_neighbours};
+use super::super::attack::{Asked, View, ask_neighbours};
 use super::super::findings::Evaluated;
 use super::super::models::{Trained, confidences};
 use super::super::records::Part;
@@ -35,8 +35,8 @@ impl Stage<'_> {
             hamp.entropy, hamp.entropy_weight
         );
         let (target, shadow) = (answer(&trained.network)?, answer(&own.network)?);
-        let asked = ask_neighbours(&self.trainer, &trained.network, &own.network)?;
-        let asked = asked.answered(1, |z| make(&trained.network, z), |z| make(&own.network, z))?;
+        let asked = self.ask_neighbours(&trained.network, &own.network)?;
+        let asked = asked.answered(|z| make(&trained.network, z), |z| make(&own.network, z))?;
         let models = self.trainer.references(|name, rows, seed| {
             let name = format!("HAMP's {name}");
             Ok(self.trainer.train(&name, rows, loss, seed)?.network)
@@ -76,7 +76,7 @@ impl Stage<'_> {
         );
         let target = confidences(&trained.network, self.inputs.view())?;
         let shadow = confidences(&own.network, self.inputs.view())?;
-        let asked = ask_neighbours(&self.trainer, &trained.network, &own.network)?;
+        let asked = self.ask_neighbours(&trained.network, &own.network)?;
         let plain = |z: &Array2<f64>| Ok(softmax(z.view()));
         let models = self.trainer.references(|name, rows, seed| {
             let name = format!("DP-SGD's {name}");
@@ -90,9 +90,14 @@ impl Stage<'_> {
             shadow: &shadow,
             references: &references.collect::<Result<Vec<_>, _>>()?,
             undefended: None,
-            asked: &asked.answered(1, plain, plain)?,
+            asked: &asked.answered(plain, plain)?,
         };
         self.retrained("DP-SGD", &trained, &note, &view)
+    }
+
+    fn ask_neighbours(&self, target: &Network, shadow: &Network) -> Result<Asked, LabError> {
+        let (records, seed) = (self.trainer.records, self.config().seed);
+        ask_neighbours(records, seed, |x| target.outputs(x), |x| shadow.outputs(x))
     }
 
     fn retrained(
