@@ -3,11 +3,11 @@
 //! Averages hide the records that a model knows best (Carlini et al. 2022; Aerni, Zhang and Tramèr 2024). What attacks find
 //! of canaries is close to the worst that they find of anyone's.
 
+use super::planted::Planted;
 use crate::LabError;
 use crate::data::{DataSet, Split};
 use crate::random::Stream;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 
 /// How many records of each kind are planted among the target's members, and as many among the evaluation's non-members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,15 +17,6 @@ pub struct Canaries {
     pub mislabelled: usize,
     /// Out of distribution: each value is that of another record.
     pub foreign: usize,
-}
-
-/// Canaries of one kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Planted {
-    /// What tables call them.
-    pub(crate) kind: &'static str,
-    /// Which of the members and which of the non-members they are, in the order of their parts.
-    pub(crate) at: Range<usize>,
 }
 
 impl Canaries {

@@ -10,6 +10,7 @@ mod answers;
 mod attack;
 #[cfg(feature = "train")]
 mod cache;
+#[cfg(feature = "train")]
 mod canaries;
 #[cfg(feature = "train")]
 mod config;
@@ -23,6 +24,7 @@ mod findings;
 #[cfg(feature = "train")]
 mod models;
 mod outcome;
+mod planted;
 mod records;
 #[cfg(feature = "train")]
 mod run;
@@ -39,6 +41,7 @@ mod tune;
 pub(crate) use attack::{Scene, View, ask_neighbours, attack_answers};
 #[cfg(feature = "train")]
 pub use cache::{Cache, Key};
+#[cfg(feature = "train")]
 pub use canaries::Canaries;
 #[cfg(feature = "train")]
 pub use config::{

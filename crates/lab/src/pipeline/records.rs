@@ -2,13 +2,14 @@
 
 #[cfg(feature = "train")]
 use super::Config;
-use super::canaries::Planted;
+use super::planted::Planted;
 use crate::LabError;
 #[cfg(feature = "train")]
 use crate::data::generated;
 use crate::data::{DataSet, Manifest, Split};
 use crate::random::Stream;
 use ndarray::Array2;
+use std::ops::Range;
 #[cfg(feature = "train")]
 use std::path::Path;
 
@@ -162,7 +163,7 @@ impl Records {
     }
 
     /// Where a part's rows lie.
-    pub fn range(&self, part: Part) -> std::ops::Range<usize> {
+    pub fn range(&self, part: Part) -> Range<usize> {
         let index = part as usize;
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         start..self.ends[index]
