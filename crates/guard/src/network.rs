@@ -30,7 +30,7 @@ pub(crate) struct Pass<B: Ranged> {
 }
 
 impl<B: Ranged> Network<B> {
-    /// The network of an owner's tensors, in the order of [`NetworkShape::tensors`]. One round, for the scaled last layer.
+    /// The network of an owner's tensors, in the order of [`crate::NetworkShape::tensors`]. One round, for the scaled last layer.
     ///
     /// # Errors
     /// The back end's.

@@ -67,7 +67,7 @@ pub struct Strongest {
     pub attacker: Attacker,
     /// Its area.
     pub auc: f64,
-    /// Less what it owes to having been chosen among all attacks ([`Paired::best`]).
+    /// Less what it owes to having been chosen among all attacks ([`crate::metrics::Paired::best`]).
     pub corrected: Estimate,
 }
 
