@@ -43,7 +43,7 @@ pub(crate) struct Demo {
 enum Part {
     /// Private inference on drawn digits: seconds
     Digits,
-    /// Membership inference without and with the guard: a minute or two
+    /// Membership inference without and with the guard: seconds
     Membership,
 }
 

@@ -1,6 +1,8 @@
 //! Guard files: settings and secrets in one safetensors file, whatever the guard.
 
-use crate::{Classifier, Dense, Guard, GuardError, Method, Settings, Table, TableSettings};
+use crate::{
+    Classifier, Dense, Guard, GuardError, GuardFile, Method, Settings, Table, TableSettings,
+};
 use ndarray::{Array1, Array2};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -18,43 +20,7 @@ const CURRENT: &str = "2";
 /// The name of a table's tensor.
 const TABLE: &str = "table";
 
-/// What an owner keeps of `SIGuard`: its public settings and its secret classifier.
-///
-/// Secret like the model: the weights were trained on membership.
-#[derive(Clone)]
-pub struct GuardFile {
-    /// Everything but the weights.
-    pub settings: Settings,
-    /// The weights.
-    pub classifier: Classifier,
-}
-
 impl GuardFile {
-    /// A guard, checked.
-    ///
-    /// # Errors
-    /// As [`Classifier::check`].
-    pub fn new(settings: Settings, classifier: Classifier) -> Result<Self, GuardError> {
-        classifier.check(&settings)?;
-        Ok(Self {
-            settings,
-            classifier,
-        })
-    }
-
-    /// The digest of settings and weights.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("trefoil guard file");
-        hasher.update(&postcard::to_stdvec(&self.settings).unwrap_or_default());
-        for tensor in self.classifier.tensors() {
-            hasher.update(&(tensor.len() as u64).to_le_bytes());
-            for value in &tensor {
-                hasher.update(&value.to_le_bytes());
-            }
-        }
-        *hasher.finalize().as_bytes()
-    }
-
     /// [`Guard::save`].
     ///
     /// # Errors
@@ -75,18 +41,6 @@ impl GuardFile {
                 problem: "it is a table guard, and one of the method siguard is needed".to_owned(),
             }),
         }
-    }
-}
-
-impl Table {
-    /// The digest of settings and means.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("trefoil guard table");
-        hasher.update(&postcard::to_stdvec(self.settings()).unwrap_or_default());
-        for value in self.means() {
-            hasher.update(&value.to_le_bytes());
-        }
-        *hasher.finalize().as_bytes()
     }
 }
 

@@ -20,6 +20,8 @@ mod memguard;
 mod methods;
 mod network;
 mod settings;
+mod shape;
+mod siguard;
 mod softmax;
 mod table;
 
@@ -28,11 +30,12 @@ pub use compiled::{Compiled, GuardRing, Guarding};
 pub use error::GuardError;
 pub use faithful::faithful;
 pub use fast::{each_part, guard, part_costs};
-pub use file::GuardFile;
 pub use memguard::{Found, Optimiser, loss, memguard};
 pub use methods::{Guard, GuardSettings, Held, Method};
-pub use network::{Network, NetworkShape};
+pub use network::Network;
 pub use settings::{LOGIT_LIMIT, Settings, Steps, Variant};
+pub use shape::NetworkShape;
+pub use siguard::GuardFile;
 pub use softmax::Softmax;
 pub use table::{FEWEST_RECORDS, Learned, Table, TableSettings};
 

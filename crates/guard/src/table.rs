@@ -263,6 +263,18 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The digest of settings and means.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("trefoil guard table");
+        hasher.update(&postcard::to_stdvec(self.settings()).unwrap_or_default());
+        for value in self.means() {
+            hasher.update(&value.to_le_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
 /// The means as whole units of the format. The value at rank r gets `n - 1 - r` units, and of the others its mean's share,
 /// rounded down; the first value gets what is left. So neighbours differ by a unit at least, the sum is 1, and no value moves by
 /// more than the staircase's part of 1.

@@ -1,24 +1,20 @@
 //! `trefoil lab`: whole experiments on membership inference.
 
-use crate::options::start_client;
+use crate::options::ask_three;
 use crate::{Bar, Failure, OutputFolder, print};
 use clap::{Args, Subcommand, ValueEnum};
-use ndarray::{Array2, Ix2};
+use ndarray::Array2;
 use serde_json::json;
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use trefoil::{Link, data::regular};
-use trefoil_guard::Guard;
 use trefoil_lab::pipeline::{
     Cache, Config, Outcome, Parties, Progress, Sample, Scale, run as experiment,
 };
 use trefoil_lab::report::write_whole;
-use trefoil_lab::train::{Processor, to_onnx, train_on};
-use trefoil_serve::{Inference, Report};
-
-/// How long to wait for a party.
-const TIMEOUT: Duration = Duration::from_mins(10);
+use trefoil_lab::train::{Processor, train_on};
+use trefoil_serve::Report;
 
 /// Options of `trefoil lab`.
 #[derive(Debug, Args)]
@@ -103,7 +99,7 @@ impl Run {
         let mut kept = OutputFolder::new("--output", &out.join("cache"))?;
         let cache = Cache::new(kept.make()?.to_owned())?;
         let teller = Teller::new(json);
-        let mut parties = ThreeParties::over(Link::Memory);
+        let mut parties = ThreeParties::default();
         let parties: Option<&mut dyn Parties> = if self.no_parties {
             None
         } else {
@@ -119,6 +115,9 @@ impl Run {
         outcome.report.fact("command", command.join(" "));
         outcome.report.fact("scale", scale.name());
         let page = write(&outcome, &out)?;
+        if config.export {
+            outcome.write_answers(&out.join("answers"))?;
+        }
         drop(teller);
         tell_result(&outcome, &out, &page, start.elapsed(), json)
     }
@@ -188,42 +187,19 @@ impl Teller {
     }
 }
 
-/// Three parties that answer a sample: in this process, or processes over TLS.
+/// Three threads of this process that answer a sample.
+#[derive(Default)]
 struct ThreeParties {
-    link: Link,
     /// What the last answers cost.
     report: Report,
 }
 
-impl ThreeParties {
-    fn over(link: Link) -> Self {
-        let report = Report::default();
-        Self { link, report }
-    }
-}
-
 impl Parties for ThreeParties {
     fn answer(&mut self, sample: &Sample<'_>) -> Result<Array2<f64>, String> {
-        let bar = Bar::new("starting three parties");
-        let client = start_client(self.link, None, TIMEOUT);
-        let mut client = client.map_err(|failure| failure.to_string())?;
-        let guard = Guard::Siguard(sample.guard.clone());
-        let job = Inference {
-            plan: &sample.deployed.plan,
-            weights: &sample.deployed.weights,
-            guard: Some(&guard),
-            inputs: std::slice::from_ref(&sample.queries),
-            observe: false,
-        };
-        let outcome = client
-            .infer(&job, &mut |progress| bar.show(progress))
-            .map_err(|error| error.to_string())?;
-        self.report = outcome.report;
-        let answers = outcome.outputs.into_iter().next();
-        answers
-            .ok_or("the parties returned no answer")?
-            .into_dimensionality::<Ix2>()
-            .map_err(|error| error.to_string())
+        let model = (&sample.deployed.plan, &sample.deployed.weights);
+        let (rows, report) = ask_three(Link::Memory, model, sample.guard, &sample.queries)?;
+        self.report = report;
+        Ok(rows)
     }
 }
 
@@ -233,7 +209,7 @@ impl Parties for ThreeParties {
 /// If one cannot be written.
 fn write(outcome: &Outcome, folder: &Path) -> Result<PathBuf, Failure> {
     let page = outcome.report.write(folder)?;
-    write_whole(&folder.join("target.onnx"), &to_onnx(&outcome.target)?)?;
+    write_whole(&folder.join("target.onnx"), &outcome.target)?;
     outcome
         .guard
         .save(&folder.join("guard.safetensors"))

@@ -14,9 +14,10 @@ const CONFIG: &str = r#"
     softmaxes = ["as19", "secureml"]
     checked = 3
     [data]
-    records = 460
+    records = 520
     target = 100
     shadow = 50
+    canaries = { mislabelled = 10, foreign = 10 }
     [target]
     architecture = "mlp"
     hidden = [32]
@@ -37,6 +38,7 @@ const CONFIG: &str = r#"
     tuned_on = 20
     repeats = 2
     [defences]
+    table = true
     memguard = true
     label_only = true
     hamp = { entropy = 0.5, entropy_weight = 0.01 }
@@ -94,11 +96,23 @@ fn a_second_run_trains_nothing_and_says_the_same() {
         "HAMP",
         "DP-SGD",
         "MemGuard",
+        "table guard",
+        "out of distribution",
+        "What answers are good for",
         "Labels changed in all guarded answers: 0",
         "RMIA",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
+    // What is exported is what the attacks got, and `trefoil attack` reads.
+    first.write_answers(&folder.path().join("answers")).unwrap();
+    let file = folder
+        .path()
+        .join("answers/table guard/shadow_nonmembers.npy");
+    let read: ndarray::Array2<f64> = ndarray_npy::read_npy(file).unwrap();
+    let table = first.evaluations.iter().find(|e| e.name == "table guard");
+    let answers = &table.unwrap().answers;
+    assert_eq!(&read, answers.shadow.nonmembers.confidences());
     let (second, trained) = experiment(&config, folder.path());
     assert_eq!(trained, Vec::<String>::new());
     assert_eq!(first.report.data, second.report.data);
@@ -114,7 +128,7 @@ fn nothing_is_chosen_on_the_evaluation() {
         let loaded = Records::load(&config, folder.path()).unwrap();
         let mut split = loaded.split.clone();
         change(&mut split);
-        let records = Records::of(&config, loaded.data, split);
+        let records = Records::of(config.seed, loaded.data, split);
         run_on(&config, &records, &cache, None, &|_| ()).unwrap()
     };
     let decisions = |outcome: &Outcome| outcome.report.data["results"].to_string();
@@ -134,4 +148,39 @@ fn nothing_is_chosen_on_the_evaluation() {
         );
     });
     assert_ne!(plain.guard.digest(), swapped.guard.digest());
+}
+
+#[test]
+fn several_seeds_give_means_and_their_own_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().to_owned()).unwrap();
+    let mut config = Config::parse(CONFIG, Scale::Small).unwrap();
+    config.defences = trefoil_lab::pipeline::Defences::default();
+    config.softmaxes.truncate(1);
+    config.checked = 0;
+    let run = |config: &Config| run(config, Path::new(""), &cache, None, &|_| ()).unwrap();
+    let singles = [3, 4].map(|seed| {
+        run(&Config {
+            seed,
+            ..config.clone()
+        })
+    });
+    config.seeds = vec![3, 4];
+    let both = run(&config);
+    let rows = both.report.data["over_seeds"].as_array().unwrap();
+    let row = rows
+        .iter()
+        .find(|row| row["answers"] == "plaintext" && row["attack"] == "conf")
+        .unwrap();
+    let areas = singles.each_ref().map(|single| {
+        let results = &single.evaluations[0].results;
+        let conf = results.attacks.iter().find(|a| a.attack == "conf");
+        conf.unwrap().evaluation.auc.value
+    });
+    let mean = row["auc"]["value"].as_f64().unwrap();
+    assert!((mean - f64::midpoint(areas[0], areas[1])).abs() < 1e-12);
+    // 200 non-members in all are too few for a rate at 0.1 %.
+    assert!(row["pooled_tpr"].is_null());
+    assert!(both.report.sections[0].heading.contains("2 seeds"));
+    assert_eq!(both.target, singles[0].target);
 }

@@ -1,9 +1,11 @@
 //! Options that several commands share.
 
+mod ask;
 mod deploy;
 mod model;
 mod numbers;
 
+pub use ask::ask_three;
 pub use deploy::{
     BackendOption, DeployOptions, LinkOption, emulated_only_in_memory, seconds, start, start_client,
 };

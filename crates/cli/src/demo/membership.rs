@@ -8,52 +8,43 @@ use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil::Link;
 use trefoil_lab::attacks::{ATTACKS, Attacker};
-use trefoil_lab::pipeline::{Cache, Config, Evaluation, Outcome, Scale, run};
+use trefoil_lab::pipeline::{Evaluation, Outcome};
+use trefoil_lab::showcase::{GUARDED, Showcase, UNGUARDED};
 use trefoil_serve::Report;
 
-/// Data, networks and guard of the demo.
-const CONFIG: &str = include_str!("../../../../examples/lab/demo.toml");
+/// Guarded answers that three parties are asked for.
+const ASKED: usize = 50;
 
 /// What the attacks found.
 pub(super) struct Found {
     outcome: Outcome,
     served: Report,
-    asked: usize,
     page: PathBuf,
     folder: PathBuf,
     took: Duration,
 }
 
-/// Train a model on generated records, guard it, ask three parties over TLS, attack, and write the
-/// report to `folder`.
+/// Ask three parties over TLS for guarded answers of a network that is part of this program, attack what it says of the records
+/// that it was trained on, and write the report to `folder`.
 pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     let start = Instant::now();
-    let mut config = Config::parse(CONFIG, Scale::Small).map_err(Failure::new)?;
-    config.seed = seed;
-    let asked = config.checked;
     let mut place = OutputFolder::new("--report", folder)?;
-    let kept = tempfile::tempdir()
-        .map_err(|error| Failure::new(format!("no folder for the trained networks: {error}")))?;
-    let cache = Cache::new(kept.path().to_owned()).map_err(Failure::new)?;
-    let mut servers = ThreeParties::over(Link::Tls);
-    let teller = Teller::quiet();
-    let mut outcome = run(
-        &config,
-        Path::new(""),
-        &cache,
-        Some(&mut servers),
-        &|progress| teller.tell(progress),
-    )
-    .map_err(Failure::new)?;
+    let mut servers = ThreeParties::default();
+    let teller = Teller::new();
+    let mut outcome = Showcase::shipped()
+        .and_then(|showcase| {
+            showcase.evaluate(seed, ASKED, Some(&mut servers), &|progress| {
+                teller.tell(progress);
+            })
+        })
+        .map_err(Failure::new)?;
     drop(teller);
     outcome.report.fact("command", "trefoil demo");
     let page = write(&outcome, place.make()?)?;
     Ok(Found {
         outcome,
         served: servers.report,
-        asked,
         page,
         folder: folder.to_owned(),
         took: start.elapsed(),
@@ -74,7 +65,7 @@ impl Found {
     /// Answers without and with the guard.
     fn sides(&self) -> Option<(&Evaluation, &Evaluation)> {
         let named = |name: &str| self.outcome.evaluations.iter().find(|b| b.name == name);
-        Some((named("as19")?, named("as19 guarded")?))
+        Some((named(UNGUARDED)?, named(GUARDED)?))
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -85,7 +76,7 @@ impl Found {
             "accuracy": self.sides().and_then(|(plain, _)| plain.results.accuracy.as_ref()),
             "labels_changed": self.outcome.report.data.get("labels_changed"),
             "three_parties_difference": self.outcome.difference,
-            "asked": self.asked,
+            "asked": ASKED,
             "served": self.served,
             "report": self.page.display().to_string(),
             "seconds": self.took.as_secs_f64(),
@@ -137,7 +128,7 @@ impl Found {
             && let Some(accuracy) = &plain.results.accuracy
         {
             print::line(format!(
-                "a network trained here on {} generated check-in records: right for {:.0} % of them and {:.0} % of others",
+                "a network trained on {} generated check-in records: right for {:.0} % of them and {:.0} % of others",
                 plain.results.records.members,
                 100.0 * accuracy.members,
                 100.0 * accuracy.nonmembers,
@@ -165,7 +156,7 @@ impl Found {
         print::line(ink.bold("The guard on three servers"))?;
         print::line(format!(
             "{} over TLS 1.3 in {}, {}; sent by each {}",
-            print::count(self.asked, "guarded answer"),
+            print::count(ASKED, "guarded answer"),
             print::time(self.served.wall_s),
             print::count(self.served.rounds as usize, "round"),
             self.served

@@ -52,7 +52,7 @@ pub fn averaged(
 
 #[cfg(test)]
 mod tests {
-    use super::super::nn::tests::around;
+    use super::super::fixtures::around;
     use super::*;
     use crate::attacks::Thresholds;
     use crate::random::Stream;

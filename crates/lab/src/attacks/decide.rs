@@ -57,7 +57,7 @@ pub fn decide(scored: &Scored, evidence: &Evidence<'_>) -> (Option<Sides<Vec<boo
 
 #[cfg(test)]
 mod tests {
-    use super::super::nn::tests::around;
+    use super::super::fixtures::around;
     use super::*;
 
     #[test]

@@ -1,7 +1,6 @@
 //! What an attacker has.
 
-use super::rmia::Population;
-use super::{Neighbours, Outputs, References, Trainer};
+use super::{MembershipTrainer, Neighbours, Outputs, Population, References};
 use crate::{LabError, Sides};
 use serde::Serialize;
 
@@ -29,7 +28,7 @@ pub struct Evidence<'a> {
     /// The shadow model's about disturbed copies of the attacker's own.
     pub shadow_neighbours: Option<&'a Sides<Neighbours>>,
     /// Trains the network of NN-M.
-    pub trainer: Option<&'a dyn Trainer>,
+    pub trainer: Option<&'a dyn MembershipTrainer>,
     /// For all that is random in an attack.
     pub seed: u64,
 }

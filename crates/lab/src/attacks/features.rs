@@ -1,12 +1,9 @@
 //! What a learner sees of a record: everything that the evidence says about it and its label.
 
+use super::odds::{RESOLUTION, log_odds};
 use super::{Evidence, Neighbours, Outputs, References};
 use crate::{LabError, Sides};
 use ndarray::ArrayView1;
-
-/// Confidences below this count as this. It is about the resolution of single precision; smaller ones say more about
-/// roundings than about records.
-const RESOLUTION: f64 = 1e-7;
 
 /// So many of the largest confidences are features; further ones of many classes are tails, and cost time.
 const SORTED: usize = 32;
@@ -96,7 +93,7 @@ fn rows(
     neighbours: Option<&Neighbours>,
 ) -> Result<Rows, LabError> {
     for references in [references, undefended].into_iter().flatten() {
-        super::rmia::same_records(outputs, references)?;
+        references.check(outputs)?;
     }
     if let Some(copies) = neighbours {
         copies.check(outputs)?;
@@ -106,14 +103,14 @@ fn rows(
         let mut row = alone(outputs.confidences().row(record), label);
         let own = row[0];
         if let Some(references) = references {
-            let phis = references.of(record, |p| log_odds(p, label)).nonmembers;
+            let phis = references.of(record, |p| log_odds(p, label)).without;
             let right = |p: ArrayView1<'_, f64>| f64::from(u8::from(rank(p, label) == 0.0));
-            let right = references.of(record, right).nonmembers;
+            let right = references.of(record, right).without;
             let (mean, deviation) = moments(&phis);
             row.extend([mean, deviation, own - mean, moments(&right).0]);
         }
         if let Some(references) = undefended {
-            let phis = references.of(record, |p| log_odds(p, label)).nonmembers;
+            let phis = references.of(record, |p| log_odds(p, label)).without;
             let expected = moments(&phis).0;
             row.extend([expected, own - expected]);
         }
@@ -141,14 +138,6 @@ fn alone(confidences: ArrayView1<'_, f64>, label: usize) -> Vec<f64> {
     let mut row = vec![log_odds(confidences, label), right, rank];
     row.extend(sorted.into_iter().map(|p| p.max(RESOLUTION).ln()));
     row
-}
-
-/// `log p_y - log Σ_{i≠y} p_i`, at the answers' resolution.
-pub(super) fn log_odds(confidences: ArrayView1<'_, f64>, label: usize) -> f64 {
-    let others = confidences.indexed_iter();
-    let others = others.filter(|(class, _)| *class != label);
-    let others: f64 = others.map(|(_, p)| p.max(0.0)).sum();
-    confidences[label].max(RESOLUTION).ln() - others.max(RESOLUTION).ln()
 }
 
 /// How many classes come before the label; of equal confidences the first class comes first, as in predicted labels.

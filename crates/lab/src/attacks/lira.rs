@@ -163,13 +163,13 @@ struct Rows {
 
 impl Rows {
     fn new(target: &Outputs, references: &References) -> Result<Self, LabError> {
-        super::rmia::same_records(target, references)?;
+        references.check(target)?;
         let row = |(record, &label): (usize, &usize)| {
             let both = references.of(record, |confidences| phi(confidences, label));
             Row {
                 target: phi(target.confidences().row(record), label),
-                with: both.members,
-                without: both.nonmembers,
+                with: both.with,
+                without: both.without,
             }
         };
         Ok(Self {

@@ -47,12 +47,10 @@ impl Attack for Ranked {
 /// With `p` the reference models' mean confidence in the label, `2 - p` for a right label and `p` for a wrong one: a model
 /// that was not trained on the record is wrong about it the likelier the smaller `p` is.
 fn scores(outputs: &Outputs, references: &References) -> Result<Vec<f64>, LabError> {
-    super::rmia::same_records(outputs, references)?;
+    references.check(outputs)?;
     let labels = outputs.labels().iter().zip(outputs.predicted());
     let score = |(record, (&label, predicted))| {
-        let others = references
-            .of(record, |p| p[label].clamp(0.0, 1.0))
-            .nonmembers;
+        let others = references.of(record, |p| p[label].clamp(0.0, 1.0)).without;
         let mean = others.iter().sum::<f64>() / others.len() as f64;
         if label == predicted { 2.0 - mean } else { mean }
     };

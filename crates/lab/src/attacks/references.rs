@@ -1,6 +1,7 @@
 //! Outputs of the attacker's reference models on the records under attack.
 
-use crate::{LabError, Sides};
+use super::Outputs;
+use crate::LabError;
 use ndarray::{Array2, Array3, ArrayView1, s};
 
 /// What several reference models say about some records.
@@ -8,6 +9,24 @@ use ndarray::{Array2, Array3, ArrayView1, s};
 pub struct References {
     confidences: Array3<f64>,
     trained: Array2<bool>,
+}
+
+/// Records that the target was not trained on, to compare with.
+#[derive(Debug, Clone, Copy)]
+pub struct Population<'a> {
+    /// The target's outputs for them.
+    pub target: &'a Outputs,
+    /// The reference models' outputs for them.
+    pub references: &'a References,
+}
+
+/// A number of each reference model about one record.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct OfModels {
+    /// Of those that were trained on the record.
+    pub(crate) with: Vec<f64>,
+    /// Of those that were not.
+    pub(crate) without: Vec<f64>,
 }
 
 impl References {
@@ -101,23 +120,38 @@ impl References {
         counts.min().unwrap_or(0)
     }
 
-    /// `statistic` of the confidences of each model about `record`: of the models that were
-    /// trained on it (`members`) and of those that were not.
+    /// `statistic` of the confidences of each model about `record`.
     pub(crate) fn of(
         &self,
         record: usize,
         statistic: impl Fn(ArrayView1<'_, f64>) -> f64,
-    ) -> Sides<Vec<f64>> {
-        let mut both = Sides::new(Vec::new(), Vec::new());
+    ) -> OfModels {
+        let mut both = OfModels::default();
         for model in 0..self.models() {
             let value = statistic(self.confidences.slice(s![model, record, ..]));
             if self.trained[[model, record]] {
-                both.members.push(value);
+                both.with.push(value);
             } else {
-                both.nonmembers.push(value);
+                both.without.push(value);
             }
         }
         both
+    }
+
+    /// Whether the models were asked about the records of `target`.
+    ///
+    /// # Errors
+    /// If there are other numbers of records or classes.
+    pub(super) fn check(&self, target: &Outputs) -> Result<(), LabError> {
+        let asked = (self.records(), self.classes());
+        let expected = (target.records(), target.classes());
+        if asked == expected {
+            return Ok(());
+        }
+        Err(LabError::input(
+            "the reference models",
+            format!("outputs for (records, classes) {asked:?}, but the target's for {expected:?}"),
+        ))
     }
 }
 
@@ -131,7 +165,7 @@ mod tests {
         let trained = ndarray::array![[true, false], [false, false], [true, false]];
         let references = References::new("r", confidences.clone(), trained).unwrap();
         let first = references.of(0, |row| row[0]);
-        assert_eq!(first, Sides::new(vec![0.0, 8.0], vec![4.0]));
+        assert_eq!((first.with, first.without), (vec![0.0, 8.0], vec![4.0]));
         assert!(!references.online());
         let all = Array2::from_elem((3, 2), true);
         let error = References::new("r", confidences, all).unwrap_err();

@@ -2,10 +2,9 @@
 
 use super::lira::Variant;
 use super::metric::Metric;
-use super::{
-    Attack, Border, Need, conf, correctness, entr, learners, mentr, neighbours, nn, ranked, rmia,
-    top,
-};
+use super::{Attack, Border, Need, conf, correctness, entr, mentr, neighbours, ranked, rmia, top};
+#[cfg(feature = "train")]
+use super::{learners, nn};
 
 /// Every attack, in the order of tables. A row is all that makes an attack appear in every table, page and file.
 pub static ATTACKS: &[&dyn Attack] = &[
@@ -65,9 +64,12 @@ pub static ATTACKS: &[&dyn Attack] = &[
         border: Border::One,
         floor: false,
     },
+    #[cfg(feature = "train")]
     &learners::Trees,
+    #[cfg(feature = "train")]
     &learners::Forest,
-    &nn::Network,
+    #[cfg(feature = "train")]
+    &nn::NnM,
     &Variant::Offline,
     &Variant::OfflineFixedVariance,
     &Variant::Online,

@@ -1,5 +1,6 @@
 //! RMIA, the robust membership inference attack (Zarifzadeh, Liu and Shokri 2024).
 
+pub use super::Population;
 use super::{Attack, Border, Evidence, Need, Outputs, References, Scored};
 use crate::metrics::Roc;
 use crate::{LabError, Sides};
@@ -26,15 +27,6 @@ impl Tuning {
 
 /// Smallest confidence that a ratio is formed with.
 const FLOOR: f64 = 1e-30;
-
-/// Records that the target was not trained on, to compare with.
-#[derive(Debug, Clone, Copy)]
-pub struct Population<'a> {
-    /// The target's outputs for them.
-    pub target: &'a Outputs,
-    /// The reference models' outputs for them.
-    pub references: &'a References,
-}
 
 /// The attack with the paper's settings, as a row of tables.
 pub(super) struct Robust;
@@ -175,27 +167,14 @@ pub fn scores(
 
 /// `p_θ(x) / p(x)` of each record; positive.
 fn ratios(target: &Outputs, references: &References, a: f64) -> Result<Vec<f64>, LabError> {
-    same_records(target, references)?;
+    references.check(target)?;
     let ratio = |(record, &label): (usize, &usize)| {
-        let without = references.of(record, |row| row[label].max(0.0)).nonmembers;
+        let without = references.of(record, |row| row[label].max(0.0)).without;
         let mean = without.iter().sum::<f64>() / without.len() as f64;
         let expected = 0.5 * ((1.0 + a) * mean + 1.0 - a);
         target.confidences()[[record, label]].max(FLOOR) / expected.max(FLOOR)
     };
     Ok(target.labels().iter().enumerate().map(ratio).collect())
-}
-
-/// Whether the reference models were asked about the same records.
-pub(super) fn same_records(target: &Outputs, references: &References) -> Result<(), LabError> {
-    let asked = (references.records(), references.classes());
-    let expected = (target.records(), target.classes());
-    if asked == expected {
-        return Ok(());
-    }
-    Err(LabError::input(
-        "the reference models",
-        format!("outputs for (records, classes) {asked:?}, but the target's for {expected:?}"),
-    ))
 }
 
 #[cfg(test)]

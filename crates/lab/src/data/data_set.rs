@@ -115,6 +115,28 @@ impl DataSet {
         rows.iter().map(|&row| self.labels[row]).collect()
     }
 
+    /// The byte at a place of a record, counted over all its dimensions.
+    #[cfg(feature = "train")]
+    pub(crate) fn value(&self, row: usize, at: usize) -> u8 {
+        let record = self.values.index_axis(Axis(0), row);
+        record.iter().nth(at).copied().unwrap_or(0)
+    }
+
+    /// Give a record another label.
+    #[cfg(feature = "train")]
+    pub(crate) fn relabel(&mut self, row: usize, label: usize) {
+        self.labels[row] = label;
+    }
+
+    /// Give a record other bytes, by their places.
+    #[cfg(feature = "train")]
+    pub(crate) fn refill(&mut self, row: usize, mut value: impl FnMut(usize) -> u8) {
+        let mut record = self.values.index_axis_mut(Axis(0), row);
+        for (at, byte) in record.iter_mut().enumerate() {
+            *byte = value(at);
+        }
+    }
+
     /// The same records, read from these files.
     pub(super) fn read_from(mut self, paths: &[PathBuf]) -> Result<Self, LabError> {
         for path in paths {

@@ -7,7 +7,7 @@
 
 use super::{arrays, find};
 use crate::attacks::{Outputs, References};
-use crate::train::softmax;
+use crate::logits::softmax;
 use crate::{LabError, Sides};
 use ndarray::{Array2, Array3, ArrayD, Axis, Ix2, s};
 use std::path::{Path, PathBuf};

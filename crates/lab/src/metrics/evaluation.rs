@@ -8,6 +8,15 @@ use serde::Serialize;
 /// The false-positive rates at which the true-positive rate is reported.
 pub const FPRS: [f64; 3] = [0.01, 0.001, 0.0001];
 
+/// Non-members that are needed for each of [`FPRS`]: below 1 % a rate counts for something once ten false alarms are allowed.
+pub const FEWEST: [usize; 3] = [100, 10_000, 100_000];
+
+/// Shares of members among the records asked about at which [`Evaluation::precision`] is reported.
+pub const PRIORS: [f64; 2] = [0.01, 0.1];
+
+/// Shares of all records, those with the highest scores, of which [`Evaluation::exposed`] speaks.
+pub const MOST_EXPOSED: [f64; 2] = [0.01, 0.05];
+
 /// Bootstrap samples behind an interval.
 pub const REPLICATES: usize = 1000;
 
@@ -19,8 +28,7 @@ pub struct Rate {
     /// The share of members found. Its interval spans that of Clopper and Pearson, which takes
     /// the threshold as given, and the bootstrap, which draws the threshold anew.
     pub tpr: Estimate,
-    /// Whether there are enough non-members for one of them to be a false positive at this rate.
-    /// If not, the threshold is that of no false positive at all.
+    /// Whether there are enough non-members for this rate: [`FEWEST`]. If not, tables do not show it.
     pub resolved: bool,
 }
 
@@ -34,6 +42,12 @@ pub struct Evaluation {
     pub balanced_accuracy: Option<Estimate>,
     /// `max(a, 1 - a)` of the balanced accuracy `a`.
     pub either_way: Option<Estimate>,
+    /// The share of members among the records that the attack's decisions call members, for each of [`PRIORS`], as
+    /// positive predictive value; absent without decisions, or if nothing is called a member.
+    pub precision: Vec<(f64, Option<f64>)>,
+    /// The most exposed records: for each of [`MOST_EXPOSED`] the share of members among so many of the records, members
+    /// and not, that the attack is surest of.
+    pub exposed: Vec<(f64, f64)>,
     /// The area under the curve of the scores.
     pub auc: Estimate,
     /// The true-positive rate at each of [`FPRS`].
@@ -71,24 +85,26 @@ impl Evaluation {
             .map(|_| curve.resampled(&mut stream))
             .collect();
         let auc = between_quantiles(curve.auc(), samples.iter().map(Roc::auc).collect());
-        let rates = FPRS.iter().map(|&fpr| {
-            let given = clopper_pearson(curve.found_at(fpr), records.members);
+        let rates = FPRS.into_iter().zip(FEWEST).map(|(fpr, fewest)| {
+            let found = curve.found_at(fpr);
+            let value = found / records.members as f64;
+            // A mean over the orders of tied records lies between two counts.
+            let given = |count: f64| clopper_pearson(count as usize, records.members);
+            let (low, high) = (given(found.floor()).low, given(found.ceil()).high);
             let drawn = samples.iter().map(|sample| sample.tpr_at(fpr)).collect();
-            let drawn = between_quantiles(given.value, drawn);
+            let drawn = between_quantiles(value, drawn);
             Rate {
                 fpr,
-                tpr: Estimate::new(
-                    given.value,
-                    given.low.min(drawn.low),
-                    given.high.max(drawn.high),
-                ),
-                resolved: fpr * records.nonmembers as f64 + 1e-9 >= 1.0,
+                tpr: Estimate::new(value, low.min(drawn.low), high.max(drawn.high)),
+                resolved: records.nonmembers >= fewest,
             }
         });
         Ok(Self {
             records,
             balanced_accuracy,
             either_way: balanced_accuracy.map(Estimate::either_way),
+            precision: precision(decisions),
+            exposed: exposed(&curve),
             auc,
             rates: rates.collect(),
         })
@@ -101,6 +117,36 @@ impl Evaluation {
 /// the attacker turns the rule round.
 pub fn label_only_floor(accuracy: Sides<f64>) -> f64 {
     0.5 + (accuracy.members - accuracy.nonmembers).abs() / 2.0
+}
+
+/// The share of members among the records that the attack is surest of, for each of [`MOST_EXPOSED`].
+fn exposed(curve: &Roc) -> Vec<(f64, f64)> {
+    let records = curve.totals().members + curve.totals().nonmembers;
+    let at = |share: f64| {
+        let count = (share * records as f64).ceil() as usize;
+        (share, curve.members_among(count))
+    };
+    MOST_EXPOSED.into_iter().map(at).collect()
+}
+
+/// The positive predictive value at each of [`PRIORS`].
+fn precision(decisions: Option<&Sides<Vec<bool>>>) -> Vec<(f64, Option<f64>)> {
+    let share = |called: &Vec<bool>| {
+        called.iter().filter(|&&called| called).count() as f64 / called.len() as f64
+    };
+    let called = decisions.map(|decisions| decisions.as_ref().map(share));
+    let at = |prior: f64| {
+        let Sides {
+            members,
+            nonmembers,
+        } = called?;
+        let (right, all) = (
+            prior * members,
+            prior * members + (1.0 - prior) * nonmembers,
+        );
+        (all > 0.0).then(|| right / all)
+    };
+    PRIORS.into_iter().map(|prior| (prior, at(prior))).collect()
 }
 
 /// With the bootstrap's interval; each side is drawn on its own.
@@ -175,7 +221,16 @@ mod tests {
         assert!((percent.tpr.value - above(0.9895) / 1000.0).abs() < 1e-12);
         assert!((permille.tpr.value - above(0.9985) / 1000.0).abs() < 1e-12);
         assert!((tenth.tpr.value - above(0.9995) / 1000.0).abs() < 1e-12);
-        assert!(percent.resolved && permille.resolved && !tenth.resolved);
+        assert!(percent.resolved && !permille.resolved && !tenth.resolved);
+        // .85 of the members and .5 of the others are called members.
+        let [(_, Some(at_one)), (_, Some(at_ten))] = evaluation.precision[..] else {
+            panic!("two priors");
+        };
+        assert!(
+            (at_one - 0.0085 / (0.0085 + 0.495)).abs() < 1e-12,
+            "{at_one}"
+        );
+        assert!((at_ten - 0.085 / (0.085 + 0.45)).abs() < 1e-12, "{at_ten}");
         for rate in [percent, permille, tenth] {
             assert!(rate.tpr.low < 0.69 && rate.tpr.low > 0.66, "{rate:?}");
             assert!(rate.tpr.high > 0.71 && rate.tpr.high < 0.74, "{rate:?}");

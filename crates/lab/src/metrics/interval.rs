@@ -26,6 +26,20 @@ impl Estimate {
         }
     }
 
+    /// The mean of `values` from independent runs, with the interval of Student's distribution; of one value, which says
+    /// nothing of how far others are, the whole of [0, 1].
+    pub fn of_mean(values: &[f64]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count.max(1.0);
+        if values.len() < 2 {
+            return Self::new(mean, 0.0, 1.0);
+        }
+        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        let error = (squares / (count - 1.0) / count).sqrt();
+        let half = student(count - 1.0) * error;
+        Self::new(mean, mean - half, mean + half)
+    }
+
     /// The accuracy `a` of guesses as `max(a, 1 - a)`: who knows that an attack is wrong more
     /// often than right turns its answers round.
     #[must_use]
@@ -64,6 +78,14 @@ pub fn clopper_pearson(successes: usize, trials: usize) -> Estimate {
         where_reached(1.0 - tail, |p| regularised_beta(k + 1.0, n - k, p))
     };
     Estimate::new(k / n, low, high)
+}
+
+/// How many standard errors from the mean the interval reaches with so many degrees of freedom.
+fn student(freedom: f64) -> f64 {
+    // P(|T| > t) = I_x(ν / 2, 1 / 2) at x = ν / (ν + t²).
+    let tails = 1.0 - CONFIDENCE;
+    let x = where_reached(tails, |x| regularised_beta(freedom / 2.0, 0.5, x));
+    (freedom * (1.0 - x) / x).sqrt()
 }
 
 /// Where the growing function `f` on [0, 1] reaches `level`, by bisection.
@@ -153,6 +175,28 @@ mod tests {
         // The interval of the textbooks for 8 of 10.
         let textbook = clopper_pearson(8, 10);
         assert!((textbook.low - 0.4439).abs() < 5e-5 && (textbook.high - 0.9748).abs() < 5e-5);
+    }
+
+    #[test]
+    fn means_have_the_intervals_of_the_tables() {
+        for (freedom, expected) in [
+            (1.0, 12.706_2),
+            (4.0, 2.776_4),
+            (9.0, 2.262_2),
+            (99.0, 1.984_2),
+        ] {
+            assert!(
+                (student(freedom) - expected).abs() < 1e-3,
+                "{freedom}: {}",
+                student(freedom)
+            );
+        }
+        let estimate = Estimate::of_mean(&[0.5, 0.6, 0.7]);
+        // Deviation .1, standard error .1 / √3, 4.3027 of them.
+        assert!((estimate.value - 0.6).abs() < 1e-12);
+        assert!((estimate.high - 0.6 - 4.302_7 * 0.1 / 3.0_f64.sqrt()).abs() < 1e-4);
+        let one = Estimate::of_mean(&[0.5]);
+        assert_eq!((one.low, one.value, one.high), (0.0, 0.5, 1.0));
     }
 
     #[test]

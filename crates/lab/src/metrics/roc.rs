@@ -92,20 +92,48 @@ impl Roc {
         wins / (self.totals.members as f64 * self.totals.nonmembers as f64)
     }
 
-    /// The share of members found by the lowest threshold that calls at most a share `fpr` of
-    /// the non-members members. Nothing is interpolated between corners.
+    /// The share of members found by the lowest threshold that calls at most a share `fpr` of the non-members members.
+    /// Records with equal scores stand in a random order, and this is the mean over all orders: an attack that says the same
+    /// of many records finds as many as one that guesses among them.
     pub fn tpr_at(&self, fpr: f64) -> f64 {
-        self.found_at(fpr) as f64 / self.totals.members as f64
+        self.found_at(fpr) / self.totals.members as f64
     }
 
     /// How many members [`Roc::tpr_at`] counts.
-    pub fn found_at(&self, fpr: f64) -> usize {
+    pub fn found_at(&self, fpr: f64) -> f64 {
         // A rate such as 0.01 of 1000 is meant to allow 10, whatever its last bit.
         let allowed = (fpr * self.totals.nonmembers as f64 + 1e-9).floor() as usize;
-        self.cumulated()
-            .take_while(|called| called.nonmembers <= allowed)
-            .last()
-            .map_or(0, |called| called.members)
+        let mut called = Sides::<usize>::default();
+        for count in &self.counts {
+            if called.nonmembers + count.nonmembers > allowed {
+                // Each member is in one of the gaps between the tied non-members, all equally likely; those before the
+                // first non-member that is one too many are found.
+                let gaps = (allowed - called.nonmembers + 1) as f64;
+                let share = gaps / (count.nonmembers + 1) as f64;
+                return called.members as f64 + share * count.members as f64;
+            }
+            called.members += count.members;
+            called.nonmembers += count.nonmembers;
+        }
+        called.members as f64
+    }
+
+    /// The share of members among the `count` records with the highest scores; of equal scores a random choice counts, as
+    /// the mean over all.
+    ///
+    /// # Panics
+    /// If `count` is 0 or more than there are.
+    pub fn members_among(&self, count: usize) -> f64 {
+        let all = self.totals.members + self.totals.nonmembers;
+        assert!((1..=all).contains(&count), "{count} of {all} records");
+        let (mut left, mut found) = (count, 0.0);
+        for group in &self.counts {
+            let size = group.members + group.nonmembers;
+            let taken = size.min(left);
+            found += taken as f64 * group.members as f64 / size as f64;
+            left -= taken;
+        }
+        found / count as f64
     }
 
     /// How many records there are on each side.
@@ -178,11 +206,34 @@ mod tests {
             (1.0, 1.0),
         ];
         assert_eq!(corners, expected);
+        // The 3 is a member's; of the three at 2 two are.
+        near(curve.members_among(1), 1.0, 1e-12);
+        near(curve.members_among(2), 5.0 / 6.0, 1e-12);
+        near(curve.members_among(8), 0.5, 1e-12);
         // Pairs won: 4 for the 3, 3.5 for each 2, none for the -1.
         near(curve.auc(), 11.0 / 16.0, 1e-12);
-        near(curve.tpr_at(0.0), 0.25, 1e-12);
-        near(curve.tpr_at(0.24), 0.25, 1e-12);
+        // Of the two members at 2, one on average is before the non-member there.
+        near(curve.tpr_at(0.0), 0.5, 1e-12);
+        near(curve.tpr_at(0.24), 0.5, 1e-12);
         near(curve.tpr_at(0.25), 0.75, 1e-12);
+    }
+
+    #[test]
+    fn ties_count_as_often_as_random_orders_of_them() {
+        // Three members and five non-members with one score, above a pair of another.
+        let scores = Sides::new(vec![1.0, 1.0, 1.0, 0.0], vec![1.0, 1.0, 1.0, 1.0, 1.0, 0.0]);
+        let exact = Roc::new(&scores).unwrap().found_at(0.34);
+        let (mut sum, runs) = (0.0, 4000);
+        let mut stream = Stream::new(2, "orders");
+        for _ in 0..runs {
+            let mut moved =
+                |side: &Vec<f64>| side.iter().map(|s| s + 1e-3 * stream.unit()).collect();
+            let moved = Sides::new(moved(&scores.members), moved(&scores.nonmembers));
+            sum += Roc::new(&moved).unwrap().found_at(0.34);
+        }
+        // Two of six false alarms are allowed: three of six gaps.
+        near(exact, 1.5, 1e-12);
+        near(sum / f64::from(runs), exact, 0.06);
     }
 
     #[test]

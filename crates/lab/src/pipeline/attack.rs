@@ -1,83 +1,130 @@
 //! The attacks on one way of answering.
 
-use super::models::Trainer;
-use super::records::Part;
-use crate::attacks::neighbours::{Noise, Settings};
-use crate::attacks::rmia::Population;
-use crate::attacks::{Battery, Evidence, Neighbours, Outputs, References, run_all};
+use super::outcome::{Answers, Evaluation};
+use super::records::{Part, Records};
+use crate::attacks::copies::{Disturbance, Noise};
+use crate::attacks::{
+    Attacker, Battery, Evidence, MembershipTrainer, Neighbours, Outputs, Population, References,
+    run_all,
+};
 use crate::data::Encoding;
-use crate::train::Network;
+use crate::report::Results;
 use crate::{LabError, Sides};
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 
 /// Disturbed copies of each record and strength that the model is asked about.
 const NOISY_COPIES: usize = 8;
 
+/// Whose records are attacked, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) records: &'a Records,
+    /// Which rows each reference model was trained on, sorted.
+    pub(crate) trained: &'a [Vec<usize>],
+    /// Trains the network of NN-M.
+    pub(crate) networks: Option<&'a dyn MembershipTrainer>,
+    /// Draws all that is random in attacks.
+    pub(crate) seed: u64,
+}
+
 /// What a target and a shadow model say about disturbed copies of the records under attack and of the attacker's own.
-pub(super) struct Asked {
-    pub(super) target: Sides<Neighbours>,
-    pub(super) shadow: Sides<Neighbours>,
+pub(crate) struct Asked {
+    pub(crate) target: Sides<Neighbours>,
+    pub(crate) shadow: Sides<Neighbours>,
 }
 
 impl Asked {
-    /// What a defence makes of the answers about every `step`-th copy, by the target and by the shadow model.
-    pub(super) fn answered(
+    /// What a defence makes of the answers about every copy, by the target and by the shadow model.
+    pub(crate) fn answered(
         &self,
-        step: usize,
         target: impl Fn(&Array2<f64>) -> Result<Array2<f64>, LabError>,
         shadow: impl Fn(&Array2<f64>) -> Result<Array2<f64>, LabError>,
     ) -> Result<Self, LabError> {
         let sides = self.target.as_ref();
         let own = self.shadow.as_ref();
         Ok(Self {
-            target: sides.try_map(|copies| copies.answered(step, &target))?,
-            shadow: own.try_map(|copies| copies.answered(step, &shadow))?,
+            target: sides.try_map(|copies| copies.answered(&target))?,
+            shadow: own.try_map(|copies| copies.answered(&shadow))?,
         })
     }
 }
 
 /// Answers for all rows of the records.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     /// The target's.
-    pub(super) target: &'a Array2<f64>,
+    pub(crate) target: &'a Array2<f64>,
     /// The shadow model's, as this attacker makes them.
-    pub(super) shadow: &'a Array2<f64>,
+    pub(crate) shadow: &'a Array2<f64>,
     /// The reference models', as this attacker makes them.
-    pub(super) references: &'a [Array2<f64>],
+    pub(crate) references: &'a [Array2<f64>],
     /// The reference models' as they would be without the defence, where this attacker's are defended.
-    pub(super) undefended: Option<&'a [Array2<f64>]>,
+    pub(crate) undefended: Option<&'a [Array2<f64>]>,
     /// About disturbed copies.
-    pub(super) asked: &'a Asked,
+    pub(crate) asked: &'a Asked,
 }
 
 /// The target's outputs for members and non-members.
-pub(super) fn target_outputs(
-    trainer: &Trainer<'_>,
+fn target_outputs(
+    records: &Records,
     confidences: &Array2<f64>,
 ) -> Result<Sides<Outputs>, LabError> {
-    let members = outputs(trainer, confidences, Part::Members)?;
+    let members = outputs(records, confidences, Part::Members)?;
     Ok(Sides::new(
         members,
-        outputs(trainer, confidences, Part::NonMembers)?,
+        outputs(records, confidences, Part::NonMembers)?,
     ))
 }
 
+/// Attack answers, `name`d so in the run `of`, as an attacker sees them who does not know the defence, and as one who does.
+///
+/// # Errors
+/// If something that an attack learns cannot be learnt.
+pub(crate) fn attack_answers(
+    scene: &Scene<'_>,
+    (of, name): (&str, &str),
+    standard: &View<'_>,
+    adaptive: Option<&View<'_>>,
+) -> Result<Evaluation, LabError> {
+    let target = target_outputs(scene.records, standard.target)?;
+    let battery = attack(scene, standard)?;
+    let (title, seed) = (format!("{of}, {name}"), scene.seed);
+    let mut results = Results::new(title, &target, &battery, Attacker::Standard, seed)?;
+    if let Some(view) = adaptive {
+        results.add(&attack(scene, view)?, Attacker::Adaptive)?;
+    }
+    for canaries in &scene.records.canaries {
+        results.add_canaries(canaries.kind, &canaries.at)?;
+    }
+    let strongest = adaptive.unwrap_or(standard);
+    let answers = Answers {
+        target,
+        shadow: Sides::new(
+            outputs(scene.records, strongest.shadow, Part::ShadowMembers)?,
+            outputs(scene.records, strongest.shadow, Part::ShadowNonMembers)?,
+        ),
+    };
+    Ok(Evaluation {
+        name: name.to_owned(),
+        results,
+        answers,
+    })
+}
+
 /// Run all attacks.
-pub(super) fn attack(
-    trainer: &Trainer<'_>,
-    view: &View<'_>,
-    trained: &[Vec<usize>],
-) -> Result<Battery, LabError> {
-    let target = target_outputs(trainer, view.target)?;
+fn attack(scene: &Scene<'_>, view: &View<'_>) -> Result<Battery, LabError> {
+    let Scene {
+        records, trained, ..
+    } = *scene;
+    let target = target_outputs(records, view.target)?;
     let shadow = Sides::new(
-        outputs(trainer, view.shadow, Part::ShadowMembers)?,
-        outputs(trainer, view.shadow, Part::ShadowNonMembers)?,
+        outputs(records, view.shadow, Part::ShadowMembers)?,
+        outputs(records, view.shadow, Part::ShadowNonMembers)?,
     );
-    let about = |part: Part| references(trainer, view.references, trained, part);
+    let about = |part: Part| references(records, view.references, trained, part);
     let about_population = about(Part::ShadowNonMembers)?;
     let sides = |answers: &[Array2<f64>], members: Part, nonmembers: Part| {
-        let members = references(trainer, answers, trained, members)?;
-        let nonmembers = references(trainer, answers, trained, nonmembers)?;
+        let members = references(records, answers, trained, members)?;
+        let nonmembers = references(records, answers, trained, nonmembers)?;
         Ok::<_, LabError>(both(Sides::new(members, nonmembers)))
     };
     let asked = sides(view.references, Part::Members, Part::NonMembers)?;
@@ -85,12 +132,12 @@ pub(super) fn attack(
     let undefended = view.undefended.unwrap_or_default();
     let unguarded = sides(undefended, Part::Members, Part::NonMembers)?;
     let own_unguarded = sides(undefended, Part::ShadowMembers, Part::ShadowNonMembers)?;
-    let population = outputs(trainer, view.target, Part::ShadowNonMembers)?;
-    let spare = trainer.records.range(Part::Spare);
+    let population = outputs(records, view.target, Part::ShadowNonMembers)?;
+    let spare = records.range(Part::Spare);
     let spare = if spare.is_empty() {
         None
     } else {
-        let outputs = outputs(trainer, view.shadow, Part::Spare)?;
+        let outputs = outputs(records, view.shadow, Part::Spare)?;
         about(Part::Spare)?.map(|references| (outputs, references))
     };
     let evidence = Evidence {
@@ -108,55 +155,50 @@ pub(super) fn attack(
             .map(|(target, references)| Population { target, references }),
         neighbours: Some(&view.asked.target),
         shadow_neighbours: Some(&view.asked.shadow),
-        trainer: Some(trainer),
-        seed: trainer.config.seed,
+        trainer: scene.networks,
+        seed: scene.seed,
         ..Evidence::new(&target)
     };
     run_all(&evidence)
 }
 
-/// Ask a target and a shadow model about disturbed copies; the answers are logits.
-pub(super) fn ask_neighbours(
-    trainer: &Trainer<'_>,
-    target: &Network,
-    shadow: &Network,
+/// Ask a target and a shadow model about disturbed copies; the answers are logits. `seed` draws the noise.
+pub(crate) fn ask_neighbours(
+    records: &Records,
+    seed: u64,
+    target: impl Fn(ArrayView2<'_, f32>) -> Result<Array2<f64>, LabError>,
+    shadow: impl Fn(ArrayView2<'_, f32>) -> Result<Array2<f64>, LabError>,
 ) -> Result<Asked, LabError> {
-    let records = trainer.records;
     let noises = match records.data.encoding {
         Encoding::Bits => vec![Noise::Flip(0.01), Noise::Flip(0.03), Noise::Flip(0.1)],
         Encoding::Pixels => [0.02, 0.05, 0.1].map(Noise::Gaussian).to_vec(),
     };
-    let settings = Settings {
+    let how = Disturbance {
         noises,
         copies: NOISY_COPIES,
-        seed: trainer.config.seed,
+        seed,
     };
-    let ask = |network: &Network, part: Part| {
-        let inputs = records.inputs(&records.rows[records.range(part)])?;
-        Neighbours::ask(inputs.view(), &settings, |inputs| network.outputs(inputs))
-    };
+    let inputs = |part: Part| records.inputs(&records.rows[records.range(part)]);
+    let target = |part: Part| Neighbours::ask(inputs(part)?.view(), &how, &target);
+    let shadow = |part: Part| Neighbours::ask(inputs(part)?.view(), &how, &shadow);
     Ok(Asked {
-        target: Sides::new(ask(target, Part::Members)?, ask(target, Part::NonMembers)?),
+        target: Sides::new(target(Part::Members)?, target(Part::NonMembers)?),
         shadow: Sides::new(
-            ask(shadow, Part::ShadowMembers)?,
-            ask(shadow, Part::ShadowNonMembers)?,
+            shadow(Part::ShadowMembers)?,
+            shadow(Part::ShadowNonMembers)?,
         ),
     })
 }
 
-fn outputs(
-    trainer: &Trainer<'_>,
-    confidences: &Array2<f64>,
-    part: Part,
-) -> Result<Outputs, LabError> {
-    let range = trainer.records.range(part);
+fn outputs(records: &Records, confidences: &Array2<f64>, part: Part) -> Result<Outputs, LabError> {
+    let range = records.range(part);
     let rows = confidences.slice(ndarray::s![range, ..]).to_owned();
-    Outputs::new("the answers", rows, trainer.records.labels(part))
+    Outputs::new("the answers", rows, records.labels(part))
 }
 
 /// What the reference models say of a part; nothing without models.
 fn references(
-    trainer: &Trainer<'_>,
+    records: &Records,
     answers: &[Array2<f64>],
     trained: &[Vec<usize>],
     part: Part,
@@ -164,8 +206,8 @@ fn references(
     if answers.is_empty() {
         return Ok(None);
     }
-    let range = trainer.records.range(part);
-    let rows = &trainer.records.rows[range.clone()];
+    let range = records.range(part);
+    let rows = &records.rows[range.clone()];
     let views: Vec<_> = answers
         .iter()
         .map(|all| all.slice(ndarray::s![range.clone(), ..]))

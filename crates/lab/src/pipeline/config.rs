@@ -1,5 +1,6 @@
 //! What a run does: a TOML file.
 
+use super::Canaries;
 use crate::LabError;
 use crate::data::Source;
 use crate::train::{Fit, Hamp, Loss, Sgd};
@@ -36,12 +37,15 @@ pub struct Config {
     /// Draws everything that is random.
     #[serde(default = "one")]
     pub seed: u64,
+    /// In the place of `seed`: one whole run for each, and means over them.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
     /// The records.
     pub data: Data,
     /// The model under attack.
     pub target: Model,
     /// The attacker's reference models (`LiRA`, RMIA).
-    pub references: References,
+    pub references: ReferenceModels,
     /// The networks that tell members from non-members.
     #[serde(default)]
     pub membership: Membership,
@@ -52,6 +56,9 @@ pub struct Config {
     /// Other defences to compare.
     #[serde(default)]
     pub defences: Defences,
+    /// Whether all answers are written to files, too.
+    #[serde(default)]
+    pub export: bool,
     /// Answers of secure inference that are checked against three parties.
     #[serde(default = "sixteen")]
     pub checked: usize,
@@ -70,6 +77,9 @@ pub struct Data {
     pub target: usize,
     /// Records of the attacker, on each side.
     pub shadow: usize,
+    /// Records that are made to be learnt by heart.
+    #[serde(default)]
+    pub canaries: Canaries,
     /// `MemGuard`'s permutation, relative to the folder of data sets, instead of a seeded one.
     pub permutation: Option<std::path::PathBuf>,
 }
@@ -97,7 +107,7 @@ pub struct Model {
 /// Reference models, trained like the target on halves of what the attacker has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct References {
+pub struct ReferenceModels {
     /// How many.
     pub models: usize,
     /// How many are trained at a time.
@@ -136,6 +146,8 @@ pub struct Guard {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defences {
+    /// The table guard.
+    pub table: bool,
     /// `MemGuard` in the clear.
     pub memguard: bool,
     /// Only the label.
@@ -270,6 +282,12 @@ impl Config {
         if self.guard.repeats == 0 {
             return must("guard.repeats");
         }
+        let mut seeds = self.seeds.clone();
+        seeds.sort_unstable();
+        seeds.dedup();
+        if seeds.len() < self.seeds.len() || seeds.len() == 1 {
+            return Err("seeds needs two different ones or more; for one take seed".to_owned());
+        }
         if self.softmaxes.is_empty() {
             return Err("softmaxes needs at least one of as19, secureml, crypten, piranha".into());
         }
@@ -341,5 +359,7 @@ mod tests {
         assert!(wrong("shadow = 50", "shadow = 500").contains("data.shadow"));
         assert!(wrong("beta = [0.5]", "beta = []").contains("guard.beta"));
         assert!(wrong("\"as19\"", "\"as18\"").contains("as18"));
+        let twice = wrong("name = \"test\"", "name = \"test\"\nseeds = [1, 2, 1]");
+        assert!(twice.contains("seeds"), "{twice}");
     }
 }

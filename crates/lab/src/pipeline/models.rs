@@ -1,19 +1,18 @@
 //! Networks, trained once.
 
 use super::{Cache, Config, Key, Records};
-use crate::LabError;
-use crate::attacks;
-use crate::random::Stream;
+use crate::attacks::{MembershipModel, MembershipTrainer};
 use crate::train::{
     Accountant, Architecture, DenseLayer, Epoch, Examples, Fit, Loss, MembershipClassifier,
-    MembershipOptions, Network, NnM, Saving, fit, fit_privately, softmax,
+    MembershipOptions, Network, PrivateFit, Saving, fit, fit_privately, softmax,
 };
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use crate::{LabError, Sides};
+use ndarray::{Array1, Array2, ArrayView2};
 use rayon::ThreadPoolBuilder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use trefoil_guard::{Classifier, Dense};
+use trefoil_guard::Classifier;
 
 /// The least time between two checkpoints of one training.
 const SAVED_EVERY: Duration = Duration::from_secs(20);
@@ -138,7 +137,7 @@ impl Trainer<'_> {
             let problem = format!("no noise reaches an ε of {epsilon} in {steps} steps");
             LabError::input("defences.private.epsilon", problem)
         })?;
-        let private = crate::train::Private {
+        let private = PrivateFit {
             epochs: options.epochs,
             batch: options.batch,
             sgd: options.sgd.clone(),
@@ -168,23 +167,17 @@ impl Trainer<'_> {
         Ok((restore(&architecture, kept)?, accountant))
     }
 
-    /// The attacker's reference models, two for each random halving of the pool, one on each half:
-    /// so every record has as many models that know it as models that do not. `train` gets a name, the rows to train on
-    /// and a seed. Gives each model with the rows it was trained on, in the same order for every way of training.
+    /// The attacker's reference models on the halves of [`Records::half`]. `train` gets a name, the rows to train on and a
+    /// seed. Gives each model with the rows it was trained on, in the same order for every way of training.
     pub(super) fn references(
         &self,
         train: impl Fn(&str, &[usize], u64) -> Result<Network, LabError> + Sync,
     ) -> Result<Vec<(Network, Vec<usize>)>, LabError> {
-        let (count, pool) = (self.config.references.models, &self.records.pool);
-        let size = (pool.len() / 2).min(self.records.split.target_members.len());
+        let (count, seed) = (self.config.references.models, self.config.seed);
         let one = |index: usize| {
-            let seed = self.config.seed.wrapping_add(1000 + index as u64);
-            let halving = self.config.seed.wrapping_add(index as u64 / 2);
-            let order = Stream::new(halving, "halves for reference models").permutation(pool.len());
-            let start = if index.is_multiple_of(2) { 0 } else { size };
-            let half = &order[start..start + size];
-            let rows: Vec<usize> = half.iter().map(|&at| pool[at]).collect();
+            let rows = self.records.half(seed, index);
             let name = format!("reference model {} of {count}", index + 1);
+            let seed = seed.wrapping_add(1000 + index as u64);
             Ok((train(&name, &rows, seed)?, rows))
         };
         // So many at once as fit into memory.
@@ -208,14 +201,11 @@ impl Trainer<'_> {
             ..MembershipOptions::default()
         };
         let hidden = MembershipClassifier::DEFENCE;
-        let layers = self.classifier(what, members, non_members, &hidden, &options)?;
-        let layers = layers
-            .into_iter()
-            .map(|(weights, bias)| Dense { weights, bias })
-            .collect();
-        Classifier::new(layers).map_err(|error| LabError::Model(error.to_string()))
+        let trained = self.classifier(what, members, non_members, &hidden, &options)?;
+        trained.into_classifier()
     }
 
+    /// A classifier, trained once.
     fn classifier(
         &self,
         what: &str,
@@ -223,7 +213,7 @@ impl Trainer<'_> {
         non_members: ArrayView2<'_, f64>,
         hidden: &[usize],
         options: &MembershipOptions,
-    ) -> Result<Vec<DenseLayer>, LabError> {
+    ) -> Result<MembershipClassifier, LabError> {
         let key = Key::new("membership")
             .with(&(hidden, options, members.dim(), non_members.dim()))
             .numbers(members.iter())
@@ -233,60 +223,33 @@ impl Trainer<'_> {
             let trained =
                 MembershipClassifier::train(members, non_members, hidden, options, &mut hear)?;
             let flat = |(w, b): DenseLayer| (w.nrows(), w.iter().copied().collect(), b.to_vec());
-            Ok(trained.layers()?.into_iter().map(flat).collect())
+            Ok(trained.layers().iter().cloned().map(flat).collect())
         })?;
         let whole = |(rows, w, b): (usize, Vec<f64>, Vec<f64>)| {
             let weights = Array2::from_shape_vec((rows, b.len()), w)
                 .map_err(|error| LabError::Model(error.to_string()))?;
             Ok((weights, Array1::from_vec(b)))
         };
-        kept.into_iter().map(whole).collect()
+        let layers = kept
+            .into_iter()
+            .map(whole)
+            .collect::<Result<_, LabError>>()?;
+        Ok(MembershipClassifier::from_layers(layers))
     }
 }
 
 /// The attacker's network, NN-M.
-impl attacks::Trainer for Trainer<'_> {
+impl MembershipTrainer for Trainer<'_> {
     fn train(
         &self,
-        features: &Array2<f32>,
-        members: &[bool],
+        features: Sides<&Array2<f64>>,
         seed: u64,
-    ) -> Result<Box<dyn attacks::Membership>, LabError> {
-        let side = |wanted: bool| {
-            let rows: Vec<usize> = (0..members.len())
-                .filter(|&row| members[row] == wanted)
-                .collect();
-            features.select(Axis(0), &rows).mapv(f64::from)
-        };
-        let epochs = self.config.membership.attack_epochs;
-        let options = NnM { epochs }.options(seed);
+    ) -> Result<Box<dyn MembershipModel>, LabError> {
+        let options = MembershipOptions::attack_for(self.config.membership.attack_epochs, seed);
+        let (yes, no) = (features.members.view(), features.nonmembers.view());
         let hidden = MembershipClassifier::ATTACK;
-        let (yes, no) = (side(true), side(false));
-        let layers = self.classifier(
-            "the attacker's network",
-            yes.view(),
-            no.view(),
-            &hidden,
-            &options,
-        )?;
-        Ok(Box::new(Attacker { layers }))
-    }
-}
-
-struct Attacker {
-    layers: Vec<DenseLayer>,
-}
-
-impl attacks::Membership for Attacker {
-    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
-        let mut x = features.mapv(f64::from);
-        for (index, (weights, bias)) in self.layers.iter().enumerate() {
-            x = x.dot(weights) + bias;
-            if index + 1 < self.layers.len() {
-                x.mapv_inplace(|v| v.max(0.0));
-            }
-        }
-        Ok(x.iter().map(|score| 1.0 / (1.0 + (-score).exp())).collect())
+        let trained = self.classifier("the attacker's network", yes, no, &hidden, &options)?;
+        Ok(Box::new(trained))
     }
 }
 

@@ -1,10 +1,16 @@
 //! Records and who has them.
 
+#[cfg(feature = "train")]
 use super::Config;
+use super::planted::Planted;
 use crate::LabError;
-use crate::data::{DataSet, Manifest, Split, generated};
+#[cfg(feature = "train")]
+use crate::data::generated;
+use crate::data::{DataSet, Manifest, Split};
 use crate::random::Stream;
 use ndarray::Array2;
+use std::ops::Range;
+#[cfg(feature = "train")]
 use std::path::Path;
 
 /// The parts of the data set that models are asked about, in the order in which their rows lie
@@ -27,6 +33,7 @@ pub enum Part {
 
 impl Part {
     /// All of them, in order.
+    #[cfg(feature = "train")]
     pub(super) const ALL: [Self; 6] = [
         Self::Members,
         Self::NonMembers,
@@ -51,6 +58,8 @@ pub struct Records {
     pub shadow_training: Vec<usize>,
     /// All that the attacker has.
     pub pool: Vec<usize>,
+    /// Records that were made to be learnt by heart.
+    pub(crate) canaries: Vec<Planted>,
 }
 
 impl Records {
@@ -58,8 +67,9 @@ impl Records {
     ///
     /// # Errors
     /// If files are missing or damaged, or there are too few records.
+    #[cfg(feature = "train")]
     pub fn load(config: &Config, folder: &Path) -> Result<Self, LabError> {
-        let data = match config.data.source {
+        let mut data = match config.data.source {
             Some(source) => DataSet::load(source, folder)?,
             None => generated::location_like(config.data.records, config.seed)?,
         };
@@ -69,11 +79,15 @@ impl Records {
             let (target, shadow) = (config.data.target, config.data.shadow);
             Split::seeded(&data.name, data.records(), target, shadow, config.seed)?
         };
-        Ok(Self::of(config, data, split))
+        let canaries = config.data.canaries.plant(&mut data, &split, config.seed)?;
+        Ok(Self {
+            canaries,
+            ..Self::of(config.seed, data, split)
+        })
     }
 
-    /// The records of `data`, split like this.
-    pub fn of(config: &Config, data: DataSet, split: Split) -> Self {
+    /// The records of `data`, split like this; `seed` draws which of the others are the attacker's.
+    pub fn of(seed: u64, data: DataSet, split: Split) -> Self {
         // What is in no part is the attacker's too, as much of it as the target was trained on.
         let mut taken = vec![false; data.records()];
         for (_, part) in split.parts() {
@@ -81,7 +95,7 @@ impl Records {
                 taken[row] = true;
             }
         }
-        let order = Stream::new(config.seed, "spare records").permutation(data.records());
+        let order = Stream::new(seed, "spare records").permutation(data.records());
         let mut spare: Vec<usize> = order.into_iter().filter(|&row| !taken[row]).collect();
         spare.truncate(split.target_members.len());
         let missing = split.target_members.len() - split.shadow_members.len();
@@ -116,11 +130,40 @@ impl Records {
             ends,
             shadow_training,
             pool,
+            canaries: Vec::new(),
         }
     }
 
+    /// The rows that the reference model `index` is trained on. There are two for each random halving of what the attacker
+    /// has, one on each half: so every record has as many models that know it as models that do not. `seed` draws the halves.
+    pub(crate) fn half(&self, seed: u64, index: usize) -> Vec<usize> {
+        let size = (self.pool.len() / 2).min(self.split.target_members.len());
+        let halving = seed.wrapping_add(index as u64 / 2);
+        let order =
+            Stream::new(halving, "halves for reference models").permutation(self.pool.len());
+        let start = if index.is_multiple_of(2) { 0 } else { size };
+        let half = &order[start..start + size];
+        half.iter().map(|&at| self.pool[at]).collect()
+    }
+
+    /// Where the attacker's records lie that a model trained on the rows `trained`, sorted, has not seen: of those that no
+    /// threshold is chosen on, or of all if there are none.
+    #[cfg(feature = "train")]
+    pub(crate) fn unseen(&self, trained: &[usize]) -> Vec<usize> {
+        let unseen = |part: Part| {
+            let rows = self.range(part);
+            rows.filter(|&at| trained.binary_search(&self.rows[at]).is_err())
+        };
+        let spare: Vec<usize> = unseen(Part::Spare).collect();
+        if spare.is_empty() {
+            let all = unseen(Part::ShadowMembers).chain(unseen(Part::ShadowNonMembers));
+            return all.collect();
+        }
+        spare
+    }
+
     /// Where a part's rows lie.
-    pub fn range(&self, part: Part) -> std::ops::Range<usize> {
+    pub fn range(&self, part: Part) -> Range<usize> {
         let index = part as usize;
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         start..self.ends[index]

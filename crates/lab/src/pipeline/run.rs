@@ -1,55 +1,26 @@
 //! The stages of a run, one after the other.
 
-use super::answers::{Deployed, Sample, guard_of, guarded};
+use super::answers::{guard_of, guarded};
 use super::attack::ask_neighbours;
-use super::evaluations::{Evaluated, Evaluation, evaluate};
+use super::deployed::{Deployed, Parties, Sample};
+use super::evaluations::evaluate;
+use super::findings::{Evaluated, Findings};
 use super::models::{Trained, Trainer, confidences};
+use super::outcome::{Outcome, Progress};
 use super::records::{Part, Records};
+use super::seeds::together;
 use super::stage::{Defended, Stage, cached};
-use super::summary::Findings;
 use super::tune::rehearsed;
 use super::{Cache, Config, Key};
 use crate::LabError;
 use crate::random::Stream;
-use crate::report::Report;
-use crate::train::{Epoch, Loss, Network};
+use crate::train::{Epoch, Loss, Network, to_onnx};
 use ndarray::{Array2, Axis, concatenate, s};
 use std::path::Path;
-use trefoil_guard::GuardFile;
+use trefoil_guard::{Guard, GuardFile};
 
-/// Three parties that answer a sample, as a check of the fixed-point answers.
-pub trait Parties {
-    /// The answers to the sample's queries (queries × classes).
-    ///
-    /// # Errors
-    /// A sentence on what failed.
-    fn answer(&mut self, sample: &Sample<'_>) -> Result<Array2<f64>, String>;
-}
-
-/// What a run is doing.
-#[derive(Debug, Clone, Copy)]
-pub enum Progress<'a> {
-    /// A stage begins.
-    Stage(&'a str),
-    /// A network was trained for one more epoch.
-    Epoch(&'a str, &'a Epoch),
-}
-
-/// What a run found.
-pub struct Outcome {
-    /// All of it.
-    pub report: Report,
-    /// The target network, for other programs.
-    pub target: Network,
-    /// The guard that was chosen.
-    pub guard: GuardFile,
-    /// The attacks on each way of answering.
-    pub evaluations: Vec<Evaluation>,
-    /// The largest difference between three parties and fixed point, if that was checked.
-    pub difference: Option<f64>,
-}
-
-/// Do what `config` says with the data sets in `folder`; what is expensive is kept in `cache`.
+/// Do what `config` says with the data sets in `folder`, once for each of its seeds; what is expensive is kept in `cache`.
+/// Of several seeds the outcome is the first one's, with means over all in its report.
 ///
 /// # Errors
 /// If data is missing, a network cannot be trained, or an answer cannot be computed.
@@ -60,14 +31,25 @@ pub fn run(
     parties: Option<&mut dyn Parties>,
     progress: &(dyn Fn(Progress<'_>) + Sync),
 ) -> Result<Outcome, LabError> {
-    progress(Progress::Stage("reading the records"));
-    run_on(
-        config,
-        &Records::load(config, folder)?,
-        cache,
-        parties,
-        progress,
-    )
+    let mut parties = parties;
+    let mut one = |config: &Config| {
+        progress(Progress::Stage("reading the records"));
+        let records = Records::load(config, folder)?;
+        // The first run is the one that parties check.
+        run_on(config, &records, cache, parties.take(), progress)
+    };
+    if config.seeds.is_empty() {
+        return one(config);
+    }
+    let run = |&seed: &u64| {
+        one(&Config {
+            seed,
+            seeds: Vec::new(),
+            ..config.clone()
+        })
+    };
+    let runs = config.seeds.iter().map(run).collect::<Result<_, _>>()?;
+    together(&config.seeds, runs)
 }
 
 /// [`run`] on records that are there.
@@ -116,7 +98,7 @@ pub fn run_on(
         Ok(trainer.train(name, rows, Loss::CrossEntropy, seed)?.network)
     })?;
     let inputs = records.inputs(&records.rows)?;
-    let deployed = Deployed::new(&target.network)?;
+    let deployed = Deployed::new(&to_onnx(&target.network)?)?;
     progress(Progress::Stage("answering in fixed point"));
     let key = Key::new("logits of each part")
         .with(&target.network.architecture())
@@ -139,7 +121,12 @@ pub fn run_on(
     })?;
     let outputs = |network: &Network| network.outputs(inputs.view());
     progress(Progress::Stage("asking about disturbed copies"));
-    let asked = ask_neighbours(&trainer, &target.network, &shadow.network)?;
+    let asked = ask_neighbours(
+        records,
+        seed,
+        |x| target.network.outputs(x),
+        |x| shadow.network.outputs(x),
+    )?;
     let stage = Stage {
         progress,
         target: logits,
@@ -210,8 +197,8 @@ impl Stage<'_> {
         let report = self.report(&findings, &defended);
         Ok(Outcome {
             report,
-            target: target.network.clone(),
-            guard,
+            target: to_onnx(&target.network)?,
+            guard: Guard::Siguard(guard),
             difference: findings.difference,
             evaluations: findings.evaluations,
         })
@@ -236,17 +223,10 @@ impl Stage<'_> {
         let answers = guarded(guard, logits.view(), seed)?;
         let sample = Sample {
             deployed,
-            guard,
+            guard: &Guard::Siguard(guard.clone()),
             queries: deployed.queries(chosen.view())?,
             answers,
         };
-        let found = parties.answer(&sample).map_err(LabError::Model)?;
-        if found.dim() != sample.answers.dim() {
-            let (actual, expected) = (found.dim(), sample.answers.dim());
-            let problem = format!("answers of shape {actual:?} instead of {expected:?}");
-            return Err(LabError::input("the three parties", problem));
-        }
-        let distance = (&found - &sample.answers).fold(0.0_f64, |most, d| most.max(d.abs()));
-        Ok(Some(distance))
+        sample.difference(parties).map(Some)
     }
 }

@@ -1,11 +1,11 @@
 //! What the stages of a run share.
 
 use super::answers::softmax_of;
-use super::attack::Asked;
+use super::attack::{Asked, Scene};
 use super::models::{Trained, Trainer};
+use super::outcome::Progress;
 use super::records::Part;
-use super::run::Progress;
-use super::summary::ModelRow;
+use super::tables::ModelRow;
 use super::tune::{Tuned, tune};
 use super::{Cache, Config, Key};
 use crate::train::accuracy;
@@ -45,6 +45,16 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     pub(super) fn config(&self) -> &Config {
         self.trainer.config
+    }
+
+    /// Whose records are attacked, and with what.
+    pub(super) fn scene(&self) -> Scene<'_> {
+        Scene {
+            records: self.trainer.records,
+            trained: &self.trained,
+            networks: Some(&self.trainer),
+            seed: self.config().seed,
+        }
     }
 
     pub(super) fn say(&self, what: &str) {
@@ -106,14 +116,8 @@ impl Stage<'_> {
         let own = [yes, range(Part::ShadowNonMembers), spare].concat();
         let reference = |(logits, trained): (&Array2<f64>, &Vec<usize>)| {
             let known = |at: &usize| trained.binary_search(&records.rows[*at]).is_ok();
-            let (yes, others): (Vec<usize>, Vec<usize>) = own.iter().partition(|at| known(at));
-            let spare = records.range(Part::Spare);
-            let unseen: Vec<usize> = others
-                .iter()
-                .copied()
-                .filter(|at| spare.contains(at))
-                .collect();
-            let no = if unseen.is_empty() { others } else { unseen };
+            let yes: Vec<usize> = own.iter().copied().filter(known).collect();
+            let no = records.unseen(trained);
             if yes.is_empty() || no.is_empty() {
                 return Ok(shadow_h.clone());
             }
@@ -173,7 +177,7 @@ impl Stage<'_> {
         Ok(ModelRow {
             name: name.to_owned(),
             accuracy: Sides::new(right(members), right(others)),
-            seconds: trained.seconds,
+            seconds: Some(trained.seconds),
             note: String::new(),
         })
     }

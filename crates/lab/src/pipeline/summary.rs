@@ -1,24 +1,10 @@
 //! What a run found, as a report.
 
-use super::evaluations::Evaluation;
+use super::findings::Findings;
 use super::stage::{Defended, Stage};
-use crate::Sides;
-use crate::attacks::{ATTACKS, Attacker};
-use crate::report::{AttackResult, Figure, Histogram, Report, Table, percent};
+use super::tables::{models_table, overview, usefulness};
+use crate::report::{Figure, Report};
 use serde_json::json;
-
-/// What a run found.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) evaluations: Vec<Evaluation>,
-    pub(super) models: Vec<ModelRow>,
-    /// Steps that `MemGuard` takes in the clear.
-    pub(super) histogram: Option<Histogram>,
-    /// Labels that the guard changed.
-    pub(super) changed: usize,
-    /// The largest difference between three parties and fixed point, if that was checked.
-    pub(super) difference: Option<f64>,
-}
 
 impl Stage<'_> {
     /// All that was found, as a report.
@@ -46,6 +32,7 @@ impl Stage<'_> {
              answers; thresholds are chosen on the attacker's records only.",
         );
         section.table(overview(evaluations));
+        section.table(usefulness(evaluations));
         let section = report.section("The guard");
         for defended in defended {
             let steps = defended.tuned.steps;
@@ -90,72 +77,4 @@ impl Stage<'_> {
             .insert("three_parties_difference".to_owned(), json!(difference));
         report
     }
-}
-
-/// A line of the table of models.
-pub(super) struct ModelRow {
-    pub(super) name: String,
-    pub(super) accuracy: Sides<f64>,
-    pub(super) seconds: f64,
-    pub(super) note: String,
-}
-
-fn models_table(models: &[ModelRow]) -> Table {
-    let header = [
-        "model",
-        "members %",
-        "others %",
-        "label-only floor %",
-        "trained in s",
-        "how",
-    ];
-    let mut table = Table::new("Models: share of right labels", &header);
-    for model in models {
-        table.row(vec![
-            model.name.clone(),
-            percent(model.accuracy.members),
-            percent(model.accuracy.nonmembers),
-            percent(crate::metrics::label_only_floor(model.accuracy)),
-            format!("{:.1}", model.seconds),
-            model.note.clone(),
-        ]);
-    }
-    table
-}
-
-/// The paper's Tables II, III, IV and X in one: a line for each way of answering and attacker, a column for each attack
-/// that ran anywhere.
-fn overview(evaluations: &[Evaluation]) -> Table {
-    let results = || {
-        evaluations
-            .iter()
-            .flat_map(|evaluation| &evaluation.results.attacks)
-    };
-    let attacks: Vec<&str> = ATTACKS
-        .iter()
-        .map(|attack| attack.name())
-        .filter(|name| results().any(|result| result.attack == *name))
-        .collect();
-    let header = [&["answers", "attacker"][..], &attacks, &["floor"]].concat();
-    let mut table = Table::new("Attacks, defences and softmaxes", &header);
-    for evaluation in evaluations {
-        for attacker in [Attacker::Standard, Attacker::Adaptive] {
-            let all = evaluation.results.attacks.iter();
-            let all: Vec<&AttackResult> = all.filter(|r| r.attacker == attacker).collect();
-            if all.is_empty() {
-                continue;
-            }
-            let mut cells = vec![evaluation.name.clone(), attacker.name().to_owned()];
-            for name in &attacks {
-                let result = all.iter().find(|result| result.attack == *name);
-                let value = result.and_then(|result| result.evaluation.balanced_accuracy);
-                cells.push(value.map_or_else(|| "-".to_owned(), |e| percent(e.value)));
-            }
-            let floor = evaluation.results.floor.balanced_accuracy.as_ref();
-            cells.push(floor.map_or_else(|| "-".to_owned(), |(most, _)| percent(*most)));
-            table.row(cells);
-        }
-    }
-    table.note("floor: the most that an attack by labels alone reaches, whichever it is");
-    table
 }

@@ -1,7 +1,6 @@
 //! The report as a page.
 
-use super::document::{Block, Report};
-use super::{Figure, Table};
+use super::{Block, Figure, Report, Table};
 use crate::LabError;
 use std::fmt::Write as _;
 
@@ -19,8 +18,17 @@ figure { margin: 1.2rem 0; } svg { max-width: 100%; height: auto; border: 1px so
 footer { margin-top: 3rem; color: #777; font-size: .8rem; }
 ";
 
-/// One page that refers to nothing outside itself.
-pub(super) fn page(report: &Report) -> Result<String, LabError> {
+impl Report {
+    /// The report as one HTML file that refers to nothing outside itself.
+    ///
+    /// # Errors
+    /// If a figure cannot be drawn.
+    pub fn html(&self) -> Result<String, LabError> {
+        page(self)
+    }
+}
+
+fn page(report: &Report) -> Result<String, LabError> {
     let title = escaped(&report.title);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

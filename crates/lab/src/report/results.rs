@@ -1,49 +1,11 @@
 //! What the attacks on one model achieved.
 
+use super::attack_result::{AttackResult, CanaryResult, Floor, Gain, Strongest};
 use super::{RocCurve, RocFigure, Table, percent, percent_interval};
 use crate::attacks::{Attacker, Battery, Outputs, Skipped};
-use crate::metrics::{Evaluation, Roc};
+use crate::metrics::{Estimate, FEWEST, FPRS, Paired, Roc, Utility};
 use crate::{LabError, Sides};
 use serde::Serialize;
-
-/// What one attack achieved.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AttackResult {
-    /// The attack.
-    pub attack: String,
-    /// What the attacker knows of the defence.
-    pub attacker: Attacker,
-    /// Whether it uses labels alone, which defences of confidences keep.
-    pub floor: bool,
-    /// Where its thresholds come from.
-    pub thresholds: String,
-    /// The numbers.
-    #[serde(flatten)]
-    pub evaluation: Evaluation,
-}
-
-/// What attackers reach who use labels alone: no defence of confidences goes below.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Floor {
-    /// The highest balanced accuracy, and of which attack.
-    pub balanced_accuracy: Option<(f64, String)>,
-    /// The largest area under the curve, and of which attack.
-    pub auc: Option<(f64, String)>,
-}
-
-impl Floor {
-    fn raise(&mut self, result: &AttackResult) {
-        let higher = |floor: &mut Option<(f64, String)>, value: f64| {
-            if floor.as_ref().is_none_or(|(most, _)| value > *most) {
-                *floor = Some((value, result.attack.clone()));
-            }
-        };
-        if let Some(accuracy) = result.evaluation.either_way {
-            higher(&mut self.balanced_accuracy, accuracy.value);
-        }
-        higher(&mut self.auc, result.evaluation.auc.value);
-    }
-}
 
 /// What the attacks on one model achieved.
 #[derive(Debug, Clone, Serialize)]
@@ -62,12 +24,22 @@ pub struct Results {
     pub floor: Floor,
     /// Of the attacks that ran.
     pub attacks: Vec<AttackResult>,
+    /// What each attack gains over each floor.
+    pub gains: Vec<Gain>,
+    /// The one with the largest area under its curve.
+    pub strongest: Option<Strongest>,
+    /// Of canaries, if some were planted.
+    pub canaries: Vec<CanaryResult>,
+    /// What the answers about non-members are good for, if their labels are known.
+    pub utility: Option<Utility>,
     /// Those that did not, with reasons.
     pub skipped: Vec<Skipped>,
     /// Draws the bootstrap samples of the intervals.
     pub seed: u64,
     #[serde(skip)]
     curves: Vec<RocCurve>,
+    #[serde(skip)]
+    scores: Vec<Sides<Vec<f64>>>,
 }
 
 impl Results {
@@ -92,9 +64,14 @@ impl Results {
             label_only_floor: target.floor(),
             floor: Floor::default(),
             attacks: Vec::new(),
+            gains: Vec::new(),
+            strongest: None,
+            canaries: Vec::new(),
+            utility: utility(target)?,
             skipped: Vec::new(),
             seed,
             curves: Vec::new(),
+            scores: Vec::new(),
         };
         results.add(battery, attacker)?;
         Ok(results)
@@ -117,6 +94,7 @@ impl Results {
                 self.floor.raise(&result);
             }
             self.attacks.push(result);
+            self.scores.push(verdict.scores.clone());
             let name = match attacker {
                 Attacker::Standard => verdict.attack.clone(),
                 Attacker::Adaptive => format!("{}, adaptive", verdict.attack),
@@ -132,6 +110,41 @@ impl Results {
                 self.skipped.push(skipped.clone());
             }
         }
+        self.compare()
+    }
+
+    /// The scores of each of `attacks`, in the same order.
+    pub fn scores(&self) -> &[Sides<Vec<f64>>] {
+        &self.scores
+    }
+
+    /// Compare all attacks with one another.
+    fn compare(&mut self) -> Result<(), LabError> {
+        if self.scores.is_empty() {
+            return Ok(());
+        }
+        let paired = Paired::new(&self.scores, self.seed)?;
+        let all = || self.attacks.iter().enumerate();
+        let gains = all().filter(|(_, one)| !one.floor).flat_map(|(at, one)| {
+            let floors = all().filter(|(_, f)| f.floor && f.attacker == one.attacker);
+            let paired = &paired;
+            floors.map(move |(floor_at, floor)| Gain {
+                attack: one.attack.clone(),
+                attacker: one.attacker,
+                floor: floor.attack.clone(),
+                auc: paired.gain(at, floor_at),
+            })
+        });
+        let gains = gains.collect();
+        let (at, corrected) = paired.best();
+        let best = &self.attacks[at];
+        self.strongest = Some(Strongest {
+            attack: best.attack.clone(),
+            attacker: best.attacker,
+            auc: best.evaluation.auc.value,
+            corrected,
+        });
+        self.gains = gains;
         Ok(())
     }
 
@@ -149,6 +162,9 @@ impl Results {
             "balanced accuracy %",
             "either way %",
             "AUC %",
+            "over labels",
+            "PPV % at 1 %",
+            "at 10 %",
             "TPR % at 1 % FPR",
             "at 0.1 %",
             "at 0.01 %",
@@ -169,10 +185,14 @@ impl Results {
             );
             cells.push(numbers.either_way.map_or_else(dash, |e| percent(e.value)));
             cells.push(percent_interval(numbers.auc));
+            cells.push(self.over_labels(result).map_or_else(dash, percent_interval));
+            for (_, share) in &numbers.precision {
+                cells.push(share.map_or_else(dash, percent));
+            }
             for rate in &numbers.rates {
-                let mark = if rate.resolved { "" } else { "*" };
                 unresolved |= !rate.resolved;
-                cells.push(percent_interval(rate.tpr) + mark);
+                let shown = rate.resolved.then(|| percent_interval(rate.tpr));
+                cells.push(shown.unwrap_or_else(dash));
             }
             table.row(cells);
         }
@@ -194,137 +214,31 @@ impl Results {
             ));
         }
         table.note("in brackets: 95 % intervals; either way: max(a, 1 - a)");
+        table.note(
+            "over labels: AUC less that of the best attack by labels alone of the same attacker, paired; PPV: share of members \
+             among the records called members, if 1 or 10 % of all are members; equal scores count in a random order",
+        );
         if unresolved {
+            let needed = FPRS.iter().zip(FEWEST);
+            let needed: Vec<String> = needed
+                .filter(|(_, fewest)| self.records.nonmembers < *fewest)
+                .map(|(fpr, fewest)| format!("{fewest} for {} %", fpr * 100.0))
+                .collect();
             table.note(format!(
-                "* {} non-members are too few for this rate: at the threshold of no false positive",
-                self.records.nonmembers
+                "- : {} non-members are too few; {} are needed",
+                self.records.nonmembers,
+                needed.join(", ")
             ));
         }
         table
     }
 
-    /// What the table says, in sentences.
-    pub fn sentences(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = self.against_floor();
-        sentences.extend(self.inverted());
-        sentences.extend(self.strongest_at_low_rates());
-        sentences
-    }
-
-    /// The attacks that did not run, by what they lack.
-    pub fn not_run(&self) -> Vec<String> {
-        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
-        for Skipped { attack, reason } in &self.skipped {
-            match groups.iter_mut().find(|(known, _)| known == reason) {
-                Some((_, attacks)) => attacks.push(attack),
-                None => groups.push((reason, vec![attack])),
-            }
-        }
-        let groups = groups.iter();
-        groups
-            .map(|(reason, attacks)| format!("{}: {reason}", attacks.join(", ")))
-            .collect()
-    }
-
-    /// Which attacks do better than labels alone.
-    fn against_floor(&self) -> Vec<String> {
-        let floor = self.floor.balanced_accuracy.as_ref().map(|(most, _)| *most);
-        let floor = [floor, self.label_only_floor].into_iter().flatten();
-        let Some(floor) = floor.reduce(f64::max) else {
-            return Vec::new();
-        };
-        let (mut above, mut at, mut below) = (Vec::new(), Vec::new(), Vec::new());
-        for result in self.attacks.iter().filter(|result| !result.floor) {
-            let Some(accuracy) = result.evaluation.balanced_accuracy else {
-                continue;
-            };
-            let list = if accuracy.low > floor {
-                &mut above
-            } else if accuracy.high < floor {
-                &mut below
-            } else {
-                &mut at
-            };
-            list.push(result.label());
-        }
-        let floor = percent(floor);
-        let say = |names: &[String], what: String| {
-            (!names.is_empty()).then(|| format!("{}: {what}", names.join(", ")))
-        };
-        [
-            say(
-                &above,
-                format!(
-                    "above the label-only floor of {floor} %; confidences leak more than labels"
-                ),
-            ),
-            say(
-                &at,
-                format!("not distinguishable from the label-only floor of {floor} %"),
-            ),
-            say(
-                &below,
-                format!("below the label-only floor of {floor} %; labels alone tell more"),
-            ),
-            self.above_floor_in_area(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
-    /// Which attacks rank records better than labels alone do, wherever their thresholds are.
-    fn above_floor_in_area(&self) -> Option<String> {
-        let (most, _) = self.floor.auc.as_ref()?;
-        let better = self
-            .attacks
-            .iter()
-            .filter(|r| !r.floor && r.evaluation.auc.low > *most);
-        let names: Vec<String> = better.map(AttackResult::label).collect();
-        (!names.is_empty()).then(|| {
-            format!(
-                "{}: AUC above the {} % of labels alone; confidences leak more than labels",
-                names.join(", "),
-                percent(*most)
-            )
-        })
-    }
-
-    /// Attacks that are surely wrong more often than right.
-    fn inverted(&self) -> Option<String> {
-        let wrong = self.attacks.iter().filter(|result| {
-            let accuracy = result.evaluation.balanced_accuracy;
-            accuracy.is_some_and(|a| a.high < 0.5)
-        });
-        let names: Vec<String> = wrong.map(AttackResult::label).collect();
-        (!names.is_empty()).then(|| {
-            format!(
-                "{}: wrong more often than right, which an attacker turns round; no protection",
-                names.join(", ")
-            )
-        })
-    }
-
-    /// The attack that finds the most members at the lowest rate that the records resolve.
-    fn strongest_at_low_rates(&self) -> Option<String> {
-        let lowest = |result: &AttackResult| {
-            let mut rates = result.evaluation.rates.iter();
-            rates.rfind(|rate| rate.resolved).copied()
-        };
-        let rates = self.attacks.iter().filter_map(|r| Some((r, lowest(r)?)));
-        let rates: Vec<_> = rates.collect();
-        let most = rates.iter().map(|(_, rate)| rate.tpr.value);
-        let most = most.fold(0.0, f64::max);
-        let best = rates.iter().filter(|(_, rate)| rate.tpr.value >= most);
-        let names: Vec<String> = best.map(|(result, _)| result.label()).collect();
-        let (_, rate) = rates.iter().find(|(_, rate)| rate.tpr.value >= most)?;
-        let fpr = percent(rate.fpr);
-        let fpr = fpr.trim_end_matches('0').trim_end_matches('.');
-        Some(format!(
-            "at {fpr} % false alarms the most members, {} %, are found by {}",
-            percent_interval(rate.tpr),
-            names.join(", ")
-        ))
+    /// What an attack gains over the strongest attack by labels alone of the same attacker.
+    fn over_labels(&self, result: &AttackResult) -> Option<Estimate> {
+        let own = self.gains.iter();
+        let own = own.filter(|g| g.attack == result.attack && g.attacker == result.attacker);
+        let own = own.map(|gain| gain.auc);
+        own.min_by(|a, b| a.value.total_cmp(&b.value))
     }
 
     /// The curves of all attacks with more than one threshold, on logarithmic axes.
@@ -336,21 +250,20 @@ impl Results {
     }
 }
 
+/// What the answers about non-members are good for; nothing without their labels.
+fn utility(target: &Sides<Outputs>) -> Result<Option<Utility>, LabError> {
+    let others = &target.nonmembers;
+    let known = others.labelled();
+    let useful = || Utility::new(others.confidences().view(), others.labels(), None);
+    known.then(useful).transpose()
+}
+
 /// Whether there are more than two different scores.
 fn several(scores: &Sides<Vec<f64>>) -> bool {
     let all = || scores.members.iter().chain(&scores.nonmembers).copied();
     let low = all().fold(f64::INFINITY, f64::min);
     let high = all().fold(f64::NEG_INFINITY, f64::max);
     all().any(|score| score > low && score < high)
-}
-
-impl AttackResult {
-    fn label(&self) -> String {
-        match self.attacker {
-            Attacker::Standard => self.attack.clone(),
-            Attacker::Adaptive => format!("{} (adaptive)", self.attack),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -409,7 +322,10 @@ mod tests {
         );
         results.add(&battery, Attacker::Adaptive).unwrap();
         let text = results.table().terminal();
-        assert!(text.contains("adaptive") && text.contains("200 non-members are too few"));
+        assert!(
+            text.contains("adaptive")
+                && text.contains("200 non-members are too few; 10000 for 0.1 %")
+        );
         assert_eq!((results.attacks.len(), results.skipped.len()), (8, 1));
         let json = serde_json::to_value(&results).unwrap();
         assert_eq!(json["attacks"][0]["balanced_accuracy"]["value"], 0.95);

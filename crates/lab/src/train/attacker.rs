@@ -1,9 +1,9 @@
 //! The network of NN-M, for attackers who bring outputs of their own.
 
 use super::{Epoch, MembershipClassifier, MembershipOptions};
-use crate::LabError;
-use crate::attacks::{Membership, Trainer};
-use ndarray::{Array2, Axis};
+use crate::attacks::{MembershipModel, MembershipTrainer};
+use crate::{LabError, Sides};
+use ndarray::Array2;
 
 /// Trains the attacker's network of Shokri et al. (2017), [`MembershipClassifier::ATTACK`].
 pub struct AttackNetwork<'a> {
@@ -13,26 +13,19 @@ pub struct AttackNetwork<'a> {
     pub heard: &'a dyn Fn(&Epoch),
 }
 
-impl Trainer for AttackNetwork<'_> {
+impl MembershipTrainer for AttackNetwork<'_> {
     fn train(
         &self,
-        features: &Array2<f32>,
-        members: &[bool],
+        features: Sides<&Array2<f64>>,
         seed: u64,
-    ) -> Result<Box<dyn Membership>, LabError> {
-        let side = |wanted: bool| {
-            let rows = members.iter().enumerate();
-            let rows = rows.filter(|(_, member)| **member == wanted);
-            let rows: Vec<usize> = rows.map(|(row, _)| row).collect();
-            features.select(Axis(0), &rows).mapv(f64::from)
-        };
+    ) -> Result<Box<dyn MembershipModel>, LabError> {
         let options = MembershipOptions {
             seed,
             ..self.options.clone()
         };
         let trained = MembershipClassifier::train(
-            side(true).view(),
-            side(false).view(),
+            features.members.view(),
+            features.nonmembers.view(),
             &MembershipClassifier::ATTACK,
             &options,
             &mut |epoch| (self.heard)(epoch),

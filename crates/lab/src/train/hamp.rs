@@ -1,8 +1,8 @@
 //! HAMP (Chen and Pattabiraman, NDSS 2024): less confidence in training, other confidence in use.
 
-use super::examples::softmax;
 use super::network::Network;
 use crate::LabError;
+use crate::logits::softmax;
 use crate::random::Stream;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};

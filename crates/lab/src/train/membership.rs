@@ -1,13 +1,15 @@
-//! Classifiers that tell members from non-members by confidence vectors.
+//! Classifiers that tell members from non-members by confidence vectors: the defender's h and the attacker's NN-M.
 
-use super::architecture::Architecture;
+use super::architecture::{Architecture, Parameter};
 use super::examples::Examples;
 use super::fit::{Epoch, Fit, Loss, fit};
 use super::network::Network;
 use super::sgd::Sgd;
-use crate::{LabError, attacks};
-use ndarray::{Array1, Array2, ArrayView2, concatenate};
+use crate::LabError;
+use crate::attacks::MembershipModel;
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
+use trefoil_guard::{Classifier, Dense};
 
 /// A linear layer: weights (in × out) and biases (out).
 pub type DenseLayer = (Array2<f64>, Array1<f64>);
@@ -44,10 +46,16 @@ impl Default for MembershipOptions {
 impl MembershipOptions {
     /// The attacker's: SGD with rate 0.01, a tenth of it from epoch 300 on, for 400 epochs.
     pub fn attack(seed: u64) -> Self {
+        Self::attack_for(400, seed)
+    }
+
+    /// The attacker's for so many epochs; the rate falls to a tenth at three quarters of them.
+    pub fn attack_for(epochs: usize, seed: u64) -> Self {
         Self {
+            epochs,
             sgd: Sgd {
                 rate: 0.01,
-                drops: vec![300],
+                drops: vec![epochs * 3 / 4],
                 ..Sgd::default()
             },
             seed,
@@ -56,10 +64,10 @@ impl MembershipOptions {
     }
 }
 
-/// A network with one output, above 0 for members.
-#[derive(Debug, Clone)]
+/// A network with one output, above 0 for members. It is trained in single precision and asked in double.
+#[derive(Clone)]
 pub struct MembershipClassifier {
-    network: Network,
+    layers: Vec<DenseLayer>,
 }
 
 impl MembershipClassifier {
@@ -92,10 +100,10 @@ impl MembershipClassifier {
         let count = members.nrows().max(non_members.nrows());
         let repeated = |side: ArrayView2<'_, f64>| {
             let rows: Vec<usize> = (0..count).map(|row| row % side.nrows()).collect();
-            side.select(ndarray::Axis(0), &rows).mapv(|v| v as f32)
+            side.select(Axis(0), &rows).mapv(|v| v as f32)
         };
         let (members, non_members) = (repeated(members), repeated(non_members));
-        let inputs = concatenate(ndarray::Axis(0), &[members.view(), non_members.view()])
+        let inputs = concatenate(Axis(0), &[members.view(), non_members.view()])
             .map_err(|error| LabError::Model(error.to_string()))?;
         let labels: Vec<usize> = (0..2 * count).map(|row| usize::from(row < count)).collect();
         let examples = Examples::new(inputs.view(), &labels, 2)?;
@@ -109,7 +117,13 @@ impl MembershipClassifier {
             seed: options.seed,
         };
         fit(&mut network, &examples, &fitting, None, progress)?;
-        Ok(Self { network })
+        let layers = network.numbers()?.chunks_exact(2).map(dense).collect();
+        Ok(Self::from_layers(layers))
+    }
+
+    /// The classifier of these layers, first to last; `ReLU` between them.
+    pub(crate) fn from_layers(layers: Vec<DenseLayer>) -> Self {
+        Self { layers }
     }
 
     /// One number for each row of confidences, above 0 for a member.
@@ -117,63 +131,55 @@ impl MembershipClassifier {
     /// # Errors
     /// If the rows have another width than those it was trained on.
     pub fn scores(&self, confidences: ArrayView2<'_, f64>) -> Result<Vec<f64>, LabError> {
-        let inputs = confidences.mapv(|v| v as f32);
-        Ok(self
-            .network
-            .outputs(inputs.view())?
-            .into_raw_vec_and_offset()
-            .0)
+        let expected = self
+            .layers
+            .first()
+            .map_or(0, |(weights, _)| weights.nrows());
+        let actual = confidences.ncols();
+        if actual != expected {
+            let problem = format!("{actual} numbers, but the classifier takes {expected}");
+            return Err(LabError::input("the confidence vectors", problem));
+        }
+        let mut x = confidences.to_owned();
+        for (index, (weights, bias)) in self.layers.iter().enumerate() {
+            x = x.dot(weights) + bias;
+            if index + 1 < self.layers.len() {
+                x.mapv_inplace(|v| v.max(0.0));
+            }
+        }
+        Ok(x.into_raw_vec_and_offset().0)
     }
 
     /// The linear layers, first to last; `ReLU` between them.
+    pub fn layers(&self) -> &[DenseLayer] {
+        &self.layers
+    }
+
+    /// The same as a guard's classifier.
     ///
     /// # Errors
-    /// If the device cannot hand them over.
-    pub fn layers(&self) -> Result<Vec<DenseLayer>, LabError> {
-        let numbers = self.network.numbers()?;
-        let mut layers = Vec::new();
-        for pair in numbers.chunks_exact(2) {
-            let ((weight, w), (_, b)) = (&pair[0], &pair[1]);
-            let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
-            let w = Array2::from_shape_vec((weight.shape[0], weight.shape[1]), wide(w))
-                .map_err(|error| LabError::Model(error.to_string()))?;
-            layers.push((w, Array1::from_vec(wide(b))));
-        }
-        Ok(layers)
+    /// If it has more classes or neurons than guards take.
+    pub fn into_classifier(self) -> Result<Classifier, LabError> {
+        let layers = self.layers.into_iter();
+        let layers = layers.map(|(weights, bias)| Dense { weights, bias });
+        Classifier::new(layers.collect()).map_err(|error| LabError::Model(error.to_string()))
     }
 }
 
-/// How long the network of NN-M (Shokri et al. 2017) is trained, 512-256-128-1; see
-/// [`MembershipOptions::attack`].
-#[derive(Debug, Clone, Copy)]
-pub struct NnM {
-    /// Epochs; the rate falls to a tenth at three quarters of them.
-    pub epochs: usize,
+/// A linear layer of a network's parameters, weights and then biases.
+fn dense(pair: &[(&Parameter, Vec<f32>)]) -> DenseLayer {
+    let ((weight, w), (_, b)) = (&pair[0], &pair[1]);
+    let columns = weight.shape[1];
+    let weights = Array2::from_shape_fn((weight.shape[0], columns), |(row, column)| {
+        f64::from(w[row * columns + column])
+    });
+    (weights, b.iter().copied().map(f64::from).collect())
 }
 
-impl Default for NnM {
-    fn default() -> Self {
-        Self { epochs: 400 }
-    }
-}
-
-impl NnM {
-    /// How the network is trained.
-    pub fn options(self, seed: u64) -> MembershipOptions {
-        let mut options = MembershipOptions::attack(seed);
-        options.epochs = self.epochs;
-        options.sgd.drops = vec![self.epochs * 3 / 4];
-        options
-    }
-}
-
-impl attacks::Membership for MembershipClassifier {
-    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, LabError> {
-        let scores = self.network.outputs(features.view())?;
-        Ok(scores
-            .iter()
-            .map(|score| 1.0 / (1.0 + (-score).exp()))
-            .collect())
+impl MembershipModel for MembershipClassifier {
+    fn likelihood(&self, features: &Array2<f64>) -> Result<Vec<f64>, LabError> {
+        let scores = self.scores(features.view())?.into_iter();
+        Ok(scores.map(|score| 1.0 / (1.0 + (-score).exp())).collect())
     }
 }
 
@@ -190,14 +196,9 @@ pub fn train_membership_classifier(
     options: &MembershipOptions,
     progress: &mut dyn FnMut(&Epoch),
 ) -> Result<Vec<DenseLayer>, LabError> {
-    MembershipClassifier::train(
-        members.view(),
-        non_members.view(),
-        hidden,
-        options,
-        progress,
-    )?
-    .layers()
+    let (members, non_members) = (members.view(), non_members.view());
+    let trained = MembershipClassifier::train(members, non_members, hidden, options, progress)?;
+    Ok(trained.layers)
 }
 
 #[cfg(test)]
@@ -253,17 +254,18 @@ mod tests {
             right(&non_members, false)
         );
 
-        let layers = classifier.layers().unwrap();
-        let mut x = members.clone();
-        for (index, (weights, biases)) in layers.iter().enumerate() {
-            x = x.dot(weights) + biases;
-            if index + 1 < layers.len() {
-                x.mapv_inplace(|v| v.max(0.0));
-            }
+        // The guard's own arithmetic, record by record.
+        let scores = classifier.scores(members.view()).unwrap();
+        let again = MembershipClassifier::from_layers(classifier.layers().to_vec());
+        let h = again.into_classifier().unwrap();
+        for (row, score) in members.rows().into_iter().zip(scores) {
+            assert!((h.score(&row.to_owned()) - score).abs() < 1e-9);
         }
-        for (ours, theirs) in x.iter().zip(classifier.scores(members.view()).unwrap()) {
-            assert!((ours - theirs).abs() < 1e-5);
-        }
+        assert!(
+            classifier
+                .scores(members.slice(ndarray::s![.., 1..]))
+                .is_err()
+        );
     }
 
     #[test]

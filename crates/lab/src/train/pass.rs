@@ -2,24 +2,16 @@
 
 use super::architecture::Layer;
 use super::network::Network;
+use super::value::Value;
+use burn_tensor::Tensor;
 use burn_tensor::activation::relu;
 use burn_tensor::module::{
     adaptive_avg_pool2d, avg_pool2d, batch_norm, batch_norm_train, conv2d, linear, max_pool2d,
 };
 use burn_tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn_tensor::{Device, Tensor};
 
 /// Added to variances before their root, as everyone does.
 pub(super) const EPSILON: f64 = 1e-5;
-
-/// What flows between layers.
-#[derive(Debug, Clone)]
-pub(super) enum Value {
-    /// Vectors: (examples, numbers).
-    Rows(Tensor<2>),
-    /// Pictures: (examples, channels, height, width).
-    Pictures(Tensor<4>),
-}
 
 /// What the way is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,45 +169,5 @@ impl<'a> Pass<'a> {
             layer: layer.clone(),
         });
         sum
-    }
-}
-
-impl Value {
-    /// As vectors; pictures are flattened.
-    pub(super) fn rows(self) -> Tensor<2> {
-        match self {
-            Self::Rows(x) => x,
-            Self::Pictures(x) => x.flatten(1, 3),
-        }
-    }
-
-    /// As pictures; vectors are pictures of one column.
-    pub(super) fn pictures(self) -> Tensor<4> {
-        match self {
-            Self::Pictures(x) => x,
-            Self::Rows(x) => {
-                let [n, c] = x.dims();
-                x.reshape([n, c, 1, 1])
-            }
-        }
-    }
-
-    fn map(
-        self,
-        rows: impl FnOnce(Tensor<2>) -> Tensor<2>,
-        pictures: impl FnOnce(Tensor<4>) -> Tensor<4>,
-    ) -> Self {
-        match self {
-            Self::Rows(x) => Self::Rows(rows(x)),
-            Self::Pictures(x) => Self::Pictures(pictures(x)),
-        }
-    }
-
-    /// Tracked zeros of the same shape.
-    fn zeros(&self, device: &Device) -> Self {
-        match self {
-            Self::Rows(x) => Self::Rows(Tensor::zeros(x.dims(), device).require_grad()),
-            Self::Pictures(x) => Self::Pictures(Tensor::zeros(x.dims(), device).require_grad()),
-        }
     }
 }

@@ -5,8 +5,9 @@ use super::architecture::Layer;
 use super::examples::Examples;
 use super::fit::{Epoch, Loss};
 use super::network::{Network, numbers, vector};
-use super::pass::{Mode, Pass, Tap, Value};
+use super::pass::{Mode, Pass, Tap};
 use super::sgd::Sgd;
+use super::value::Value;
 use crate::LabError;
 use crate::random::Stream;
 use burn_tensor::Tensor;
@@ -21,7 +22,7 @@ const LEAST: f64 = 1e-12;
 /// How a network is trained with differential privacy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Private {
+pub struct PrivateFit {
     /// Epochs: `records / batch` steps each, rounded up.
     pub epochs: usize,
     /// Examples in a batch, on average.
@@ -50,7 +51,7 @@ pub struct Private {
 pub fn fit_privately(
     network: &mut Network,
     examples: &Examples<'_>,
-    options: &Private,
+    options: &PrivateFit,
     progress: &mut dyn FnMut(&Epoch),
 ) -> Result<Accountant, LabError> {
     network.check_inputs(examples.inputs.ncols())?;
@@ -108,7 +109,7 @@ pub fn fit_privately(
     })
 }
 
-impl Private {
+impl PrivateFit {
     fn check(&self, network: &Network, examples: &Examples<'_>) -> Result<(), LabError> {
         let refuse = |problem: String| Err(LabError::input("private training", problem));
         let architecture = network.architecture();
@@ -385,7 +386,7 @@ mod tests {
         });
         let examples = Examples::new(inputs.view(), &labels, 2).unwrap();
         let mut network = Network::new(&Architecture::mlp(4, &[8], 2), 1).unwrap();
-        let options = Private {
+        let options = PrivateFit {
             epochs: 5,
             batch: 40,
             sgd: Sgd {
@@ -409,7 +410,7 @@ mod tests {
         let inputs = Array2::zeros((2, 64));
         let labels = [0, 1];
         let examples = Examples::new(inputs.view(), &labels, 2).unwrap();
-        let options = Private {
+        let options = PrivateFit {
             epochs: 1,
             batch: 2,
             sgd: Sgd::default(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use trefoil_lab::Sides;
 use trefoil_lab::attacks::{Evidence, Outputs, Verdict, run_all};
 use trefoil_lab::data::arrays;
+#[cfg(feature = "train")]
 use trefoil_lab::metrics::Roc;
 
 /// Outputs of the model `which`, `target` or `shadow`.
@@ -45,6 +46,7 @@ fn accuracy(verdicts: &[Verdict], attack: &str) -> f64 {
     evaluation.balanced_accuracy.unwrap().value
 }
 
+#[cfg(feature = "train")]
 fn auc(verdicts: &[Verdict], attack: &str) -> f64 {
     let verdict = verdicts.iter().find(|v| v.attack == attack).unwrap();
     Roc::new(&verdict.scores).unwrap().auc()
@@ -80,6 +82,7 @@ fn balanced_accuracies_are_those_computed_by_others() {
 
 /// Learners that know the label, by other programs (scikit-learn's boosted trees and forest, five seeds). What these
 /// here reach beyond them is no mistake, so only the other side is close.
+#[cfg(feature = "train")]
 #[test]
 fn learners_reach_what_others_reached_and_more_than_thresholds() {
     let Some(folder) = folder::data() else {

@@ -4,7 +4,8 @@ use ndarray::{Array2, Array3};
 use trefoil_lab::Sides;
 use trefoil_lab::attacks::rmia::Population;
 use trefoil_lab::attacks::{
-    ATTACKS, Attacker, Evidence, Membership, Neighbours, Outputs, References, Trainer, run_all,
+    ATTACKS, Attacker, Evidence, MembershipModel, MembershipTrainer, Neighbours, Outputs,
+    References, run_all,
 };
 use trefoil_lab::random::Stream;
 use trefoil_lab::report::{Report, Results};
@@ -43,19 +44,18 @@ fn copies(outputs: &Outputs) -> Neighbours {
 /// Knows nothing.
 struct Coin;
 
-impl Trainer for Coin {
+impl MembershipTrainer for Coin {
     fn train(
         &self,
-        _: &Array2<f32>,
-        _: &[bool],
+        _: Sides<&Array2<f64>>,
         _: u64,
-    ) -> Result<Box<dyn Membership>, trefoil_lab::LabError> {
+    ) -> Result<Box<dyn MembershipModel>, trefoil_lab::LabError> {
         Ok(Box::new(Self))
     }
 }
 
-impl Membership for Coin {
-    fn likelihood(&self, features: &Array2<f32>) -> Result<Vec<f64>, trefoil_lab::LabError> {
+impl MembershipModel for Coin {
+    fn likelihood(&self, features: &Array2<f64>) -> Result<Vec<f64>, trefoil_lab::LabError> {
         Ok(vec![0.5; features.nrows()])
     }
 }
