@@ -36,7 +36,8 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refuse(&error),
     };
-    let json = arguments.tone.json;
+    // It may stand among the options of a command that is passed on.
+    let json = arguments.tone.json || std::env::args_os().any(|argument| argument == "--json");
     let taken = arguments.tone.set();
     if let Err(failure) = taken.and_then(|()| refuse_unused(unused::RULES, &matches)) {
         return failure.report(json);

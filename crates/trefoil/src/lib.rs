@@ -86,3 +86,8 @@ pub use source::Source;
 pub use tolerance::SampledCheck;
 pub use verified::{Checks, Mixed, Verified};
 pub use watch::Watch;
+
+pub use trefoil_net::Network;
+pub use trefoil_nn::{Cost, Scores, StepPrice};
+pub use trefoil_serve::{Phase, Progress, Report};
+pub use trefoil_verify::{AccuracyTest, Demand, MixPlan};

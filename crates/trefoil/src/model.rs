@@ -235,6 +235,12 @@ impl Model {
         Ok(())
     }
 
+    /// The shape of one sample of the first input.
+    pub fn input_shape(&self) -> &[usize] {
+        let input = self.plan.inputs.first();
+        input.map_or(&[], |input| &self.plan.shape(input.value)[1..])
+    }
+
     /// The shape of one answer.
     pub fn answer_shape(&self) -> &[usize] {
         let output = self.plan.outputs.first();

@@ -3,7 +3,9 @@
 use crate::Error;
 use crate::data::{self, Preparation, arrays};
 use crate::source::Source;
-use ndarray::{ArrayD, Axis, Slice};
+use ndarray::{Array1, ArrayD, Axis, Slice};
+use ndarray_npy::NpzWriter;
+use std::fs::File;
 use std::path::Path;
 use trefoil_nn::Scores;
 use trefoil_verify::PublicSet;
@@ -35,6 +37,24 @@ pub fn read(
     PublicSet::new(samples, labels).map_err(|error| {
         Error::new(format!("{shown}: {error}")).with_help("numpy.savez(path, samples=…, labels=…)")
     })
+}
+
+/// Write public samples `[N, …]` with their labels as [`read`] takes them: an .npz archive of `samples` and `labels`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write(path: &Path, samples: &ArrayD<f64>, labels: &Array1<usize>) -> Result<(), Error> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::new(format!("cannot write {}: {error}", path.display()))
+            .with_help("check that its folder exists and that you may write to it")
+    };
+    let file = File::create(path).map_err(|error| failed(&error))?;
+    let mut archive = NpzWriter::new(file);
+    archive
+        .add_array("samples", &samples.mapv(|value| value as f32))
+        .and_then(|()| archive.add_array("labels", &labels.mapv(|label| label as u64)))
+        .map_err(|error| failed(&error))?;
+    archive.finish().map(drop).map_err(|error| failed(&error))
 }
 
 /// At most the first `count` samples of an array.

@@ -34,6 +34,19 @@ pub struct Checks {
     pub fingerprint: Option<PathBuf>,
 }
 
+impl Checks {
+    /// A mix by `plan` with the public samples and labels of the archive `public`; `spent` remembers which are used up.
+    pub fn new(plan: MixPlan, public: PathBuf, spent: PathBuf) -> Self {
+        Self {
+            plan,
+            public,
+            public_labels: None,
+            spent,
+            fingerprint: None,
+        }
+    }
+}
+
 /// Queries that are ready to be asked in a mix.
 pub struct Mixed {
     /// The model.

@@ -39,7 +39,7 @@ fn world() -> World {
     world
 }
 
-const TARGET: &str = "attack --members m.npy --nonmembers n.npy";
+const TARGET: &str = "attack --members m.npy --non-members n.npy";
 const LABELS: &str = "--labels ml.npy nl.npy";
 const SHADOW: &str = "--shadow-members sm.npy --shadow-nonmembers sn.npy";
 const SHADOW_LABELS: &str = "--shadow-labels sml.npy snl.npy --network-epochs 20";
@@ -192,7 +192,7 @@ fn what_does_not_fit_is_named_and_nothing_is_written() {
         (
             format!("{TARGET} --shadow-members sm.npy"),
             2,
-            &["--shadow-nonmembers"],
+            &["--shadow-non-members"],
         ),
         (
             format!("{TARGET} {LABELS} --references mr.npy snl.npy"),

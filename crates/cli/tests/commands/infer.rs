@@ -26,7 +26,7 @@ fn answers(arguments: &str, largest_error: f64) -> (World, Value) {
     );
     assert!(told["wall_s"].as_f64().unwrap() > 0.0, "{told}");
     assert!(told["setup_s"].as_f64().unwrap() >= 0.0, "{told}");
-    assert_eq!(told["pictures"], PICTURES, "{told}");
+    assert_eq!(told["samples"], PICTURES, "{told}");
     assert!(!told["phases"].as_array().unwrap().is_empty(), "{told}");
     assert_eq!(world.answers().shape(), [PICTURES, 10]);
     assert_eq!(world.files(), ["digits.onnx", "out.npy", "x.npy", "y.npy"]);
@@ -127,14 +127,15 @@ fn a_single_picture_may_lack_the_first_axis() {
 #[test]
 fn without_json_there_is_a_summary_and_nothing_on_standard_error() {
     let world = World::new(PICTURES);
-    let ended = world.infer("--link memory --check --labels y.npy");
+    let ended = world.infer("--link memory --check --labels y.npy --timings");
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     for word in [
         "phase",
         "rounds",
-        "8 pictures",
+        "8 samples",
         "labels agree",
-        "right",
+        "accuracy: ",
+        "its administrator can see everything",
         "out.npy",
     ] {
         assert!(

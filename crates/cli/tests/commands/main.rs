@@ -19,4 +19,5 @@ mod price;
 mod ranges;
 mod services;
 mod verify;
+mod words;
 mod world;

@@ -114,7 +114,7 @@ fn labels_that_do_not_fit_are_named() {
     )
     .unwrap();
     for (file, words) in [
-        ("few.npy", &["few.npy", "[2]", "3 pictures", "[3]"][..]),
+        ("few.npy", &["few.npy", "[2]", "3 samples", "[3]"][..]),
         ("ten.npy", &["ten.npy", "[2]", "10", "0 to 9"]),
         ("half.npy", &["half.npy", "[0]", "1.5"]),
     ] {
