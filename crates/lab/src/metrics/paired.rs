@@ -65,6 +65,8 @@ impl Paired {
 
     /// The attack with the largest area, and its area less what it owes to having been chosen for it: the mean over
     /// samples of what the attack that is best there reaches there more than on the records (the winner's curse).
+    ///
+    /// That is a part of the luck and not all of it: samples vary around the records, which have some of it themselves.
     pub fn best(&self) -> (usize, Estimate) {
         let largest = |areas: &[f64]| {
             let better = |best: usize, at: usize| if areas[at] > areas[best] { at } else { best };
@@ -173,16 +175,22 @@ mod tests {
 
     #[test]
     fn the_best_of_many_that_know_nothing_is_corrected() {
-        let mut stream = Stream::new(4, "scores");
-        let guesses: Vec<_> = (0..20).map(|_| normal(0.0, 100, &mut stream)).collect();
-        let paired = Paired::new(&guesses, 1).unwrap();
-        let (best, area) = paired.best();
-        let chosen = paired.areas[best];
-        // The largest of twenty areas with a deviation of .041 lies near .576.
-        assert!(chosen > 0.54, "{chosen}");
+        // The largest of twenty areas with a deviation of .041 lies near .576; the truth is .5.
+        let (mut chosen, mut corrected) = (0.0, 0.0);
+        for seed in 0..10 {
+            let mut stream = Stream::new(seed, "scores");
+            let guesses: Vec<_> = (0..20).map(|_| normal(0.0, 100, &mut stream)).collect();
+            let paired = Paired::new(&guesses, seed).unwrap();
+            let (best, area) = paired.best();
+            assert!(area.low <= area.value && area.value < paired.areas[best]);
+            chosen += paired.areas[best] / 10.0;
+            corrected += area.value / 10.0;
+        }
+        assert!((0.55..0.6).contains(&chosen), "{chosen}");
+        // A part of the luck, for samples vary around the records and not around the truth.
         assert!(
-            area.value < chosen - 0.02 && area.low < 0.5,
-            "{area:?} {chosen}"
+            corrected - 0.5 < 0.7 * (chosen - 0.5),
+            "{corrected} {chosen}"
         );
     }
 

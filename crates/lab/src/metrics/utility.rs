@@ -168,7 +168,7 @@ fn risk_by_coverage(answers: &[Answer]) -> f64 {
     let mut surest: Vec<(f64, f64)> = answers.iter().map(|a| (a.largest, a.wrong())).collect();
     surest.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (mut covered, mut wrong, mut sum) = (0.0, 0.0, 0.0);
-    for tied in surest.chunk_by(|a, b| a.0 >= b.0) {
+    for tied in surest.chunk_by(|a, b| a.0 <= b.0) {
         // In a random order each of them is wrong with their mean.
         let mean = tied.iter().map(|(_, wrong)| wrong).sum::<f64>() / tied.len() as f64;
         for _ in tied {

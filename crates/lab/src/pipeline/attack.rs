@@ -8,12 +8,10 @@ use crate::attacks::{
     run_all,
 };
 use crate::data::Encoding;
+use crate::metrics::Utility;
 use crate::report::Results;
 use crate::{LabError, Sides};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
-
-/// Disturbed copies of each record and strength that the model is asked about.
-const NOISY_COPIES: usize = 8;
 
 /// Whose records are attacked, and with what.
 #[derive(Clone, Copy)]
@@ -21,6 +19,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) records: &'a Records,
     /// Which rows each reference model was trained on, sorted.
     pub(crate) trained: &'a [Vec<usize>],
+    /// What the undefended target says of all rows: answers are compared with its order of the classes.
+    pub(crate) logits: &'a Array2<f64>,
     /// Trains the network of NN-M.
     pub(crate) networks: Option<&'a dyn MembershipTrainer>,
     /// Draws all that is random in attacks.
@@ -92,6 +92,13 @@ pub(crate) fn attack_answers(
     if let Some(view) = adaptive {
         results.add(&attack(scene, view)?, Attacker::Adaptive)?;
     }
+    let others = &target.nonmembers;
+    if others.labelled() {
+        let undefended = scene.records.range(Part::NonMembers);
+        let undefended = scene.logits.slice(ndarray::s![undefended, ..]);
+        let answers = others.confidences().view();
+        results.utility = Some(Utility::new(answers, others.labels(), Some(undefended))?);
+    }
     for canaries in &scene.records.canaries {
         results.add_canaries(canaries.kind, &canaries.at)?;
     }
@@ -162,10 +169,11 @@ fn attack(scene: &Scene<'_>, view: &View<'_>) -> Result<Battery, LabError> {
     run_all(&evidence)
 }
 
-/// Ask a target and a shadow model about disturbed copies; the answers are logits. `seed` draws the noise.
+/// Ask a target and a shadow model about so many disturbed copies of each record and strength; the answers are logits.
+/// `seed` draws the noise.
 pub(crate) fn ask_neighbours(
     records: &Records,
-    seed: u64,
+    (copies, seed): (usize, u64),
     target: impl Fn(ArrayView2<'_, f32>) -> Result<Array2<f64>, LabError>,
     shadow: impl Fn(ArrayView2<'_, f32>) -> Result<Array2<f64>, LabError>,
 ) -> Result<Asked, LabError> {
@@ -175,7 +183,7 @@ pub(crate) fn ask_neighbours(
     };
     let how = Disturbance {
         noises,
-        copies: NOISY_COPIES,
+        copies,
         seed,
     };
     let inputs = |part: Part| records.inputs(&records.rows[records.range(part)]);

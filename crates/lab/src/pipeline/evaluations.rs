@@ -15,6 +15,9 @@ use ndarray::Array2;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use trefoil_guard::Softmax;
 
+/// Disturbed copies of each record and strength that models are asked about.
+pub(super) const NOISY_COPIES: usize = 8;
+
 /// An evaluation to be made.
 pub(super) type Job<'a> = Box<dyn Fn() -> Result<Evaluated, LabError> + Send + Sync + 'a>;
 

@@ -3,7 +3,7 @@
 use super::answers::{guard_of, guarded};
 use super::attack::ask_neighbours;
 use super::deployed::{Deployed, Parties, Sample};
-use super::evaluations::evaluate;
+use super::evaluations::{NOISY_COPIES, evaluate};
 use super::findings::{Evaluated, Findings};
 use super::models::{Trained, Trainer, confidences};
 use super::outcome::{Outcome, Progress};
@@ -123,7 +123,7 @@ pub fn run_on(
     progress(Progress::Stage("asking about disturbed copies"));
     let asked = ask_neighbours(
         records,
-        seed,
+        (NOISY_COPIES, seed),
         |x| target.network.outputs(x),
         |x| shadow.network.outputs(x),
     )?;

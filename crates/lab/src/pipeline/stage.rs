@@ -52,6 +52,7 @@ impl Stage<'_> {
         Scene {
             records: self.trainer.records,
             trained: &self.trained,
+            logits: &self.target,
             networks: Some(&self.trainer),
             seed: self.config().seed,
         }

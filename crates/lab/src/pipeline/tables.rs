@@ -88,6 +88,7 @@ pub(crate) fn usefulness(evaluations: &[Evaluation]) -> Table {
         "AURC",
         "top 3 %",
         "top 5 %",
+        "order kept %",
         "worst class wrong %",
     ];
     let mut table = Table::new(
@@ -114,6 +115,7 @@ pub(crate) fn usefulness(evaluations: &[Evaluation]) -> Table {
             format!("{:.3}", utility.risk_by_coverage),
             top(3),
             top(5),
+            utility.order_kept.map_or_else(|| "-".to_owned(), percent),
             worst.map_or_else(
                 || "-".to_owned(),
                 |(class, wrong)| format!("{} (class {class})", percent(wrong)),
@@ -122,7 +124,8 @@ pub(crate) fn usefulness(evaluations: &[Evaluation]) -> Table {
     }
     table.note(
         "NLL: mean -ln of the confidence in the true label; ECE: mean distance of confidence from the share of right labels; AUROC \
-         right: confidence as a sign of a right label; AURC: mean share of wrong labels among the surest, over all coverages",
+         right: confidence as a sign of a right label; AURC: mean share of wrong labels among the surest, over all coverages; order kept: \
+         records whose classes are in the order of the undefended target's answer",
     );
     table
 }

@@ -18,6 +18,9 @@ pub const UNGUARDED: &str = "unguarded";
 /// What the answers with it are called.
 pub const GUARDED: &str = "guarded";
 
+/// Disturbed copies of each record and strength that models are asked about: a show is to be short.
+const NOISY_COPIES: usize = 3;
+
 impl Showcase {
     /// Attack the target's answers in fixed point without and with its guard, by an attacker who does not know the guard and
     /// by one who gave its own models guards of the same kind. Thresholds come from the shadow model. `parties` answer
@@ -52,7 +55,7 @@ impl Showcase {
         say("asking about disturbed copies");
         let asked = ask_neighbours(
             &records,
-            seed,
+            (NOISY_COPIES, seed),
             |x| deployed.clear_logits(x),
             |x| shadow.clear_logits(x),
         )?;
@@ -60,6 +63,7 @@ impl Showcase {
         let scene = Scene {
             records: &records,
             trained: &trained,
+            logits: &models.target,
             networks: None,
             seed,
         };

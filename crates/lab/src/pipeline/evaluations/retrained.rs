@@ -6,6 +6,7 @@ use super::super::findings::Evaluated;
 use super::super::models::{Trained, confidences};
 use super::super::records::Part;
 use super::super::stage::Stage;
+use super::NOISY_COPIES;
 use crate::LabError;
 use crate::data::Encoding;
 use crate::logits::softmax;
@@ -97,7 +98,12 @@ impl Stage<'_> {
 
     fn ask_neighbours(&self, target: &Network, shadow: &Network) -> Result<Asked, LabError> {
         let (records, seed) = (self.trainer.records, self.config().seed);
-        ask_neighbours(records, seed, |x| target.outputs(x), |x| shadow.outputs(x))
+        ask_neighbours(
+            records,
+            (NOISY_COPIES, seed),
+            |x| target.outputs(x),
+            |x| shadow.outputs(x),
+        )
     }
 
     fn retrained(
