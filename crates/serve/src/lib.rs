@@ -31,6 +31,7 @@ mod replay;
 mod report;
 mod service;
 mod session;
+mod station;
 mod task;
 mod told;
 mod wire;
