@@ -10,6 +10,8 @@
 mod address;
 mod bench;
 #[cfg(feature = "client")]
+mod caller;
+#[cfg(feature = "client")]
 mod client;
 mod config;
 mod conversation;
@@ -38,6 +40,8 @@ mod wire;
 
 pub use bench::{BENCHMARKS, BenchJob, BenchResult};
 #[cfg(feature = "client")]
+pub use caller::{Caller, CallerError, CallerFile, Contact, Health, Served};
+#[cfg(feature = "client")]
 pub use client::{Client, Inference};
 pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
 pub use error::ServeError;
@@ -46,4 +50,8 @@ pub use limits::Limits;
 pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service, Stopper, Through};
+pub use station::{
+    Access, AccessError, Code, ModelState, ModelView, Name, NameError, PartyView, Problem, Purpose, RequestId, SealError,
+    Station, StationFile, StoreError, Token, UsageView,
+};
 pub use task::check as check_guard;

@@ -48,6 +48,12 @@ impl Disk {
         self.0.lock().unwrap().left = Some(operations);
     }
 
+    /// Whether it fails, or is about to.
+    pub(crate) fn fails(&self) -> bool {
+        let disk = self.0.lock().unwrap();
+        disk.left.is_some() || disk.dead
+    }
+
     /// Lose power: of what was not synced, some writes are there and some are not.
     pub(crate) fn crash(&self, dice: &mut Dice) {
         let mut disk = self.0.lock().unwrap();

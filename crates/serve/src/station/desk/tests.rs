@@ -62,6 +62,8 @@ struct World {
     samples: BTreeMap<RequestName, (ModelId, u64)>,
     sent: Vec<(Query3, RequestName)>,
     trouble: bool,
+    /// Of the owner's next push.
+    version: u64,
 }
 
 /// A request as a user sends it: model, samples, parts.
@@ -82,6 +84,7 @@ impl World {
             samples: BTreeMap::new(),
             sent: Vec::new(),
             trouble: true,
+            version: 1,
         };
         for role in Role::ALL {
             let disk = Disk::default();
@@ -201,7 +204,9 @@ impl World {
     }
 
     fn push(&mut self) {
-        let version = 1 + self.dice.below(4) as u64;
+        // Mostly the next one, at times one that may be there.
+        let version = self.version.saturating_sub(self.dice.below(8) as u64 / 6).max(1);
+        self.version = version + 1;
         let id = ModelId { name: name("m"), version };
         let push = std::array::from_fn(|_| self.dice.below(256) as u8);
         let mut parts = self.parts();
@@ -259,7 +264,7 @@ impl World {
         } else {
             let user = name(["u", "v", "w"][self.dice.below(3)]);
             let id = RequestId(std::array::from_fn(|_| self.dice.below(256) as u8));
-            let version = 1 + self.dice.below(4) as u64;
+            let version = self.version.saturating_sub(1 + self.dice.below(12) as u64 / 10).max(1);
             let model = ModelId { name: name("m"), version };
             let samples = 1 + self.dice.below(4) as u64;
             let request = RequestName { user, id };
@@ -327,34 +332,34 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.dice.below(100) {
-            0..50 => self.deliver(),
-            50..72 => self.finish_job(),
-            72..86 => self.ask(),
-            86..88 => self.push(),
-            88 if self.dice.below(4) == 0 => self.retire(),
-            89..94 => {
-                let ms = 1 + self.dice.below(50) as u64;
+        match self.dice.below(1000) {
+            0..560 => self.deliver(),
+            560..760 => self.finish_job(),
+            760..860 => self.ask(),
+            860..868 => self.push(),
+            868 => self.retire(),
+            870..930 => {
+                let ms = 1 + self.dice.below(30) as u64;
                 self.pass_time(ms);
             }
-            94 if self.dice.below(3) == 0 => {
+            930 => {
                 let ms = 1_000 + self.dice.below(3_000) as u64;
                 self.pass_time(ms);
             }
-            95 => {
+            931..934 => {
                 let pair = [(0, 1), (0, 2), (1, 2)][self.dice.below(3)];
                 self.disconnect(pair.0, pair.1);
             }
-            96 => self.connect(),
-            97 => {
+            934..954 => self.connect(),
+            954..956 => {
                 let party = self.dice.below(3);
-                if self.dice.below(2) == 0 {
-                    self.kill(party);
-                } else {
-                    self.parties[party].disk.fail_after(self.dice.below(30));
-                }
+                self.kill(party);
             }
-            98 => {
+            956 => {
+                let party = self.dice.below(3);
+                self.parties[party].disk.fail_after(self.dice.below(30));
+            }
+            957..997 => {
                 let party = self.dice.below(3);
                 self.revive(party);
             }
@@ -366,7 +371,9 @@ impl World {
     fn heal(&mut self) {
         self.trouble = false;
         for party in [0, 1, 2] {
-            self.kill_if_disk_fails(party);
+            if self.parties[party].disk.fails() {
+                self.kill(party);
+            }
             self.revive(party);
         }
         for round in 0..60 {
@@ -377,10 +384,6 @@ impl World {
             }
             self.pass_time(if round % 2 == 0 { 20 } else { 4_000 });
         }
-    }
-
-    fn kill_if_disk_fails(&mut self, party: usize) {
-        self.kill(party);
     }
 
     fn check(&self, seed: u64) {
@@ -434,11 +437,13 @@ fn simulate(seeds: std::ops::Range<u64>) -> (usize, BTreeMap<String, usize>) {
     let (mut answered, mut problems) = (0, BTreeMap::new());
     for seed in seeds {
         let mut world = World::new(seed);
-        for _ in 0..30 {
-            world.deliver();
-        }
+        world.trouble = false;
         world.push();
         world.grant();
+        for _ in 0..200 {
+            world.deliver();
+        }
+        world.trouble = true;
         for _ in 0..700 {
             world.step();
         }
