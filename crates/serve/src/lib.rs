@@ -5,6 +5,8 @@
 //!   on this machine (`Client::processes`), or services anywhere (`Client::connect`). `Client::infer` shares a model
 //!   and queries and puts the answers together; `Client::bench` measures protocols; `Client::replay`
 //!   computes a batch again and names who deviated.
+//! - [`Station`] is one party that serves owners and users at the same time: models are pushed once, as shares, and asked by users
+//!   who never see them. `Caller`, with the feature `client`, is an owner or a user of three stations.
 //! - [`PartyFile`] and [`PartiesFile`] are the configuration files, [`write_keys`] makes them with the keys.
 
 mod address;
@@ -51,7 +53,7 @@ pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service, Stopper, Through};
 pub use station::{
-    Access, AccessError, Code, ModelState, ModelView, Name, NameError, PartyView, Problem, Purpose, RequestId, SealError,
-    Station, StationFile, StoreError, Token, UsageView,
+    Access, AccessError, Code, ModelState, ModelView, Name, NameError, PartyView, Place, Problem, Purpose, RequestId, SealError,
+    Station, StationFile, StationFiles, StoreError, Token, UsageView, write_stations,
 };
 pub use task::check as check_guard;

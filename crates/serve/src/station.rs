@@ -19,6 +19,7 @@ pub(crate) mod names;
 pub(crate) mod parts;
 pub(crate) mod problem;
 pub(crate) mod seal;
+mod setup;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod views;
@@ -30,6 +31,7 @@ pub use file::StationFile;
 pub use names::{Name, NameError, RequestId};
 pub use problem::{Code, Problem};
 pub use seal::SealError;
+pub use setup::{Place, StationFiles, write_stations};
 pub use views::{ModelView, PartyView, UsageView};
 
 use crate::ServeError;

@@ -148,6 +148,15 @@ impl StationFile {
         Ok(file)
     }
 
+    /// Check what the file names, as a start would: keys and pins. Nothing is made or listened on.
+    ///
+    /// # Errors
+    /// What a start would fail with.
+    pub fn check(&self) -> Result<(), ServeError> {
+        self.security()?;
+        self.identity().map(drop)
+    }
+
     /// Which party it is for.
     pub fn role(&self) -> Role {
         self.role

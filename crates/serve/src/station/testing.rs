@@ -117,8 +117,9 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let mut disk = self.0.lock().unwrap();
         disk.step()?;
-        disk.writes.clear();
-        disk.synced = disk.now.clone();
+        for (at, bytes) in std::mem::take(&mut disk.writes) {
+            put(&mut disk.synced, at, &bytes);
+        }
         Ok(())
     }
 

@@ -262,9 +262,17 @@ impl World {
             let at = self.dice.below(self.sent.len());
             self.sent[at].clone()
         } else {
-            let user = name(["u", "v", "w"][self.dice.below(3)]);
+            let user = name(["u", "v", "u", "v", "w"][self.dice.below(5)]);
             let id = RequestId(std::array::from_fn(|_| self.dice.below(256) as u8));
-            let version = self.version.saturating_sub(1 + self.dice.below(12) as u64 / 10).max(1);
+            // Mostly the version that some party has active.
+            let live: Vec<&Desk> = self.parties.iter().filter_map(|party| party.desk.as_ref()).collect();
+            let active = live.iter().filter_map(|desk| Some(desk.books().active(&name("m"))?.0.version));
+            let active: Vec<u64> = active.collect();
+            let version = if active.is_empty() || self.dice.below(8) == 0 {
+                self.version
+            } else {
+                active[self.dice.below(active.len())]
+            };
             let model = ModelId { name: name("m"), version };
             let samples = 1 + self.dice.below(4) as u64;
             let request = RequestName { user, id };
@@ -295,10 +303,15 @@ impl World {
     }
 
     fn deliver(&mut self) {
-        let (from, to) = (self.dice.below(3), self.dice.below(3));
-        if self.parties[to].desk.is_none() {
+        let pairs = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
+        let due: Vec<_> = pairs
+            .into_iter()
+            .filter(|&(from, to)| !self.wires[from][to].is_empty() && self.parties[to].desk.is_some())
+            .collect();
+        if due.is_empty() {
             return;
         }
+        let (from, to) = due[self.dice.below(due.len())];
         let peer = Role::ALL[from];
         match self.wires[from][to].pop_front() {
             Some(Item::Up(key)) => self.happen(to, Event::LinkUp { peer, key }),
@@ -309,10 +322,11 @@ impl World {
     }
 
     fn finish_job(&mut self) {
-        let party = self.dice.below(3);
-        if self.parties[party].jobs.is_empty() {
+        let busy: Vec<usize> = (0..3).filter(|&party| !self.parties[party].jobs.is_empty()).collect();
+        if busy.is_empty() {
             return;
         }
+        let party = busy[self.dice.below(busy.len())];
         let at = self.dice.below(self.parties[party].jobs.len());
         let (session, requests) = self.parties[party].jobs.remove(at);
         let fails = self.trouble && self.dice.below(8) == 0;
@@ -333,9 +347,9 @@ impl World {
 
     fn step(&mut self) {
         match self.dice.below(1000) {
-            0..560 => self.deliver(),
-            560..760 => self.finish_job(),
-            760..860 => self.ask(),
+            0..680 => self.deliver(),
+            680..820 => self.finish_job(),
+            820..860 => self.ask(),
             860..868 => self.push(),
             868 => self.retire(),
             870..930 => {
@@ -444,7 +458,7 @@ fn simulate(seeds: std::ops::Range<u64>) -> (usize, BTreeMap<String, usize>) {
             world.deliver();
         }
         world.trouble = true;
-        for _ in 0..700 {
+        for _ in 0..1000 {
             world.step();
         }
         world.heal();
