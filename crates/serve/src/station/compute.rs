@@ -116,6 +116,11 @@ impl Loaded {
         })
     }
 
+    /// What it computes.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.task.plan
+    }
+
     /// This party's shares of the answer of each request.
     pub(crate) fn compute(&self, session: Session, job: &Job) -> Result<Vec<Vec<u8>>, ServeError> {
         match &self.weights {

@@ -194,6 +194,8 @@ pub(crate) struct Desk {
     queues: BTreeMap<ModelId, Queue>,
     /// Who waits for a version to be active, and how long.
     pushes: BTreeMap<ModelId, Vec<(Ticket, u64)>>,
+    /// Versions that answer nothing new, and are forgotten when their last request has ended.
+    leaving: BTreeSet<ModelId>,
     /// Staged versions that this party has compared with both others.
     agreed: BTreeSet<ModelId>,
     /// Active versions that some peer does not have, and how they differ.
@@ -224,6 +226,7 @@ impl Desk {
             next_session: if role == LEADER { (now.unix << 24) + 1 } else { 1 },
             queues: BTreeMap::new(),
             pushes: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             agreed: BTreeSet::new(),
             differs: BTreeMap::new(),
             books,
@@ -244,6 +247,7 @@ impl Desk {
             self.event(event);
         }
         self.start_sessions();
+        self.unload();
         let draft = std::mem::take(&mut self.draft);
         self.store.commit(&self.books, draft)?;
         Ok(std::mem::take(&mut self.actions))

@@ -203,6 +203,9 @@ impl Engine {
         let mut desk = lock(&self.desk);
         let Some(known) = desk.as_mut() else {
             drop(desk);
+            if self.over.load(Relaxed) {
+                return;
+            }
             return self.reopen(events);
         };
         match known.handle(now, events) {
@@ -239,8 +242,11 @@ impl Engine {
         std::thread::sleep(REOPEN);
         match self.open() {
             Ok(desk) => {
-                *lock(&self.desk) = Some(desk);
-                self.note("the store is open again");
+                let mut place = lock(&self.desk);
+                if !self.over.load(Relaxed) {
+                    *place = Some(desk);
+                    self.note("the store is open again");
+                }
             }
             Err(error) => self.note(&format!("the store cannot be opened: {error}")),
         }
@@ -284,7 +290,7 @@ impl Engine {
     }
 
     /// A version, from memory or from the store.
-    fn loaded(&self, id: &ModelId) -> Result<Arc<Loaded>, ServeError> {
+    pub(crate) fn loaded(&self, id: &ModelId) -> Result<Arc<Loaded>, ServeError> {
         if let Some(loaded) = lock(&self.loaded).get(id) {
             return Ok(Arc::clone(loaded));
         }

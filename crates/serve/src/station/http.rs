@@ -446,7 +446,7 @@ async fn read_query(
     let longest = app.request_time.as_millis() as u64;
     let wait = number(address, "wait_ms")?.unwrap_or(longest).clamp(1, longest);
     let id = ModelId { name, version };
-    let due = app.engine.look(|desk| {
+    app.engine.look(|desk| {
         let books = desk.books();
         if books.grant(&id.name, user).is_none() {
             return Err(Problem::from(Code::NoSuchModel));
@@ -457,11 +457,12 @@ async fn read_query(
             let words = format!("{samples} samples are asked for, and {id} takes 1 to {} at once", model.batch);
             return Err(Problem::saying(Code::WrongShape, words));
         }
-        let plan = trefoil_nn::Plan::from_bytes(&model.plan);
-        let plan = plan.map_err(|error| Problem::saying(Code::BadPlan, error.to_string()))?;
-        let shapes = compute::inputs(&plan, samples as usize);
-        Ok(parts::len(app.engine.role, &shapes, plan.ring_bits))
+        Ok(())
     })??;
+    // In memory, but in the moment after it has become active.
+    let loaded = app.engine.loaded(&id).map_err(|_| Problem::from(Code::NotActive))?;
+    let shapes = compute::inputs(loaded.plan(), samples as usize);
+    let due = parts::len(app.engine.role, &shapes, loaded.plan().ring_bits);
     let part = body_of(headers, body, due, app.request_time).await?;
     if part.len() as u64 != due {
         let words = format!(

@@ -117,7 +117,7 @@ impl FromStr for RequestId {
 
 /// A request, among all users' ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RequestName {
+pub(crate) struct RequestName {
     /// Whose.
     pub user: Name,
     /// Which.

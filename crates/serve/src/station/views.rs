@@ -45,7 +45,7 @@ pub struct UsageView {
 /// A grant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GrantBody {
+pub(crate) struct GrantBody {
     /// Samples that the user may have computed in all; without end if nothing is said.
     #[serde(default)]
     pub quota: Option<u64>,

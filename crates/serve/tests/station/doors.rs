@@ -31,7 +31,7 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Parts of these values, as docs/wire.md says.
-pub fn parts(values: &[f64], format: Fixed) -> [Vec<u8>; 3] {
+pub(crate) fn parts(values: &[f64], format: Fixed) -> [Vec<u8>; 3] {
     let values: Vec<Z64> = values.iter().map(|&value| format.encode(value)).collect();
     let seeds = [Seed(random()), Seed(random())];
     let shares = share_for_parties(&values, seeds);

@@ -70,7 +70,8 @@ fn guard(plan: &Plan) -> Guard {
 
 /// Three running parties.
 struct Parties {
-    folder: TempDir,
+    /// Removed with this.
+    _folder: TempDir,
     files: StationFiles,
     https: [String; 3],
     admin: [String; 3],
@@ -96,7 +97,7 @@ impl Parties {
             std::fs::write(config, format!("{head}\n{more}\n[[parties]]{parties}")).expect("a file");
         }
         let mut parties = Self {
-            folder,
+            _folder: folder,
             files,
             https: [0, 1, 2].map(|at: usize| places[at].https.clone()),
             admin: [0, 1, 2].map(|at: usize| places[at].admin.clone()),
@@ -195,9 +196,5 @@ impl Parties {
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
         (status, body.unwrap_or_default())
-    }
-
-    fn logged(&self, text: &str) -> bool {
-        self.log.lock().unwrap().iter().any(|line| line.contains(text))
     }
 }

@@ -8,17 +8,17 @@ use std::time::Duration;
 use trefoil_net::{Pin, https_client};
 
 /// What a party answers.
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
     /// All of it.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
     /// The problem document's code.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let document: serde_json::Value = serde_json::from_slice(&self.body).expect("a problem document");
         assert!(self.head.to_lowercase().contains("application/problem+json"), "{}", self.head);
         assert_eq!(document["status"], self.status);
@@ -29,13 +29,13 @@ impl Answer {
 }
 
 /// One request over a connection of its own.
-pub fn call(address: &str, pin: Pin, token: &str, request: &str, body: &[u8]) -> Answer {
+pub(crate) fn call(address: &str, pin: Pin, token: &str, request: &str, body: &[u8]) -> Answer {
     let length = format!("Content-Length: {}\r\n", body.len());
     call_with(address, pin, token, request, &length, body)
 }
 
 /// The same with this line in the place of the body's length.
-pub fn call_with(address: &str, pin: Pin, token: &str, request: &str, length: &str, body: &[u8]) -> Answer {
+pub(crate) fn call_with(address: &str, pin: Pin, token: &str, request: &str, length: &str, body: &[u8]) -> Answer {
     let socket = TcpStream::connect(address).expect("a party");
     socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
     let tls = https_client(pin).expect("TLS");

@@ -70,7 +70,7 @@ impl Desk {
             match state {
                 ModelState::Active => {
                     self.change(Change::Retire { id: id.clone(), now });
-                    self.actions.push(Action::Unload { id });
+                    self.leaving.insert(id);
                 }
                 ModelState::Staged => {
                     self.refuse_push(&id, &Problem::saying(Code::NotActive, "it was retired meanwhile"));
@@ -220,7 +220,7 @@ impl Desk {
         self.change(Change::Activate { id: id.clone(), now });
         self.agreed.remove(&id);
         if let Some(before) = before {
-            self.actions.push(Action::Unload { id: before });
+            self.leaving.insert(before);
         }
         for (ticket, _) in self.pushes.remove(&id).unwrap_or_default() {
             self.reply(ticket, Ok(Reply::Done));
@@ -253,6 +253,17 @@ impl Desk {
         self.differs = differs;
         for text in fresh {
             self.alarm(text);
+        }
+    }
+
+    /// Forget what no request needs any more: those that were taken end on their version.
+    pub(super) fn unload(&mut self) {
+        let pending = &self.pending;
+        let needed = |id: &ModelId| pending.values().any(|pending| pending.query.model == *id);
+        let gone: Vec<ModelId> = self.leaving.iter().filter(|id| !needed(id)).cloned().collect();
+        for id in gone {
+            self.leaving.remove(&id);
+            self.actions.push(Action::Unload { id });
         }
     }
 
