@@ -53,5 +53,5 @@ pub use role::Role;
 pub use seeds::{Seed, agree_seed};
 pub use socket::SocketTransport;
 pub use tls::{Security, TlsSecurity, https_client, https_server};
-pub use trunk::{StreamTransport, Switchboard, Told, Trunk};
 pub use transport::{DEFAULT_FRAME_LIMIT, Heard, LinkOptions, LinkStats, NetError, Transport};
+pub use trunk::{StreamTransport, Switchboard, Told, Trunk};

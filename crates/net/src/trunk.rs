@@ -471,3 +471,6 @@ impl Drop for StreamTransport {
         self.board.close(self.stream);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,9 @@ use signal_hook::iterator::Signals;
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trefoil_serve::{Access, Name, Place, Purpose, ServeError, Station, StationFile, write_stations};
+use trefoil_serve::{
+    Access, Name, Place, Purpose, ServeError, Station, StationFile, write_stations,
+};
 
 /// Options of the command that serves owners and users.
 #[derive(Debug, Args)]
@@ -32,9 +34,12 @@ pub fn serve(arguments: &ServeArguments, as_json: bool) -> Result<(), Refusal> {
     let role = file.role();
     if arguments.check_config {
         let access = Access::load(&file.access_path()).map_err(Refusal::new)?;
-        file.check().map_err(|error| Refusal::of_start(error, role))?;
+        file.check()
+            .map_err(|error| Refusal::of_start(error, role))?;
         let (shown, tokens) = (arguments.config.display(), access.tokens().len());
-        return line(&format!("{shown}: {role}, {tokens} tokens: nothing is wrong"));
+        return line(&format!(
+            "{shown}: {role}, {tokens} tokens: nothing is wrong"
+        ));
     }
     // Before anything that a signal should end well.
     let failed = |error: std::io::Error| Refusal::new(format!("cannot heed signals: {error}"));
@@ -44,13 +49,25 @@ pub fn serve(arguments: &ServeArguments, as_json: bool) -> Result<(), Refusal> {
     for signal in &mut signals {
         if signal == SIGHUP {
             if let Err(error) = station.reread_access() {
-                tell(&format!("ALARM: {error}: who may connect is as before"), role.index(), as_json);
+                tell(
+                    &format!("ALARM: {error}: who may connect is as before"),
+                    role.index(),
+                    as_json,
+                );
             }
             continue;
         }
         let all = station.drain(Duration::from_secs(arguments.drain));
-        let how = if all { "everything taken has ended" } else { "what still ran is given up" };
-        tell(&format!("stopped by a signal: {how}"), role.index(), as_json);
+        let how = if all {
+            "everything taken has ended"
+        } else {
+            "what still ran is given up"
+        };
+        tell(
+            &format!("stopped by a signal: {how}"),
+            role.index(),
+            as_json,
+        );
         break;
     }
     drop(station);
@@ -59,16 +76,23 @@ pub fn serve(arguments: &ServeArguments, as_json: bool) -> Result<(), Refusal> {
 
 fn load(path: &Path) -> Result<StationFile, Refusal> {
     crate::regular(path)?;
-    StationFile::load(path)
-        .map_err(|error| Refusal::new(error).help("make configuration files with: trefoil-party setup"))
+    StationFile::load(path).map_err(|error| {
+        Refusal::new(error).help("make configuration files with: trefoil-party setup")
+    })
 }
 
 /// A party goes on when nobody listens to what it tells.
 fn tell(text: &str, role: usize, as_json: bool) {
     let time = crate::service::now();
     if as_json {
-        let event = if text.starts_with("ALARM") { "alarm" } else { "note" };
-        let _ = json(&serde_json::json!({ "time": time, "party": role, "event": event, "message": text }));
+        let event = if text.starts_with("ALARM") {
+            "alarm"
+        } else {
+            "note"
+        };
+        let _ = json(
+            &serde_json::json!({ "time": time, "party": role, "event": event, "message": text }),
+        );
     } else {
         let _ = writeln!(stderr(), "{time} party {role}: {text}");
     }
@@ -133,16 +157,24 @@ pub fn access(arguments: &AccessArguments, as_json: bool) -> Result<(), Refusal>
         Ok::<_, Refusal>((path, access))
     };
     match &arguments.command {
-        AccessCommand::New { config, holder, purpose } => {
+        AccessCommand::New {
+            config,
+            holder,
+            purpose,
+        } => {
             let (path, mut access) = open(config)?;
             let purpose = match purpose {
                 For::Owner => Purpose::Owner,
                 For::User => Purpose::User,
             };
-            let (token, secret) = access.issue(holder.clone(), purpose).map_err(Refusal::new)?;
+            let (token, secret) = access
+                .issue(holder.clone(), purpose)
+                .map_err(Refusal::new)?;
             access.save(&path).map_err(Refusal::new)?;
             if as_json {
-                return json(&serde_json::json!({ "id": token.id, "holder": holder, "token": secret }));
+                return json(
+                    &serde_json::json!({ "id": token.id, "holder": holder, "token": secret }),
+                );
             }
             line(&secret)
         }
@@ -159,7 +191,12 @@ pub fn access(arguments: &AccessArguments, as_json: bool) -> Result<(), Refusal>
                 return json(&tokens.collect::<Vec<_>>());
             }
             for token in access.tokens() {
-                line(&format!("{}  {:<5}  {}", token.id, purpose(token.purpose), token.holder))?;
+                line(&format!(
+                    "{}  {:<5}  {}",
+                    token.id,
+                    purpose(token.purpose),
+                    token.holder
+                ))?;
             }
             Ok(())
         }
@@ -167,7 +204,10 @@ pub fn access(arguments: &AccessArguments, as_json: bool) -> Result<(), Refusal>
             let (path, mut access) = open(config)?;
             let token = access.revoke(id).map_err(Refusal::new)?;
             access.save(&path).map_err(Refusal::new)?;
-            line(&format!("{} of {} is revoked; a running party knows it after SIGHUP", token.id, token.holder))
+            line(&format!(
+                "{} of {} is revoked; a running party knows it after SIGHUP",
+                token.id, token.holder
+            ))
         }
     }
 }
@@ -206,7 +246,9 @@ pub fn setup(arguments: &SetupArguments, as_json: bool) -> Result<(), Refusal> {
     });
     let made = write_stations(&arguments.out, &places).map_err(|error| match error {
         ServeError::Address(_) => Refusal::misuse(error),
-        error => Refusal::new(error).help("choose another folder with --out, or remove the old files"),
+        error => {
+            Refusal::new(error).help("choose another folder with --out, or remove the old files")
+        }
     })?;
     if as_json {
         let paths = made.configs.iter().chain([&made.contacts]);

@@ -86,7 +86,16 @@ impl Parties {
     fn caller(&self, holder: &str, purpose: &str) -> Caller {
         let contacts = [0, 1, 2].map(|at: usize| {
             let config = format!("serve{at}.toml");
-            let arguments = ["access", "new", "--config", &config, "--holder", holder, "--purpose", purpose];
+            let arguments = [
+                "access",
+                "new",
+                "--config",
+                &config,
+                "--holder",
+                holder,
+                "--purpose",
+                purpose,
+            ];
             let issued = run(self.folder.path(), &arguments);
             assert!(issued.status.success(), "{}", text(&issued.stderr));
             let pid = Pid::from_child(self.running[at].as_ref().expect("a running party"));
@@ -126,7 +135,10 @@ fn at_last<T, E: std::fmt::Display>(mut work: impl FnMut() -> Result<T, E>) -> T
 /// More: `TREFOIL_KILLS=200 cargo test -p trefoil-party --test station killed`.
 #[test]
 fn parties_that_are_killed_at_random_moments_agree_afterwards() {
-    let kills = std::env::var("TREFOIL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let kills = std::env::var("TREFOIL_KILLS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(6);
     let mut parties = Parties::start();
     let wait = Duration::from_millis(500);
     std::thread::sleep(wait);
@@ -178,7 +190,10 @@ fn parties_that_are_killed_at_random_moments_agree_afterwards() {
     let usage = at_last(|| owner.usage(&model));
     let used: u64 = usage.iter().map(|usage| usage.used).sum();
     println!("{kills} kills: {answered} answered, {failed} failed, {used} charged");
-    assert!((answered..=answered + failed).contains(&used), "{answered} answered, {failed} failed, {used} charged");
+    assert!(
+        (answered..=answered + failed).contains(&used),
+        "{answered} answered, {failed} failed, {used} charged"
+    );
 }
 
 #[test]
@@ -186,20 +201,58 @@ fn an_operator_checks_issues_lists_revokes_and_stops() {
     let mut parties = Parties::start();
     let folder = parties.folder.path().to_owned();
     let checked = run(&folder, &["serve", "serve1.toml", "--check-config"]);
-    assert!(checked.status.success() && text(&checked.stdout).contains("nothing is wrong"), "{}", text(&checked.stderr));
-    let wrong = std::fs::read_to_string(folder.join("serve1.toml")).expect("a file").replace("127.0.0.1", "0.0.0.0");
+    assert!(
+        checked.status.success() && text(&checked.stdout).contains("nothing is wrong"),
+        "{}",
+        text(&checked.stderr)
+    );
+    let wrong = std::fs::read_to_string(folder.join("serve1.toml"))
+        .expect("a file")
+        .replace("127.0.0.1", "0.0.0.0");
     std::fs::write(folder.join("wrong.toml"), wrong).expect("room");
     let refused = run(&folder, &["serve", "wrong.toml", "--check-config"]);
     let told = text(&refused.stderr);
-    assert!(refused.status.code() == Some(1) && told.contains("wrong.toml"), "{told}");
-    let issued = run(&folder, &["access", "new", "--config", "serve1.toml", "--holder", "alice", "--purpose", "user"]);
-    assert!(text(&issued.stdout).starts_with("trefoil_"), "{}", text(&issued.stderr));
+    assert!(
+        refused.status.code() == Some(1) && told.contains("wrong.toml"),
+        "{told}"
+    );
+    let issued = run(
+        &folder,
+        &[
+            "access",
+            "new",
+            "--config",
+            "serve1.toml",
+            "--holder",
+            "alice",
+            "--purpose",
+            "user",
+        ],
+    );
+    assert!(
+        text(&issued.stdout).starts_with("trefoil_"),
+        "{}",
+        text(&issued.stderr)
+    );
     let listed = text(&run(&folder, &["access", "list", "--config", "serve1.toml"]).stdout);
     let (id, rest) = listed.split_once(' ').expect("an id");
     assert!(rest.contains("user") && rest.contains("alice"), "{listed}");
-    assert!(run(&folder, &["access", "revoke", "--config", "serve1.toml", id]).status.success());
-    assert_eq!(text(&run(&folder, &["access", "list", "--config", "serve1.toml"]).stdout), "");
-    let gone = run(&folder, &["access", "revoke", "--config", "serve1.toml", id]);
+    assert!(
+        run(
+            &folder,
+            &["access", "revoke", "--config", "serve1.toml", id]
+        )
+        .status
+        .success()
+    );
+    assert_eq!(
+        text(&run(&folder, &["access", "list", "--config", "serve1.toml"]).stdout),
+        ""
+    );
+    let gone = run(
+        &folder,
+        &["access", "revoke", "--config", "serve1.toml", id],
+    );
     assert!(gone.status.code() == Some(1) && text(&gone.stderr).contains("access list"));
     for at in [0, 1, 2] {
         let mut child = parties.running[at].take().expect("a running party");
@@ -208,7 +261,18 @@ fn an_operator_checks_issues_lists_revokes_and_stops() {
         kill_process(Pid::from_child(&child), Signal::TERM).expect("a running party");
         assert_eq!(child.wait().expect("an end").code(), Some(0));
     }
-    let made = run(&folder, &["setup", "--out", "more", "--hosts", "a.example", "b.example", "c.example"]);
+    let made = run(
+        &folder,
+        &[
+            "setup",
+            "--out",
+            "more",
+            "--hosts",
+            "a.example",
+            "b.example",
+            "c.example",
+        ],
+    );
     assert!(made.status.success(), "{}", text(&made.stderr));
     assert!(folder.join("more/serve2.toml").exists() && folder.join("more/contacts.toml").exists());
     let checked = run(&folder, &["serve", "more/serve2.toml", "--check-config"]);

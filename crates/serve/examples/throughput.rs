@@ -17,7 +17,8 @@ use trefoil_guard::{Guard, Table, TableSettings};
 use trefoil_net::Role;
 use trefoil_nn::{Graph, Options, Plan};
 use trefoil_serve::{
-    Access, Caller, CallerFile, Contact, Name, Place, Purpose, Station, StationFile, StationFiles, write_stations,
+    Access, Caller, CallerFile, Contact, Name, Place, Purpose, Station, StationFile, StationFiles,
+    write_stations,
 };
 
 /// Samples that are computed at once, at most.
@@ -51,8 +52,14 @@ fn main() -> Result<(), Failed> {
         Ok(CallerFile::new(contacts))
     };
     let owner = contacts("owner", Purpose::Owner)?;
-    let users: Vec<CallerFile> = (0..64).map(|user| contacts(&format!("user{user}"), Purpose::User)).collect::<Result<_, _>>()?;
-    let stations: Vec<Station> = files.configs.iter().map(|path| start(path)).collect::<Result<_, _>>()?;
+    let users: Vec<CallerFile> = (0..64)
+        .map(|user| contacts(&format!("user{user}"), Purpose::User))
+        .collect::<Result<_, _>>()?;
+    let stations: Vec<Station> = files
+        .configs
+        .iter()
+        .map(|path| start(path))
+        .collect::<Result<_, _>>()?;
     let begin = Instant::now();
     while !stations.iter().all(Station::is_ready) {
         if begin.elapsed() > TIME {
@@ -68,7 +75,10 @@ fn main() -> Result<(), Failed> {
     };
     let (plan, weights) = Plan::compile(&graph, &options)?;
     let guard = guard(&plan)?;
-    println!("LeNet-5, batches of up to {BATCH}, one sample a query, {} s a row", MEASURED.as_secs());
+    println!(
+        "LeNet-5, batches of up to {BATCH}, one sample a query, {} s a row",
+        MEASURED.as_secs()
+    );
     println!("guard  users  queries/s  p50 ms  p99 ms");
     for (name, guard) in [("none", None), ("table", Some(&guard))] {
         let model: Name = name.parse()?;
@@ -81,14 +91,23 @@ fn main() -> Result<(), Failed> {
             times.sort_unstable_by(f64::total_cmp);
             let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] * 1e3;
             let rate = times.len() as f64 / MEASURED.as_secs_f64();
-            println!("{name:<5}  {count:>5}  {rate:>9.1}  {:>6.1}  {:>6.1}", at(0.5), at(0.99));
+            println!(
+                "{name:<5}  {count:>5}  {rate:>9.1}  {:>6.1}  {:>6.1}",
+                at(0.5),
+                at(0.99)
+            );
         }
         owner.retire(&model)?;
     }
     Ok(())
 }
 
-fn issue(files: &StationFiles, at: usize, holder: &str, purpose: Purpose) -> Result<String, Failed> {
+fn issue(
+    files: &StationFiles,
+    at: usize,
+    holder: &str,
+    purpose: Purpose,
+) -> Result<String, Failed> {
     let path = StationFile::load(&files.configs[at])?.access_path();
     let mut access = Access::load(&path)?;
     let (_, token) = access.issue(holder.parse()?, purpose)?;
@@ -106,7 +125,10 @@ fn guard(plan: &Plan) -> Result<Guard, Failed> {
         fraction_bits: plan.fraction_bits,
     };
     let halves = |rank: usize| 0.5_f64.powi(rank as i32 + 1) / (1.0 - 0.5_f64.powi(10));
-    Ok(Guard::Table(Table::new(settings, Array2::from_shape_fn((10, 10), |(_, rank)| halves(rank)))?))
+    Ok(Guard::Table(Table::new(
+        settings,
+        Array2::from_shape_fn((10, 10), |(_, rank)| halves(rank)),
+    )?))
 }
 
 /// Seconds of each query, of all users together.

@@ -57,7 +57,9 @@ pub enum CallerError {
         problem: Problem,
     },
     /// The parties tell different things.
-    #[error("the parties do not agree on {what}: {told}; do not use them before their operators have looked at it")]
+    #[error(
+        "the parties do not agree on {what}: {told}; do not use them before their operators have looked at it"
+    )]
     Unequal {
         /// On what.
         what: &'static str,
@@ -82,7 +84,9 @@ pub enum CallerError {
     #[error(transparent)]
     Guard(#[from] GuardError),
     /// The copies of a component of the answer differ.
-    #[error("the shares of the answer contradict each other ({0}): a party is at fault; use none of it")]
+    #[error(
+        "the shares of the answer contradict each other ({0}): a party is at fault; use none of it"
+    )]
     Shares(#[from] Abort),
     /// Something of this machine.
     #[error(transparent)]
@@ -143,7 +147,9 @@ impl Caller {
     /// # Errors
     /// [`CallerError::Unequal`] if they do not within some seconds.
     pub fn models(&mut self) -> Result<Vec<ModelView>, CallerError> {
-        self.alike("the models", "/v1/models", |views: &Vec<ModelView>| format!("{views:?}"))
+        self.alike("the models", "/v1/models", |views: &Vec<ModelView>| {
+            format!("{views:?}")
+        })
     }
 
     /// The three parties, each as far as it answers: for finding out why something does not work.
@@ -154,7 +160,8 @@ impl Caller {
             let call = get("/v1/party");
             let told = self.runtime.block_on(line.call(&call, time));
             let seconds = start.elapsed().as_secs_f64();
-            let party = told.and_then(|body| read::<PartyView>(line.role, "a description of itself", &body));
+            let party = told
+                .and_then(|body| read::<PartyView>(line.role, "a description of itself", &body));
             let middle = before + (seconds / 2.0) as i64;
             let clock_ahead = party.as_ref().ok().map(|party| party.unix as i64 - middle);
             Health {
@@ -182,7 +189,9 @@ impl Caller {
             if Instant::now() >= end {
                 let said = [first, second, third];
                 let said = said.iter().zip(Role::ALL);
-                let said: Vec<String> = said.map(|(said, role)| format!("{role} tells {}", told(said))).collect();
+                let said: Vec<String> = said
+                    .map(|(said, role)| format!("{role} tells {}", told(said)))
+                    .collect();
                 let told = said.join(", ");
                 return Err(CallerError::Unequal { what, told });
             }
@@ -190,7 +199,11 @@ impl Caller {
         }
     }
 
-    fn each<T: DeserializeOwned>(&mut self, what: &'static str, path: &str) -> Result<[T; 3], CallerError> {
+    fn each<T: DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<[T; 3], CallerError> {
         let bodies = self.call_all([get(path), get(path), get(path)]);
         let [first, second, third] = first_failure(bodies)?;
         Ok([
@@ -201,7 +214,8 @@ impl Caller {
     }
 
     fn call_all(&mut self, calls: [Call<'_>; 3]) -> [Result<Bytes, CallerError>; 3] {
-        self.runtime.block_on(all(&mut self.lines, calls, self.time))
+        self.runtime
+            .block_on(all(&mut self.lines, calls, self.time))
     }
 
     fn random<const N: usize>() -> Result<[u8; N], CallerError> {
@@ -224,7 +238,11 @@ fn unix() -> i64 {
     unix.map_or(0, |since| since.as_secs() as i64)
 }
 
-fn read<T: DeserializeOwned>(role: Role, what: &'static str, body: &[u8]) -> Result<T, CallerError> {
+fn read<T: DeserializeOwned>(
+    role: Role,
+    what: &'static str,
+    body: &[u8],
+) -> Result<T, CallerError> {
     serde_json::from_slice(body).map_err(|_| CallerError::Malformed { role, what })
 }
 

@@ -200,7 +200,10 @@ pub(crate) fn wrong(path: &Path, reason: impl Into<String>) -> ServeError {
 }
 
 /// The three parties in the order of their roles.
-pub(crate) fn contacts<'a>(path: &Path, parties: &'a [Contact]) -> Result<[&'a Contact; 3], ServeError> {
+pub(crate) fn contacts<'a>(
+    path: &Path,
+    parties: &'a [Contact],
+) -> Result<[&'a Contact; 3], ServeError> {
     let one = |role: Role| {
         let mut found = parties.iter().filter(|contact| contact.role == role);
         match (found.next(), found.next()) {

@@ -38,6 +38,7 @@ use crate::ServeError;
 use doors::Doors;
 use engine::Engine;
 use http::App;
+use links::Gate;
 use metrics::Metrics;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,6 +59,7 @@ pub struct Station {
     https: SocketAddr,
     admin: SocketAddr,
     runtime: Option<Runtime>,
+    gate: Option<Gate>,
 }
 
 struct Counted(Arc<Engine>);
@@ -85,7 +87,7 @@ impl Station {
         let https = bind(file.https())?;
         let admin = bind(&file.admin_address()?.to_string())?;
         let engine = Engine::start(file, Box::new(note))?;
-        links::keep(&engine, listener, file.addresses()?)?;
+        let gate = links::keep(&engine, listener, &file.addresses()?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("https")
@@ -100,7 +102,10 @@ impl Station {
             push_bytes: file.queue().push_bytes,
             request_time: Duration::from_secs(file.queue().request_seconds),
         };
-        let doors = Doors::new(file.queue().connections, Arc::new(Counted(Arc::clone(&engine))));
+        let doors = Doors::new(
+            file.queue().connections,
+            Arc::new(Counted(Arc::clone(&engine))),
+        );
         let (https, https_address) = https;
         let (admin, admin_address) = admin;
         {
@@ -116,7 +121,9 @@ impl Station {
                 let _ = axum::serve(admin, router).await;
             });
         }
-        engine.note(&format!("owners and users at https://{https_address}, operator at http://{admin_address}"));
+        engine.note(&format!(
+            "owners and users at https://{https_address}, operator at http://{admin_address}"
+        ));
         Ok(Self {
             engine,
             access,
@@ -124,6 +131,7 @@ impl Station {
             https: https_address,
             admin: admin_address,
             runtime: Some(runtime),
+            gate: Some(gate),
         })
     }
 
@@ -158,7 +166,10 @@ impl Station {
         self.engine.drain();
         let end = Instant::now() + patience;
         loop {
-            let idle = self.engine.look(|desk| desk.load() == (0, 0)).unwrap_or(true);
+            let idle = self
+                .engine
+                .look(|desk| desk.load() == (0, 0))
+                .unwrap_or(true);
             if idle || Instant::now() >= end {
                 return idle;
             }
@@ -170,6 +181,7 @@ impl Station {
 impl Drop for Station {
     fn drop(&mut self) {
         self.engine.end();
+        self.gate = None;
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(1));
         }

@@ -1,7 +1,7 @@
 //! The file of an owner or a user: three parties, three pins, three tokens.
 
-use crate::config::{read, wrong};
 use crate::ServeError;
+use crate::config::{read, wrong};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trefoil_net::{Pin, Role};
@@ -62,8 +62,15 @@ impl CallerFile {
             match (found.next(), found.next()) {
                 (Some(contact), None) => Ok(contact.clone()),
                 (found, _) => {
-                    let number = if found.is_some() { "more than one" } else { "no" };
-                    let reason = format!("there is {number} [[parties]] entry with role = {}", role.index());
+                    let number = if found.is_some() {
+                        "more than one"
+                    } else {
+                        "no"
+                    };
+                    let reason = format!(
+                        "there is {number} [[parties]] entry with role = {}",
+                        role.index()
+                    );
                     Err(wrong(&self.path, reason))
                 }
             }

@@ -35,9 +35,14 @@ pub(super) struct Call<'a> {
 
 impl Line {
     pub(super) fn new(role: Role, url: &str, pin: Pin, token: &str) -> Result<Self, CallerError> {
-        let address = url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
+        let address = url
+            .strip_prefix("https://")
+            .map(|rest| rest.trim_end_matches('/'));
         let address = address.filter(|rest| rest.contains(':') && !rest.contains('/'));
-        let wrong = || CallerError::Url { role, url: url.to_owned() };
+        let wrong = || CallerError::Url {
+            role,
+            url: url.to_owned(),
+        };
         Ok(Self {
             role,
             address: address.ok_or_else(wrong)?.to_owned(),
@@ -48,7 +53,11 @@ impl Line {
     }
 
     /// Call, and again over a new connection if the one there was has ended: every call may be repeated.
-    pub(super) async fn call(&mut self, call: &Call<'_>, time: Duration) -> Result<Bytes, CallerError> {
+    pub(super) async fn call(
+        &mut self,
+        call: &Call<'_>,
+        time: Duration,
+    ) -> Result<Bytes, CallerError> {
         let reused = self.sender.is_some();
         let first = self.call_once(call, time).await;
         match first {
@@ -64,7 +73,11 @@ impl Line {
         let late = format!("no answer within {time:.1?}");
         let called = tokio::time::timeout(time, self.exchange(call)).await;
         let (role, address) = (self.role, self.address.clone());
-        let lost = |reason| CallerError::Unreachable { role, address, reason };
+        let lost = |reason| CallerError::Unreachable {
+            role,
+            address,
+            reason,
+        };
         let (status, body) = match called {
             Ok(Ok(answer)) => answer,
             Ok(Err(reason)) => {
@@ -80,7 +93,11 @@ impl Line {
             return Ok(body);
         }
         let problem = serde_json::from_slice::<Problem>(&body);
-        let problem = problem.map_err(|_| lost(format!("status {status} without a problem document: is this a party?")))?;
+        let problem = problem.map_err(|_| {
+            lost(format!(
+                "status {status} without a problem document: is this a party?"
+            ))
+        })?;
         Err(CallerError::Refused { role, problem })
     }
 
@@ -99,19 +116,34 @@ impl Line {
             .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
             .body(Full::new(Bytes::from(call.body.clone())))
             .map_err(|error| error.to_string())?;
-        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|error| error.to_string())?;
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
+        let body = Limited::new(answer.into_body(), ANSWER_LIMIT)
+            .collect()
+            .await;
         Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
-        let socket = TcpStream::connect(&self.address).await.map_err(|error| error.to_string())?;
-        socket.set_nodelay(true).map_err(|error| error.to_string())?;
+        let socket = TcpStream::connect(&self.address)
+            .await
+            .map_err(|error| error.to_string())?;
+        socket
+            .set_nodelay(true)
+            .map_err(|error| error.to_string())?;
         // Known by its pin: the name in the certificate says nothing.
         let name = ServerName::try_from("trefoil").map_err(|error| error.to_string())?;
-        let stream = self.tls.connect(name, socket).await.map_err(|error| error.to_string())?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        let stream = self
+            .tls
+            .connect(name, socket)
+            .await
+            .map_err(|error| error.to_string())?;
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
         tokio::spawn(async move {
             // How it ends shows at the next call.
             let _ = connection.await;
@@ -128,14 +160,16 @@ pub(super) async fn all(
 ) -> [Result<Bytes, CallerError>; 3] {
     let [first, second, third] = lines;
     let [a, b, c] = &calls;
-    let (a, b, c) = tokio::join!(first.call(a, time), second.call(b, time), third.call(c, time));
+    let (a, b, c) = tokio::join!(
+        first.call(a, time),
+        second.call(b, time),
+        third.call(c, time)
+    );
     [a, b, c]
 }
 
 /// The three ways by role.
-pub(super) fn lines(
-    contacts: &[super::files::Contact; 3],
-) -> Result<[Line; 3], CallerError> {
+pub(super) fn lines(contacts: &[super::files::Contact; 3]) -> Result<[Line; 3], CallerError> {
     let line = |role: Role| {
         let contact = &contacts[role.index()];
         Line::new(role, &contact.url, contact.pin, &contact.token)

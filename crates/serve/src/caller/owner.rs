@@ -33,7 +33,10 @@ impl Caller {
             task::check(settings, plan)?;
         }
         let bodies: [Vec<ModelView>; 3] = self.each("the models", "/v1/models")?;
-        let versions = bodies.iter().flatten().filter(|view| view.name == name.as_str());
+        let versions = bodies
+            .iter()
+            .flatten()
+            .filter(|view| view.name == name.as_str());
         let version = versions.map(|view| view.version).max().unwrap_or(0) + 1;
         let head = PushHead {
             push: Self::random()?,
@@ -72,10 +75,16 @@ impl Caller {
     ///
     /// # Errors
     /// [`CallerError::Refused`]; if a party could not be reached, call it again.
-    pub fn grant(&mut self, name: &Name, user: &Name, quota: Option<u64>) -> Result<(), CallerError> {
+    pub fn grant(
+        &mut self,
+        name: &Name,
+        user: &Name,
+        quota: Option<u64>,
+    ) -> Result<(), CallerError> {
         let path = format!("{}/grants/{user}", model_path(name));
         // Plain numbers always encode.
-        let body = serde_json::to_vec(&crate::station::views::GrantBody { quota }).unwrap_or_default();
+        let body =
+            serde_json::to_vec(&crate::station::views::GrantBody { quota }).unwrap_or_default();
         self.tell_all(&Method::PUT, &path, &body)
     }
 

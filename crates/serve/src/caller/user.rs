@@ -47,10 +47,14 @@ impl Caller {
     /// [`CallerError::Unequal`]; [`Code::NoSuchModel`] without a grant.
     pub fn model(&mut self, name: &Name) -> Result<Served, CallerError> {
         let path = model_path(name);
-        let view: ModelView = self.alike("the model", &path, |view: &ModelView| format!("{view:?}"))?;
+        let view: ModelView =
+            self.alike("the model", &path, |view: &ModelView| format!("{view:?}"))?;
         let path = format!("{path}/plan");
         let plans = first_failure(self.call_all([get(&path), get(&path), get(&path)]))?;
-        if let Some(role) = Role::ALL.into_iter().find(|role| !is_plan_of(&view, &plans[role.index()])) {
+        if let Some(role) = Role::ALL
+            .into_iter()
+            .find(|role| !is_plan_of(&view, &plans[role.index()]))
+        {
             return Err(CallerError::Unequal {
                 what: "the plan",
                 told: format!("that of {role} has not the digest {}", view.plan),
@@ -78,20 +82,34 @@ impl Caller {
     ///
     /// # Panics
     /// If the inputs have different numbers of samples.
-    pub fn ask(&mut self, served: &Served, inputs: &[ArrayD<f64>]) -> Result<Vec<ArrayD<f64>>, CallerError> {
+    pub fn ask(
+        &mut self,
+        served: &Served,
+        inputs: &[ArrayD<f64>],
+    ) -> Result<Vec<ArrayD<f64>>, CallerError> {
         let plan = &served.plan;
         if inputs.len() != plan.inputs.len() {
             let (expected, actual) = (plan.inputs.len(), inputs.len());
             return Err(InputError::Count { expected, actual }.into());
         }
         let samples = inputs.first().map_or(0, |input| input.len_of(Axis(0)));
-        assert!(inputs.iter().all(|input| input.len_of(Axis(0)) == samples), "samples of each input");
+        assert!(
+            inputs.iter().all(|input| input.len_of(Axis(0)) == samples),
+            "samples of each input"
+        );
         let mut answers: Vec<Vec<ArrayD<f64>>> = vec![Vec::new(); plan.outputs.len()];
         for start in (0..samples).step_by(plan.batch) {
             let end = samples.min(start + plan.batch);
-            let filled: Vec<_> = inputs.iter().map(|input| trefoil_nn::filled(input, start, plan.batch)).collect();
+            let filled: Vec<_> = inputs
+                .iter()
+                .map(|input| trefoil_nn::filled(input, start, plan.batch))
+                .collect();
             plan.check_inputs(&filled)?;
-            let piece = |input: &ArrayD<f64>| input.slice_axis(Axis(0), Slice::from(start..end)).to_owned();
+            let piece = |input: &ArrayD<f64>| {
+                input
+                    .slice_axis(Axis(0), Slice::from(start..end))
+                    .to_owned()
+            };
             let piece: Vec<ArrayD<f64>> = inputs.iter().map(piece).collect();
             let answer = match plan.ring_bits {
                 32 => self.ask_piece::<Z32>(served, &piece, end - start)?,
@@ -173,12 +191,18 @@ impl Caller {
     /// As [`Caller::models`].
     pub fn usage(&mut self, name: &Name) -> Result<Vec<UsageView>, CallerError> {
         let path = format!("{}/usage", model_path(name));
-        self.alike("the usage", &path, |usage: &Vec<UsageView>| format!("{usage:?}"))
+        self.alike("the usage", &path, |usage: &Vec<UsageView>| {
+            format!("{usage:?}")
+        })
     }
 }
 
 /// The answer, from the three parties' shares.
-fn open<R: Ring>(plan: &Plan, samples: usize, bodies: &[Bytes; 3]) -> Result<Vec<ArrayD<f64>>, CallerError> {
+fn open<R: Ring>(
+    plan: &Plan,
+    samples: usize,
+    bodies: &[Bytes; 3],
+) -> Result<Vec<ArrayD<f64>>, CallerError> {
     let shapes = outputs(plan, samples);
     let mut shares: [Vec<Share<R>>; 3] = Default::default();
     for (role, body) in Role::ALL.into_iter().zip(bodies) {
@@ -194,7 +218,10 @@ fn open<R: Ring>(plan: &Plan, samples: usize, bodies: &[Bytes; 3]) -> Result<Vec
                 role,
                 what: "shares of an answer",
             };
-            let (mine, next) = (component().ok_or_else(malformed)?, component().ok_or_else(malformed)?);
+            let (mine, next) = (
+                component().ok_or_else(malformed)?,
+                component().ok_or_else(malformed)?,
+            );
             shares[role.index()].push(Share::new(shape, mine, next));
         }
         if !left.is_empty() {

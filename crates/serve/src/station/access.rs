@@ -110,7 +110,11 @@ impl Access {
     ///
     /// # Errors
     /// [`AccessError::Random`].
-    pub fn issue(&mut self, holder: Name, purpose: Purpose) -> Result<(Token, String), AccessError> {
+    pub fn issue(
+        &mut self,
+        holder: Name,
+        purpose: Purpose,
+    ) -> Result<(Token, String), AccessError> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes).map_err(|error| AccessError::Random(error.to_string()))?;
         let secret = format!("{PREFIX}{}", hex(&bytes));
@@ -165,7 +169,10 @@ fn wrong(path: &Path, reason: impl ToString) -> AccessError {
 
 /// A token has 256 random bits: there is nothing to slow a guesser down for.
 fn hash(secret: &str) -> String {
-    hex(&blake3::derive_key("trefoil 2026 access: hash of a token", secret.as_bytes()))
+    hex(&blake3::derive_key(
+        "trefoil 2026 access: hash of a token",
+        secret.as_bytes(),
+    ))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -199,7 +206,13 @@ mod tests {
         let mut access = Access::load(&path).unwrap();
         assert_eq!(access.find(&user), None);
         assert!(access.find(&owner).is_some());
-        assert!(access.revoke(&token.id).unwrap_err().to_string().contains("access list"));
+        assert!(
+            access
+                .revoke(&token.id)
+                .unwrap_err()
+                .to_string()
+                .contains("access list")
+        );
         fs::write(&path, "[[token]]\nid = 3").unwrap();
         let error = Access::load(&path).unwrap_err().to_string();
         assert!(error.contains("access.toml"), "{error}");

@@ -5,8 +5,8 @@
 
 mod store;
 
-pub(crate) use store::{Draft, Store};
 pub use store::StoreError;
+pub(crate) use store::{Draft, Store};
 
 use super::names::{ModelId, Name, RequestName};
 use super::parts::Digests;

@@ -44,11 +44,20 @@ pub(crate) struct Public {
 
 impl Public {
     /// Read an encoded plan and guard, which may come from anyone, and check that this party would compute them.
-    pub(crate) fn read(plan: &[u8], guard: Option<&[u8]>, limits: &Limits) -> Result<Self, ServeError> {
+    pub(crate) fn read(
+        plan: &[u8],
+        guard: Option<&[u8]>,
+        limits: &Limits,
+    ) -> Result<Self, ServeError> {
         let plan = Plan::from_bytes(plan)?;
         let guard = guard.map(|bytes| task::decode(bytes, &plan)).transpose()?;
         let batched = |port: &trefoil_nn::Port| plan.shape(port.value).first() == Some(&plan.batch);
-        if let Some(port) = plan.inputs.iter().chain(&plan.outputs).find(|port| !batched(port)) {
+        if let Some(port) = plan
+            .inputs
+            .iter()
+            .chain(&plan.outputs)
+            .find(|port| !batched(port))
+        {
             return Err(ServeError::Conversation {
                 peer: "the owner".into(),
                 problem: format!(
@@ -68,7 +77,9 @@ impl Public {
     /// The shapes of the owner's tensors: the plan's weights, then the guard's.
     pub(crate) fn secrets(&self) -> Vec<Vec<usize>> {
         let weights = self.plan.weights.iter();
-        let mut secrets: Vec<_> = weights.map(|port| self.plan.shape(port.value).to_vec()).collect();
+        let mut secrets: Vec<_> = weights
+            .map(|port| self.plan.shape(port.value).to_vec())
+            .collect();
         secrets.extend(self.guard.iter().flat_map(GuardSettings::tensors));
         secrets
     }
@@ -97,7 +108,12 @@ fn rows(plan: &Plan, ports: &[trefoil_nn::Port], samples: usize) -> Vec<Vec<usiz
 
 impl Loaded {
     /// From what the books have of a version, and this party's part of its weights and guard.
-    pub(crate) fn new(role: Role, model: &Model, part: &[u8], limits: &Limits) -> Result<Self, ServeError> {
+    pub(crate) fn new(
+        role: Role,
+        model: &Model,
+        part: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, ServeError> {
         let public = Public::read(&model.plan, model.guard.as_deref(), limits)?;
         let secrets = public.secrets();
         let wrong = || ServeError::Conversation {
@@ -154,14 +170,21 @@ impl Loaded {
         party.keep_unread(bytes);
         let outputs = party.run(async |party| {
             let backend = Secure::<R>::new(party.fork(), self.task.plan.format());
-            let outputs = self.task.compute(&backend, weights, inputs, &mut |_, _, _| ()).await?;
+            let outputs = self
+                .task
+                .compute(&backend, weights, inputs, &mut |_, _, _| ())
+                .await?;
             Ok::<_, Abort>(outputs)
         })?;
         let mut answers = Vec::with_capacity(job.parts.len());
         let mut first = 0;
         for (samples, _) in &job.parts {
             let samples = *samples as usize;
-            answers.push(answer_of(&outputs, self.task.plan.batch, first..first + samples));
+            answers.push(answer_of(
+                &outputs,
+                self.task.plan.batch,
+                first..first + samples,
+            ));
             first += samples;
         }
         Ok(answers)

@@ -97,10 +97,7 @@ pub(crate) enum Event {
         grant: Option<Grant>,
     },
     /// A user asks.
-    Query {
-        ticket: Ticket,
-        query: Query,
-    },
+    Query { ticket: Ticket, query: Query },
     /// A user's part was refused at the door, so that the others need not wait for it.
     TurnedAway { request: RequestName, code: Code },
     /// A link is there; `key` is a secret of its two ends.
@@ -134,16 +131,28 @@ pub(crate) struct Query {
 /// What a desk wants done, in this order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    Say { to: Role, word: Word },
-    Reply { ticket: Ticket, reply: Result<Reply, Problem> },
+    Say {
+        to: Role,
+        word: Word,
+    },
+    Reply {
+        ticket: Ticket,
+        reply: Result<Reply, Problem>,
+    },
     /// Run a session, and report it by [`Event::Computed`].
     Compute(Job),
     /// Stop a session; its report is not waited for.
-    Stop { session: u64 },
+    Stop {
+        session: u64,
+    },
     /// Have this version ready to compute.
-    Load { id: ModelId },
+    Load {
+        id: ModelId,
+    },
     /// Forget it when no session uses it.
-    Unload { id: ModelId },
+    Unload {
+        id: ModelId,
+    },
     /// For the operator.
     Alarm(String),
 }
@@ -205,7 +214,8 @@ pub(crate) struct Desk {
 impl Desk {
     /// A desk over a store that was just opened.
     pub(crate) fn new(role: Role, rules: Rules, store: Store, books: Books, now: Now) -> Self {
-        let open = |entry: &super::books::Entry| !matches!(entry.progress, Progress::Answered { .. });
+        let open =
+            |entry: &super::books::Entry| !matches!(entry.progress, Progress::Answered { .. });
         let orphans = books.ledger.iter().filter(|(_, entry)| open(entry));
         let orphans = orphans.map(|(request, _)| request.clone()).collect();
         Self {
@@ -223,7 +233,11 @@ impl Desk {
             sessions: BTreeMap::new(),
             // The leader's are greater than that of every session before, also after a restart. A follower takes the
             // leader's numbers; that none comes twice over one connection is all that matters.
-            next_session: if role == LEADER { (now.unix << 24) + 1 } else { 1 },
+            next_session: if role == LEADER {
+                (now.unix << 24) + 1
+            } else {
+                1
+            },
             queues: BTreeMap::new(),
             pushes: BTreeMap::new(),
             leaving: BTreeSet::new(),
@@ -323,7 +337,9 @@ impl Desk {
             Word::Failed { session } if leads => self.fail(session),
             Word::Cancel { session } if from == LEADER => self.cancel(session),
             Word::Release { session } if from == LEADER => self.release(session),
-            Word::Settle { request, answered } if from == LEADER => self.settled(&request, answered),
+            Word::Settle { request, answered } if from == LEADER => {
+                self.settled(&request, answered)
+            }
             _ => self.alarm(format!("{from} said something that is not its to say")),
         }
     }
@@ -338,11 +354,17 @@ impl Desk {
     /// Forget answers that have been kept long enough. Not while somebody may still not know that there was one.
     fn prune(&mut self) {
         let told = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.open.is_some());
-        let all_told = self.peers().iter().all(|peer| told(&self.links[peer.index()]));
+        let all_told = self
+            .peers()
+            .iter()
+            .all(|peer| told(&self.links[peer.index()]));
         if !self.is_connected() || (self.role == LEADER && !all_told) {
             return;
         }
-        let old = self.now.unix.saturating_sub(self.rules.keep_answers_seconds);
+        let old = self
+            .now
+            .unix
+            .saturating_sub(self.rules.keep_answers_seconds);
         let answered = |progress: &Progress| matches!(progress, Progress::Answered { .. });
         let done = self.books.ledger.iter();
         let done = done.filter(|(_, entry)| answered(&entry.progress) && entry.since < old);

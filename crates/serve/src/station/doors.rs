@@ -65,10 +65,16 @@ impl Doors {
         let stranger = |place: &Place| !place.known.is_set();
         let of_one = |place: &&Place| place.from == from && stranger(place);
         if taken.values().filter(of_one).count() >= STRANGERS_OF_ONE {
-            let oldest = taken.iter().find(|(_, place)| of_one(place)).map(|(&number, _)| number);
+            let oldest = taken
+                .iter()
+                .find(|(_, place)| of_one(place))
+                .map(|(&number, _)| number);
             taken.remove(&oldest?)?.leave.notify_one();
         } else if taken.len() >= self.places {
-            let oldest = taken.iter().find(|(_, place)| stranger(place)).map(|(&number, _)| number);
+            let oldest = taken
+                .iter()
+                .find(|(_, place)| stranger(place))
+                .map(|(&number, _)| number);
             taken.remove(&oldest?)?.leave.notify_one();
         }
         let (known, leave) = (Known::default(), Arc::new(Notify::new()));
@@ -93,7 +99,12 @@ impl Doors {
     }
 
     /// Serve connections until the task is dropped.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, tls: TlsAcceptor, router: axum::Router) {
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: TlsAcceptor,
+        router: axum::Router,
+    ) {
         let number = AtomicUsize::new(0);
         loop {
             let Ok((socket, from)) = listener.accept().await else {
@@ -117,7 +128,13 @@ impl Doors {
     }
 }
 
-async fn connection(socket: TcpStream, _: SocketAddr, tls: TlsAcceptor, router: axum::Router, known: Known) {
+async fn connection(
+    socket: TcpStream,
+    _: SocketAddr,
+    tls: TlsAcceptor,
+    router: axum::Router,
+    known: Known,
+) {
     let _ = socket.set_nodelay(true);
     let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(socket)).await else {
         return;

@@ -1,5 +1,6 @@
 //! What drives a desk: a thread for it, one for each session, and the links.
 
+use super::books::Store;
 use super::books::StoreError;
 use super::compute::{Loaded, Session};
 use super::desk::{Action, Desk, Event, Job, Now, Reply, Rules, Ticket};
@@ -9,7 +10,6 @@ use super::metrics::Metrics;
 use super::names::ModelId;
 use super::problem::{Code, Problem};
 use super::seal::Keys;
-use super::books::Store;
 use crate::{Limits, ServeError};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -126,7 +126,13 @@ impl Engine {
     fn open(&self) -> Result<Desk, StoreError> {
         let keys = Keys::load(&self.store.key, &self.store.old_keys)?;
         let (store, books) = Store::open(&self.store.file, self.role, keys)?;
-        Ok(Desk::new(self.role, self.rules.clone(), store, books, self.now()))
+        Ok(Desk::new(
+            self.role,
+            self.rules.clone(),
+            store,
+            books,
+            self.now(),
+        ))
     }
 
     fn now(&self) -> Now {
@@ -164,7 +170,9 @@ impl Engine {
         let (to, reply) = oneshot::channel();
         lock(&self.waiting).insert(ticket, to);
         self.tell(event(ticket));
-        reply.await.unwrap_or_else(|_| Err(Code::StoreFailed.into()))
+        reply
+            .await
+            .unwrap_or_else(|_| Err(Code::StoreFailed.into()))
     }
 
     /// Look at the desk.
@@ -172,7 +180,10 @@ impl Engine {
     /// # Errors
     /// [`Code::StoreFailed`] while there is none.
     pub(crate) fn look<T>(&self, at: impl FnOnce(&Desk) -> T) -> Result<T, Problem> {
-        lock(&self.desk).as_ref().map(at).ok_or_else(|| Code::StoreFailed.into())
+        lock(&self.desk)
+            .as_ref()
+            .map(at)
+            .ok_or_else(|| Code::StoreFailed.into())
     }
 
     /// The desk's thread.
@@ -213,7 +224,9 @@ impl Engine {
                 let (waiting, running) = known.load();
                 self.metrics.waiting.set(waiting as i64);
                 self.metrics.running.set(running as i64);
-                self.metrics.differences.set(known.differences().len() as i64);
+                self.metrics
+                    .differences
+                    .set(known.differences().len() as i64);
                 drop(desk);
                 for action in actions {
                     self.act(action);
@@ -223,7 +236,9 @@ impl Engine {
                 // As after a crash: what was not written has not happened.
                 *desk = None;
                 drop(desk);
-                self.alarm(&format!("the store failed, and everything that ran is given up: {error}"));
+                self.alarm(&format!(
+                    "the store failed, and everything that ran is given up: {error}"
+                ));
                 self.links.close("this party's store has failed");
                 for (_, waits) in lock(&self.waiting).drain() {
                     let _ = waits.send(Err(Code::StoreFailed.into()));
@@ -318,12 +333,17 @@ impl Engine {
             Ok(answers) => {
                 self.metrics.sessions.inc();
                 self.metrics.samples.inc_by(samples);
-                self.metrics.session_seconds.observe(start.elapsed().as_secs_f64());
+                self.metrics
+                    .session_seconds
+                    .observe(start.elapsed().as_secs_f64());
                 Some(answers)
             }
             Err(error) => {
                 self.metrics.failed_sessions.inc();
-                self.note(&format!("session {session} of {} failed: {error}", job.model));
+                self.note(&format!(
+                    "session {session} of {} failed: {error}",
+                    job.model
+                ));
                 None
             }
         };

@@ -1,7 +1,7 @@
 //! The file of one party that serves owners and users.
 
 use super::desk::Rules;
-use crate::config::{Link, check_addresses, contacts, read, security, wrong, Contact};
+use crate::config::{Contact, Link, check_addresses, contacts, read, security, wrong};
 use crate::{Limits, ServeError, address};
 use serde::{Deserialize, Serialize};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -113,7 +113,11 @@ impl StationFile {
         path.clone_into(&mut file.path);
         let refuse = |what: &str, reason: String| Err(wrong(path, format!("{what}: {reason}")));
         check_addresses(path, &file.addresses()?)?;
-        for (what, listen) in [("listen", &file.listen), ("https", &file.https), ("admin", &file.admin)] {
+        for (what, listen) in [
+            ("listen", &file.listen),
+            ("https", &file.https),
+            ("admin", &file.admin),
+        ] {
             if let Err(reason) = address::check(listen) {
                 return refuse(what, reason);
             }
@@ -142,9 +146,14 @@ impl StationFile {
             ("connections", queue.connections as u64),
         ];
         if let Some((name, _)) = numbers.iter().find(|(_, number)| *number == 0) {
-            return refuse("[queue]", format!("{name} = 0 allows nothing; leave it out for the default"));
+            return refuse(
+                "[queue]",
+                format!("{name} = 0 allows nothing; leave it out for the default"),
+            );
         }
-        file.limits.check_sense().map_err(|reason| wrong(path, reason))?;
+        file.limits
+            .check_sense()
+            .map_err(|reason| wrong(path, reason))?;
         Ok(file)
     }
 
@@ -188,8 +197,17 @@ impl StationFile {
     }
 
     pub(crate) fn admin_address(&self) -> Result<SocketAddr, ServeError> {
-        let found = self.admin.to_socket_addrs().ok().and_then(|mut found| found.next());
-        found.ok_or_else(|| wrong(&self.path, format!("admin: {} names no address", self.admin)))
+        let found = self
+            .admin
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next());
+        found.ok_or_else(|| {
+            wrong(
+                &self.path,
+                format!("admin: {} names no address", self.admin),
+            )
+        })
     }
 
     pub(crate) fn addresses(&self) -> Result<[String; 3], ServeError> {
@@ -221,12 +239,19 @@ impl StationFile {
     }
 
     pub(crate) fn identity(&self) -> Result<Identity, ServeError> {
-        Ok(Identity::load(&self.beside(&self.certificate), &self.beside(&self.key))?)
+        Ok(Identity::load(
+            &self.beside(&self.certificate),
+            &self.beside(&self.key),
+        )?)
     }
 
     /// The folder of the store, the current key and the old ones.
     pub(crate) fn store(&self) -> (PathBuf, PathBuf, Vec<PathBuf>) {
-        let old = self.old_store_keys.iter().map(|path| self.beside(path)).collect();
+        let old = self
+            .old_store_keys
+            .iter()
+            .map(|path| self.beside(path))
+            .collect();
         (self.beside(&self.store), self.beside(&self.store_key), old)
     }
 
@@ -235,7 +260,11 @@ impl StationFile {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Rules {
             window_ms: queue.window_ms,
-            sessions: if queue.sessions == 0 { cores() } else { queue.sessions },
+            sessions: if queue.sessions == 0 {
+                cores()
+            } else {
+                queue.sessions
+            },
             session_ms: queue.session_seconds.saturating_mul(1000),
             parts_ms: queue.parts_seconds.saturating_mul(1000),
             push_ms: queue.push_seconds.saturating_mul(1000),

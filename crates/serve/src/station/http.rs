@@ -12,7 +12,9 @@ use super::engine::Engine;
 use super::names::{ModelId, Name, RequestId};
 use super::parts::{self, Digests};
 use super::problem::{Code, Problem};
-use super::views::{GrantBody, ModelView, PartyView, PushHead, UsageView, plan_digest, public_digest};
+use super::views::{
+    GrantBody, ModelView, PartyView, PushHead, UsageView, plan_digest, public_digest,
+};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Path, RawQuery, Request, State};
@@ -49,7 +51,9 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some(seconds) = self.code.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self.code);
         response
@@ -90,16 +94,30 @@ pub(crate) fn router(app: App) -> Router {
 /// Count how requests end.
 async fn count(State(app): State<App>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    let code = response.extensions().get::<Code>().map_or_else(|| "ok".to_owned(), ToString::to_string);
-    app.engine.metrics.requests.get_or_create(&vec![("code", code)]).inc();
+    let code = response
+        .extensions()
+        .get::<Code>()
+        .map_or_else(|| "ok".to_owned(), ToString::to_string);
+    app.engine
+        .metrics
+        .requests
+        .get_or_create(&vec![("code", code)])
+        .inc();
     response
 }
 
 /// Who asks, if a token of this party says so.
 fn holder(app: &App, headers: &HeaderMap, known: &Known) -> Result<Token, Problem> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let secret = given.and_then(|text| text.strip_prefix("Bearer ")).ok_or(Code::BadToken)?;
-    let access = app.access.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let secret = given
+        .and_then(|text| text.strip_prefix("Bearer "))
+        .ok_or(Code::BadToken)?;
+    let access = app
+        .access
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let token = access.find(secret.trim()).cloned().ok_or(Code::BadToken)?;
     known.set();
     Ok(token)
@@ -114,12 +132,16 @@ fn for_purpose(token: &Token, purpose: Purpose) -> Result<Name, Problem> {
 }
 
 fn named(text: &str) -> Result<Name, Problem> {
-    text.parse().map_err(|error| Problem::saying(Code::Malformed, format!("{error}")))
+    text.parse()
+        .map_err(|error| Problem::saying(Code::Malformed, format!("{error}")))
 }
 
 /// A number in the address's query, `?samples=3`.
 fn number(query: Option<&str>, name: &str) -> Result<Option<u64>, Problem> {
-    let mut pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let mut pairs = query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
     let Some((_, text)) = pairs.find(|(key, _)| *key == name) else {
         return Ok(None);
     };
@@ -137,10 +159,20 @@ fn binary(bytes: Vec<u8>) -> Response {
 }
 
 /// A body of at most `limit` bytes.
-async fn body_of(headers: &HeaderMap, body: Body, limit: u64, time: Duration) -> Result<Vec<u8>, Problem> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+async fn body_of(
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+    time: Duration,
+) -> Result<Vec<u8>, Problem> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let too_large = || {
-        Problem::saying(Code::TooLarge, format!("the body has more than the {limit} bytes that are allowed here"))
+        Problem::saying(
+            Code::TooLarge,
+            format!("the body has more than the {limit} bytes that are allowed here"),
+        )
     };
     if announced.is_some_and(|announced| announced > limit) {
         return Err(too_large());
@@ -149,8 +181,14 @@ async fn body_of(headers: &HeaderMap, body: Body, limit: u64, time: Duration) ->
     match tokio::time::timeout(time, collected).await {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::saying(Code::Malformed, "the body ended early: send it again")),
-        Err(_) => Err(Problem::saying(Code::TooLate, "the body did not arrive in time: send it again")),
+        Ok(Err(_)) => Err(Problem::saying(
+            Code::Malformed,
+            "the body ended early: send it again",
+        )),
+        Err(_) => Err(Problem::saying(
+            Code::TooLate,
+            "the body did not arrive in time: send it again",
+        )),
     }
 }
 
@@ -160,16 +198,28 @@ async fn openapi() -> Response {
 
 /// About this party, for `doctor`.
 #[utoipa::path(get, path = "/v1/party", responses((status = 200, body = PartyView), (status = "default", body = Problem)))]
-async fn party(State(app): State<App>, Extension(known): Extension<Known>, headers: HeaderMap) -> Answer {
+async fn party(
+    State(app): State<App>,
+    Extension(known): Extension<Known>,
+    headers: HeaderMap,
+) -> Answer {
     let token = holder(&app, &headers, &known)?;
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let (connected, digest) = app.engine.look(|desk| {
         let mine: Vec<_> = desk
             .books()
             .models
             .iter()
             .filter(|(id, model)| may_see(desk.books(), &token, id, model))
-            .map(|(id, model)| (id.to_string(), model.state, super::access::hex(&model.public)))
+            .map(|(id, model)| {
+                (
+                    id.to_string(),
+                    model.state,
+                    super::access::hex(&model.public),
+                )
+            })
             .collect();
         (desk.is_connected(), mine)
     })?;
@@ -179,7 +229,10 @@ async fn party(State(app): State<App>, Extension(known): Extension<Known>, heade
         plan_version: trefoil_nn::PLAN_VERSION,
         unix,
         connected,
-        draining: app.engine.draining.load(std::sync::atomic::Ordering::Relaxed),
+        draining: app
+            .engine
+            .draining
+            .load(std::sync::atomic::Ordering::Relaxed),
         models: digest,
     }))
 }
@@ -203,19 +256,30 @@ fn view(books: &super::books::Books, token: &Token, id: &ModelId, model: &Model)
         plan: super::access::hex(&plan_digest(&model.plan)),
         guarded: model.guard.is_some(),
         batch: model.batch,
-        quota: books.grant(&id.name, &token.holder).filter(|_| user).and_then(|grant| grant.quota),
+        quota: books
+            .grant(&id.name, &token.holder)
+            .filter(|_| user)
+            .and_then(|grant| grant.quota),
         used: books.used(&id.name, &token.holder),
     }
 }
 
 /// The models that the holder may ask, or has pushed.
 #[utoipa::path(get, path = "/v1/models", responses((status = 200, body = Vec<ModelView>), (status = "default", body = Problem)))]
-async fn models(State(app): State<App>, Extension(known): Extension<Known>, headers: HeaderMap) -> Answer {
+async fn models(
+    State(app): State<App>,
+    Extension(known): Extension<Known>,
+    headers: HeaderMap,
+) -> Answer {
     let token = holder(&app, &headers, &known)?;
     let views: Vec<ModelView> = app.engine.look(|desk| {
         let books = desk.books();
-        let mine = books.models.iter().filter(|(id, model)| may_see(books, &token, id, model));
-        mine.map(|(id, model)| view(books, &token, id, model)).collect()
+        let mine = books
+            .models
+            .iter()
+            .filter(|(id, model)| may_see(books, &token, id, model));
+        mine.map(|(id, model)| view(books, &token, id, model))
+            .collect()
     })?;
     Ok(json(&views))
 }
@@ -267,25 +331,38 @@ async fn push(
 ) -> Answer {
     let owner = for_purpose(&holder(&app, &headers, &known)?, Purpose::Owner)?;
     let name = named(&name)?;
-    let version = version.parse().ok().filter(|&version: &u64| version > 0 && version < u64::MAX);
-    let version = version.ok_or_else(|| Problem::saying(Code::Malformed, "a version is a whole number from 1"))?;
+    let version = version
+        .parse()
+        .ok()
+        .filter(|&version: &u64| version > 0 && version < u64::MAX);
+    let version = version
+        .ok_or_else(|| Problem::saying(Code::Malformed, "a version is a whole number from 1"))?;
     let id = ModelId { name, version };
     let mut body = body_of(&headers, body, app.push_bytes, PUSH_TIME).await?;
     let head = PushHead::split(&mut body)?;
     let limits = app.engine.limits;
     let public = Public::read(&head.plan, head.guard.as_deref(), &limits);
     let public = public.map_err(|error| {
-        let code = if matches!(error, crate::ServeError::Limit { .. }) { Code::TooLarge } else { Code::BadPlan };
+        let code = if matches!(error, crate::ServeError::Limit { .. }) {
+            Code::TooLarge
+        } else {
+            Code::BadPlan
+        };
         Problem::saying(code, error.to_string())
     })?;
     let role = app.engine.role;
     let due = parts::len(role, &public.secrets(), public.plan.ring_bits);
     if body.len() as u64 != due {
-        let words = format!("the part of {role} has {} bytes, and {due} are due for this plan and guard", body.len());
+        let words = format!(
+            "the part of {role} has {} bytes, and {due} are due for this plan and guard",
+            body.len()
+        );
         return Err(Problem::saying(Code::WrongShape, words));
     }
     let digests = Digests::of(role, &body).ok_or(Code::WrongShape)?;
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let model = Model {
         public: public_digest(&id, &owner, &head),
         owner,
@@ -318,7 +395,13 @@ async fn retire(
 ) -> Answer {
     let owner = for_purpose(&holder(&app, &headers, &known)?, Purpose::Owner)?;
     let model = named(&name)?;
-    app.engine.ask(|ticket| Event::Retire { ticket, owner, model }).await?;
+    app.engine
+        .ask(|ticket| Event::Retire {
+            ticket,
+            owner,
+            model,
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -334,10 +417,20 @@ async fn grant(
     let owner = for_purpose(&holder(&app, &headers, &known)?, Purpose::Owner)?;
     let (model, user) = (named(&name)?, named(&user)?);
     let body = body_of(&headers, body, JSON_LIMIT, app.request_time).await?;
-    let body: GrantBody = serde_json::from_slice(&body)
-        .map_err(|error| Problem::saying(Code::Malformed, format!("the grant cannot be read: {error}")))?;
+    let body: GrantBody = serde_json::from_slice(&body).map_err(|error| {
+        Problem::saying(
+            Code::Malformed,
+            format!("the grant cannot be read: {error}"),
+        )
+    })?;
     let grant = Some(Grant { quota: body.quota });
-    let granted = app.engine.ask(|ticket| Event::Grant { ticket, owner, model, user, grant });
+    let granted = app.engine.ask(|ticket| Event::Grant {
+        ticket,
+        owner,
+        model,
+        user,
+        grant,
+    });
     granted.await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -352,7 +445,15 @@ async fn revoke(
 ) -> Answer {
     let owner = for_purpose(&holder(&app, &headers, &known)?, Purpose::Owner)?;
     let (model, user) = (named(&name)?, named(&user)?);
-    app.engine.ask(|ticket| Event::Grant { ticket, owner, model, user, grant: None }).await?;
+    app.engine
+        .ask(|ticket| Event::Grant {
+            ticket,
+            owner,
+            model,
+            user,
+            grant: None,
+        })
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -368,7 +469,9 @@ async fn usage(
     let name = named(&name)?;
     let views = app.engine.look(|desk| {
         let books = desk.books();
-        let owns = books.versions(&name).any(|(_, model)| model.owner == token.holder);
+        let owns = books
+            .versions(&name)
+            .any(|(_, model)| model.owner == token.holder);
         let mut views: Vec<UsageView> = Vec::new();
         let granted = books.grants.iter().filter(|((model, _), _)| *model == name);
         for ((_, user), grant) in granted {
@@ -403,7 +506,9 @@ async fn query(
     let start = Instant::now();
     let user = for_purpose(&holder(&app, &headers, &known)?, Purpose::User)?;
     let name = named(&name)?;
-    let id: RequestId = id.parse().map_err(|error| Problem::saying(Code::Malformed, format!("{error}")))?;
+    let id: RequestId = id
+        .parse()
+        .map_err(|error| Problem::saying(Code::Malformed, format!("{error}")))?;
     let request = request_name(&user, id);
     let read = read_query(&app, &user, name, address.as_deref(), &headers, body).await;
     let (model, samples, part, wait) = read.inspect_err(|problem| {
@@ -422,9 +527,16 @@ async fn query(
         digests,
         deadline_ms: app.engine.now_ms() + wait,
     };
-    match app.engine.ask(|ticket| Event::Query { ticket, query }).await? {
+    match app
+        .engine
+        .ask(|ticket| Event::Query { ticket, query })
+        .await?
+    {
         Reply::Answer(answer) => {
-            app.engine.metrics.query_seconds.observe(start.elapsed().as_secs_f64());
+            app.engine
+                .metrics
+                .query_seconds
+                .observe(start.elapsed().as_secs_f64());
             Ok(binary(answer))
         }
         Reply::Done => Err(Code::Undecided.into()),
@@ -440,27 +552,39 @@ async fn read_query(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(ModelId, u64, Vec<u8>, u64), Problem> {
-    let missing = |what: &str| Problem::saying(Code::Malformed, format!("the address has no ?{what}="));
+    let missing =
+        |what: &str| Problem::saying(Code::Malformed, format!("the address has no ?{what}="));
     let version = number(address, "version")?.ok_or_else(|| missing("version"))?;
     let samples = number(address, "samples")?.ok_or_else(|| missing("samples"))?;
     let longest = app.request_time.as_millis() as u64;
-    let wait = number(address, "wait_ms")?.unwrap_or(longest).clamp(1, longest);
+    let wait = number(address, "wait_ms")?
+        .unwrap_or(longest)
+        .clamp(1, longest);
     let id = ModelId { name, version };
     app.engine.look(|desk| {
         let books = desk.books();
         if books.grant(&id.name, user).is_none() {
             return Err(Problem::from(Code::NoSuchModel));
         }
-        let model = books.models.get(&id).filter(|model| model.state == ModelState::Active);
+        let model = books
+            .models
+            .get(&id)
+            .filter(|model| model.state == ModelState::Active);
         let model = model.ok_or(Code::NotActive)?;
         if samples == 0 || samples > model.batch {
-            let words = format!("{samples} samples are asked for, and {id} takes 1 to {} at once", model.batch);
+            let words = format!(
+                "{samples} samples are asked for, and {id} takes 1 to {} at once",
+                model.batch
+            );
             return Err(Problem::saying(Code::WrongShape, words));
         }
         Ok(())
     })??;
     // In memory, but in the moment after it has become active.
-    let loaded = app.engine.loaded(&id).map_err(|_| Problem::from(Code::NotActive))?;
+    let loaded = app
+        .engine
+        .loaded(&id)
+        .map_err(|_| Problem::from(Code::NotActive))?;
     let shapes = compute::inputs(loaded.plan(), samples as usize);
     let due = parts::len(app.engine.role, &shapes, loaded.plan().ring_bits);
     let part = body_of(headers, body, due, app.request_time).await?;

@@ -6,9 +6,11 @@ use crate::ServeError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use trefoil_net::{
-    Accepted, Channel, Hello, Listener, Peer, Role, Security, SessionError, Terms, Told, Trunk, agree_seed, connect,
+    Accepted, Channel, Hello, Listener, Peer, Role, Security, SessionError, Terms, Told, Trunk,
+    Waker, agree_seed, connect,
 };
 
 /// Between two attempts to connect.
@@ -64,27 +66,53 @@ impl Links {
     }
 }
 
+/// Lets peers in until it is dropped, which waits until the address is free again.
+pub(crate) struct Gate {
+    engine: Arc<Engine>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.engine.over.store(true, Relaxed);
+        self.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Keep links to both peers from now on; threads do, until the engine ends.
 pub(crate) fn keep(
     engine: &Arc<Engine>,
     listener: Listener,
-    addresses: [String; 3],
-) -> Result<(), ServeError> {
+    addresses: &[String; 3],
+) -> Result<Gate, ServeError> {
+    let waker = listener.waker()?;
     let security = listener.security().clone();
     let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-        thread.map(drop).map_err(|error| SessionError::Thread {
+        thread.map_err(|error| SessionError::Thread {
             reason: error.to_string(),
         })
     };
     let here = Arc::clone(engine);
-    spawn("links", Box::new(move || accept(&here, listener)))?;
+    let thread = spawn("links", Box::new(move || accept(&here, listener)))?;
+    let gate = Gate {
+        engine: Arc::clone(engine),
+        waker,
+        thread: Some(thread),
+    };
     for peer in Role::ALL.into_iter().filter(|&peer| peer < engine.role) {
         let (here, security) = (Arc::clone(engine), security.clone());
         let address = addresses[peer.index()].clone();
-        spawn("dial", Box::new(move || dial(&here, peer, &address, &security)))?;
+        spawn(
+            "dial",
+            Box::new(move || dial(&here, peer, &address, &security)),
+        )?;
     }
-    Ok(())
+    Ok(gate)
 }
 
 /// Let peers of higher roles in.
@@ -151,12 +179,21 @@ fn random_id() -> Result<[u8; 16], SessionError> {
 }
 
 /// Make a link of a connection after its handshake.
-fn adopt(engine: &Arc<Engine>, mut channel: Channel, session: &[u8; 16]) -> Result<(), SessionError> {
+fn adopt(
+    engine: &Arc<Engine>,
+    mut channel: Channel,
+    session: &[u8; 16],
+) -> Result<(), SessionError> {
     let Peer::Party(peer) = channel.peer() else {
         return Ok(());
     };
     let seed = agree_seed(&mut channel, engine.role, session, Instant::now() + ATTEMPT)?;
     let mut up = engine.links.lock();
+    if engine.over.load(Relaxed) {
+        return Err(SessionError::Stopped {
+            reason: "this party has ended".into(),
+        });
+    }
     // A peer that comes again has lost the link before, whether this side knows it yet or not.
     let end = Instant::now() + ATTEMPT;
     while let Some(old) = &up[peer.index()] {
@@ -178,7 +215,9 @@ fn adopt(engine: &Arc<Engine>, mut channel: Channel, session: &[u8; 16]) -> Resu
         Told::Word(bytes) => match postcard::take_from_bytes::<Word>(&bytes) {
             Ok((word, [])) => here.tell(Event::Heard { from: peer, word }),
             _ => {
-                here.note(&format!("{peer} said something that makes no sense: do all run the same release?"));
+                here.note(&format!(
+                    "{peer} said something that makes no sense: do all run the same release?"
+                ));
                 if let Some(link) = here.links.to(peer) {
                     link.trunk.close("a message that makes no sense");
                 }
@@ -199,19 +238,27 @@ fn adopt(engine: &Arc<Engine>, mut channel: Channel, session: &[u8; 16]) -> Resu
             here.links.changed.notify_all();
         }
     };
-    let started = Trunk::start(channel, seed, Arc::clone(&engine.board), engine.timeout, told);
+    let started = Trunk::start(
+        channel,
+        seed,
+        Arc::clone(&engine.board),
+        engine.timeout,
+        told,
+    );
     let trunk = started.inspect_err(|_| engine.tell(Event::LinkDown { peer }))?;
     let (words, said) = std::sync::mpsc::channel::<Word>();
     let out = Arc::clone(&trunk);
-    let writer = std::thread::Builder::new().name(format!("words to {peer}")).spawn(move || {
-        for word in said {
-            // Plain structures of numbers and texts always encode.
-            let bytes = postcard::to_stdvec(&word).unwrap_or_default();
-            if out.say(&bytes).is_err() {
-                break;
+    let writer = std::thread::Builder::new()
+        .name(format!("words to {peer}"))
+        .spawn(move || {
+            for word in said {
+                // Plain structures of numbers and texts always encode.
+                let bytes = postcard::to_stdvec(&word).unwrap_or_default();
+                if out.say(&bytes).is_err() {
+                    break;
+                }
             }
-        }
-    });
+        });
     if let Err(error) = writer {
         trunk.close("no thread for it");
         engine.note(&format!("no thread for the link to {peer}: {error}"));

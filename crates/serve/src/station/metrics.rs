@@ -27,7 +27,9 @@ pub(crate) struct Metrics {
 }
 
 /// Upper ends of the histograms, in seconds.
-const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+const SECONDS: [f64; 12] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+];
 
 impl Metrics {
     pub(crate) fn new() -> Self {
@@ -36,8 +38,16 @@ impl Metrics {
         let query_seconds = Histogram::new(SECONDS);
         let session_seconds = Histogram::new(SECONDS);
         registry.register("requests", "Requests, by how they ended", requests.clone());
-        registry.register("query_seconds", "From a query to its answer", query_seconds.clone());
-        registry.register("session_seconds", "Length of sessions that ended well", session_seconds.clone());
+        registry.register(
+            "query_seconds",
+            "From a query to its answer",
+            query_seconds.clone(),
+        );
+        registry.register(
+            "session_seconds",
+            "Length of sessions that ended well",
+            session_seconds.clone(),
+        );
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -47,7 +57,10 @@ impl Metrics {
         let failed_sessions = counter("failed_sessions", "Sessions that failed");
         let samples = counter("samples", "Samples computed");
         let alarms = counter("alarms", "What an operator should look at: see the log");
-        let turned_away = counter("turned_away", "Connections for other parties that were not admitted");
+        let turned_away = counter(
+            "turned_away",
+            "Connections for other parties that were not admitted",
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -55,7 +68,10 @@ impl Metrics {
         };
         let waiting = gauge("waiting_requests", "Requests that wait or run");
         let running = gauge("running_sessions", "Sessions that run");
-        let differences = gauge("registry_differences", "Active versions that another party does not have");
+        let differences = gauge(
+            "registry_differences",
+            "Active versions that another party does not have",
+        );
         let connections = gauge("connections", "Connections of owners and users");
         Self {
             registry,

@@ -11,7 +11,9 @@ const LONGEST: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Of a model or a person.
-    #[error("`{0}` is no name: use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit")]
+    #[error(
+        "`{0}` is no name: use 1 to 64 of a-z, 0-9, `-`, `_` and `.`, beginning with a letter or digit"
+    )]
     Name(String),
     /// Of a request.
     #[error("`{0}` is no request id: use 32 hexadecimal digits, drawn at random")]

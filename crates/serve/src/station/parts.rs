@@ -71,7 +71,11 @@ pub(crate) fn len(role: Role, shapes: &[Vec<usize>], ring_bits: u32) -> u64 {
 }
 
 /// The shares of the tensors of these shapes, from a part whose length has been checked.
-pub(crate) fn expand<R: Ring>(role: Role, part: &[u8], shapes: &[Vec<usize>]) -> Option<Vec<Share<R>>> {
+pub(crate) fn expand<R: Ring>(
+    role: Role,
+    part: &[u8],
+    shapes: &[Vec<usize>],
+) -> Option<Vec<Share<R>>> {
     if part.len() as u64 != len(role, shapes, 8 * R::BYTES as u32) {
         return None;
     }

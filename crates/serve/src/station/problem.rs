@@ -5,7 +5,9 @@ use std::fmt;
 use utoipa::ToSchema;
 
 /// Why a request is refused. The codes are stable: programs may rely on them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Code {
@@ -70,7 +72,9 @@ impl Code {
             Self::Busy => 429,
             Self::ComputationFailed => 500,
             Self::TooLate => 504,
-            Self::PeersUnreachable | Self::RegistriesDiffer | Self::Undecided | Self::Draining => 503,
+            Self::PeersUnreachable | Self::RegistriesDiffer | Self::Undecided | Self::Draining => {
+                503
+            }
             Self::StoreFailed => 507,
         }
     }
@@ -91,26 +95,60 @@ impl Code {
             Self::BadToken => {
                 "this party issued no such token, or has revoked it: ask its operator for one (trefoil-party access new)"
             }
-            Self::NotAllowed => "the token is for another purpose: owners push and grant, users ask",
-            Self::NoSuchAddress => "there is nothing at this address: GET /v1/openapi.json lists what there is",
-            Self::NoSuchModel => "no model of that name is granted to you: list those that are, or ask its owner",
-            Self::NotActive => "this version does not answer: fetch the model's plan again and ask its active version",
-            Self::VersionTaken => "this version is used already: choose a greater number than that of every version",
+            Self::NotAllowed => {
+                "the token is for another purpose: owners push and grant, users ask"
+            }
+            Self::NoSuchAddress => {
+                "there is nothing at this address: GET /v1/openapi.json lists what there is"
+            }
+            Self::NoSuchModel => {
+                "no model of that name is granted to you: list those that are, or ask its owner"
+            }
+            Self::NotActive => {
+                "this version does not answer: fetch the model's plan again and ask its active version"
+            }
+            Self::VersionTaken => {
+                "this version is used already: choose a greater number than that of every version"
+            }
             Self::Malformed => "the request cannot be read: see GET /v1/openapi.json",
-            Self::WrongShape => "the body has another length than the model's inputs: encode by the plan of this version",
-            Self::TooLarge => "it is more than this party allows: ask for less, or let its operator raise [limits]",
-            Self::BadPlan => "the plan or the guard cannot be run: do both sides run the same release?",
-            Self::IdReused => "this id was used for another content: draw a fresh random id for each request",
+            Self::WrongShape => {
+                "the body has another length than the model's inputs: encode by the plan of this version"
+            }
+            Self::TooLarge => {
+                "it is more than this party allows: ask for less, or let its operator raise [limits]"
+            }
+            Self::BadPlan => {
+                "the plan or the guard cannot be run: do both sides run the same release?"
+            }
+            Self::IdReused => {
+                "this id was used for another content: draw a fresh random id for each request"
+            }
             Self::QuotaSpent => "your quota for this model does not reach: ask its owner for more",
             Self::Busy => "too many requests wait: try again after the time in Retry-After",
-            Self::PartsMissing => "not every party has received its part in time: send all three at once, with a fresh id",
-            Self::PartsDiffer => "the parts do not belong together: share once, and send each party its own part",
-            Self::TooLate => "there was no answer in time: ask for less at once, or try again later",
-            Self::PeersUnreachable => "this party is not connected to both others: try again later, or tell its operator",
-            Self::RegistriesDiffer => "the parties do not have the same model: its owner should push it again",
-            Self::Undecided => "the parties lost each other over this request: ask again with the same id",
-            Self::ComputationFailed => "the computation failed twice and nothing is charged: try again later",
-            Self::StoreFailed => "this party cannot write its store: its operator should look at the disk",
+            Self::PartsMissing => {
+                "not every party has received its part in time: send all three at once, with a fresh id"
+            }
+            Self::PartsDiffer => {
+                "the parts do not belong together: share once, and send each party its own part"
+            }
+            Self::TooLate => {
+                "there was no answer in time: ask for less at once, or try again later"
+            }
+            Self::PeersUnreachable => {
+                "this party is not connected to both others: try again later, or tell its operator"
+            }
+            Self::RegistriesDiffer => {
+                "the parties do not have the same model: its owner should push it again"
+            }
+            Self::Undecided => {
+                "the parties lost each other over this request: ask again with the same id"
+            }
+            Self::ComputationFailed => {
+                "the computation failed twice and nothing is charged: try again later"
+            }
+            Self::StoreFailed => {
+                "this party cannot write its store: its operator should look at the disk"
+            }
             Self::Draining => "this party is being shut down: try again when it is back",
         }
     }

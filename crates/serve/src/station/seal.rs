@@ -38,7 +38,9 @@ pub enum SealError {
         record: String,
     },
     /// Not what was sealed under this name.
-    #[error("`{record}` is damaged: it is not what was sealed; restore this party's store from its backup")]
+    #[error(
+        "`{record}` is damaged: it is not what was sealed; restore this party's store from its backup"
+    )]
     Damaged {
         /// The record.
         record: String,
@@ -87,7 +89,10 @@ impl Keys {
         if !current.exists() {
             create(current)?;
         }
-        let old = old.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+        let old = old
+            .iter()
+            .map(|path| read(path))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             current: read(current)?,
             old,
@@ -99,7 +104,10 @@ impl Keys {
     pub(crate) fn of(current: [u8; KEY], old: &[[u8; KEY]]) -> Self {
         Self {
             current: Key::new(Zeroizing::new(current)),
-            old: old.iter().map(|&key| Key::new(Zeroizing::new(key))).collect(),
+            old: old
+                .iter()
+                .map(|&key| Key::new(Zeroizing::new(key)))
+                .collect(),
         }
     }
 
@@ -124,7 +132,11 @@ impl Keys {
     }
 
     /// Open the record named `record`.
-    pub(crate) fn open(&self, record: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub(crate) fn open(
+        &self,
+        record: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let damaged = || SealError::Damaged {
             record: record.to_owned(),
         };
@@ -175,15 +187,23 @@ fn create(path: &Path) -> Result<(), SealError> {
 }
 
 fn read(path: &Path) -> Result<Key, SealError> {
-    let mode = fs::metadata(path).map_err(|error| wrong(path, error))?.mode();
+    let mode = fs::metadata(path)
+        .map_err(|error| wrong(path, error))?
+        .mode();
     if mode & 0o077 != 0 {
-        let reason = format!("others may read it (mode {:03o}): chmod 600 it", mode & 0o777);
+        let reason = format!(
+            "others may read it (mode {:03o}): chmod 600 it",
+            mode & 0o777
+        );
         return Err(wrong(path, reason));
     }
     let bytes = Zeroizing::new(fs::read(path).map_err(|error| wrong(path, error))?);
     let key: [u8; KEY] = bytes.as_slice().try_into().map_err(|_| {
         let found = bytes.len();
-        wrong(path, format!("{found} bytes, where a key has {KEY}: is it the right file?"))
+        wrong(
+            path,
+            format!("{found} bytes, where a key has {KEY}: is it the right file?"),
+        )
     })?;
     Ok(Key::new(Zeroizing::new(key)))
 }
@@ -199,7 +219,10 @@ mod tests {
         assert_eq!(keys.open("a", &sealed).unwrap().as_slice(), b"content");
         assert_eq!(sealed.len(), b"content".len() + OVERHEAD);
         assert_ne!(keys.seal("a", b"content").unwrap(), sealed);
-        assert!(matches!(keys.open("b", &sealed), Err(SealError::Damaged { .. })));
+        assert!(matches!(
+            keys.open("b", &sealed),
+            Err(SealError::Damaged { .. })
+        ));
         for at in 0..sealed.len() {
             let mut altered = sealed.clone();
             altered[at] ^= 1;
@@ -207,7 +230,10 @@ mod tests {
             assert!(keys.open("a", &sealed[..at]).is_err(), "cut at {at}");
         }
         let other = Keys::of([2; KEY], &[]);
-        assert!(matches!(other.open("a", &sealed), Err(SealError::OtherKey { .. })));
+        assert!(matches!(
+            other.open("a", &sealed),
+            Err(SealError::OtherKey { .. })
+        ));
     }
 
     #[test]
@@ -218,7 +244,13 @@ mod tests {
         assert_eq!(both.open("a", &sealed).unwrap().as_slice(), b"content");
         assert!(!both.is_current(&sealed) && old.is_current(&sealed));
         let renewed = both.seal("a", b"content").unwrap();
-        assert_eq!(Keys::of([2; KEY], &[]).open("a", &renewed).unwrap().as_slice(), b"content");
+        assert_eq!(
+            Keys::of([2; KEY], &[])
+                .open("a", &renewed)
+                .unwrap()
+                .as_slice(),
+            b"content"
+        );
     }
 
     #[test]
@@ -226,14 +258,37 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.key");
-        let sealed = Keys::load(&path, &[]).unwrap().seal("a", b"content").unwrap();
-        assert_eq!(Keys::load(&path, &[]).unwrap().open("a", &sealed).unwrap().as_slice(), b"content");
+        let sealed = Keys::load(&path, &[])
+            .unwrap()
+            .seal("a", b"content")
+            .unwrap();
+        assert_eq!(
+            Keys::load(&path, &[])
+                .unwrap()
+                .open("a", &sealed)
+                .unwrap()
+                .as_slice(),
+            b"content"
+        );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = Keys::load(&path, &[]).err().unwrap().to_string();
         assert!(error.contains("chmod 600"), "{error}");
         let short = folder.path().join("short.key");
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).mode(0o600).open(&short).unwrap().write_all(b"short").unwrap();
-        assert!(Keys::load(&short, &[]).err().unwrap().to_string().contains("5 bytes"));
+        options
+            .write(true)
+            .create(true)
+            .mode(0o600)
+            .open(&short)
+            .unwrap()
+            .write_all(b"short")
+            .unwrap();
+        assert!(
+            Keys::load(&short, &[])
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("5 bytes")
+        );
     }
 }

@@ -64,7 +64,10 @@ pub fn write_stations(directory: &Path, places: &[Place; 3]) -> Result<StationFi
     for peer in &peers {
         let (role, address, pin) = (peer.role.index(), &peer.address, pins[peer.role.index()]);
         // Writing to a string does not fail.
-        let _ = write!(parties, "\n[[parties]]\nrole = {role}\naddress = \"{address}\"\npin = \"{pin}\"\n");
+        let _ = write!(
+            parties,
+            "\n[[parties]]\nrole = {role}\naddress = \"{address}\"\npin = \"{pin}\"\n"
+        );
     }
     let mut configs = Vec::new();
     for (role, place) in Role::ALL.into_iter().zip(places) {
@@ -94,7 +97,11 @@ pub fn write_stations(directory: &Path, places: &[Place; 3]) -> Result<StationFi
 
 fn config(role: Role, place: &Place, parties: &str) -> String {
     let index = role.index();
-    let Place { links, https, admin } = place;
+    let Place {
+        links,
+        https,
+        admin,
+    } = place;
     format!(
         "# Party {index}: see docs/operate.md. Check it with: trefoil-party serve serve{index}.toml --check-config\n\
          role = {index}\n\
@@ -126,6 +133,10 @@ fn create(path: &Path, text: &str) -> Result<(), ServeError> {
         path: path.to_owned(),
         source,
     };
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)
 }

@@ -87,7 +87,10 @@ impl Platter {
         let failed = self.left == Some(0) || self.dead;
         self.left = self.left.map(|left| left.saturating_sub(1));
         if failed {
-            return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on device"));
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "no space left on device",
+            ));
         }
         Ok(())
     }

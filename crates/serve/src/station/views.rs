@@ -99,7 +99,10 @@ impl PushHead {
         };
         let (len, rest) = body.split_first_chunk().ok_or_else(wrong)?;
         let len = u32::from_le_bytes(*len) as usize;
-        let head = rest.get(..len.min(HEAD_LIMIT + 1)).filter(|head| head.len() == len).ok_or_else(wrong)?;
+        let head = rest
+            .get(..len.min(HEAD_LIMIT + 1))
+            .filter(|head| head.len() == len)
+            .ok_or_else(wrong)?;
         let (head, left) = postcard::take_from_bytes(head).map_err(|_| wrong())?;
         if !left.is_empty() {
             return Err(wrong());

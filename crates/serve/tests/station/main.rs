@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use trefoil_guard::{Guard, Table, TableSettings};
 use trefoil_net::Pin;
+use trefoil_net::Role;
 use trefoil_nn::{Clear, Graph, Options, Plan, Weights, ready, run};
 use trefoil_serve::{
-    Access, Caller, CallerFile, Contact, Name, Place, Purpose, Station, StationFile, StationFiles, write_stations,
+    Access, Caller, CallerFile, Contact, Name, Place, Purpose, Station, StationFile, StationFiles,
+    write_stations,
 };
-use trefoil_net::Role;
 
 const TIME: Duration = Duration::from_secs(20);
 
@@ -38,19 +39,32 @@ fn digits(batch: usize) -> (Plan, Weights) {
 }
 
 fn pictures(count: usize, seed: u64) -> ArrayD<f64> {
-    trefoil_digits::generate(count, seed).0.mapv(f64::from).into_dyn()
+    trefoil_digits::generate(count, seed)
+        .0
+        .mapv(f64::from)
+        .into_dyn()
 }
 
 /// What the model says in the clear.
 fn clear(weights: &Weights, pictures: &ArrayD<f64>) -> ArrayD<f64> {
     let plan = digits(pictures.shape()[0]).0;
-    let Ok(out) = ready(run(&plan, &Clear, &weights.to_clear(), vec![pictures.clone()], &mut ()));
+    let Ok(out) = ready(run(
+        &plan,
+        &Clear,
+        &weights.to_clear(),
+        vec![pictures.clone()],
+        &mut (),
+    ));
     out.into_iter().next().expect("an output")
 }
 
 fn assert_close(found: &ArrayD<f64>, expected: &ArrayD<f64>) {
     assert_eq!(found.shape(), expected.shape());
-    let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let error = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max);
     assert!(error < 1e-3, "largest error {error}");
 }
 
@@ -94,7 +108,8 @@ impl Parties {
         for config in &files.configs {
             let text = std::fs::read_to_string(config).expect("a file");
             let (head, parties) = text.split_once("\n[[parties]]").expect("parties");
-            std::fs::write(config, format!("{head}\n{more}\n[[parties]]{parties}")).expect("a file");
+            std::fs::write(config, format!("{head}\n{more}\n[[parties]]{parties}"))
+                .expect("a file");
         }
         let mut parties = Self {
             _folder: folder,
@@ -133,7 +148,11 @@ impl Parties {
     fn await_ready(&self) {
         let begin = Instant::now();
         while !self.stations.iter().flatten().all(Station::is_ready) {
-            assert!(begin.elapsed() < TIME, "not ready: {:?}", self.log.lock().unwrap());
+            assert!(
+                begin.elapsed() < TIME,
+                "not ready: {:?}",
+                self.log.lock().unwrap()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -143,7 +162,9 @@ impl Parties {
     }
 
     fn access_path(&self, at: usize) -> PathBuf {
-        StationFile::load(self.config(at)).expect("a good file").access_path()
+        StationFile::load(self.config(at))
+            .expect("a good file")
+            .access_path()
     }
 
     /// A token of party `at`, and its id.
@@ -189,11 +210,16 @@ impl Parties {
 
     /// Ask the operator's interface; status and body.
     fn admin(&self, at: usize, method: &str, path: &str) -> (u16, String) {
-        let mut socket = std::net::TcpStream::connect(&self.admin[at]).expect("an operator's interface");
+        let mut socket =
+            std::net::TcpStream::connect(&self.admin[at]).expect("an operator's interface");
         write!(socket, "{method} {path} HTTP/1.1\r\nHost: party\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").unwrap();
         let mut text = String::new();
         socket.read_to_string(&mut text).expect("an answer");
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let status = text
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
         let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
         (status, body.unwrap_or_default())
     }

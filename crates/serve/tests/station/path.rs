@@ -13,10 +13,16 @@ fn an_owner_pushes_once_and_users_ask() {
     let digits_name = name("digits");
     assert_eq!(owner.push(&digits_name, &plan, &weights, None).unwrap(), 1);
     assert_eq!(user.models().unwrap(), []);
-    assert_eq!(user.model(&digits_name).unwrap_err().code(), Some(Code::NoSuchModel));
+    assert_eq!(
+        user.model(&digits_name).unwrap_err().code(),
+        Some(Code::NoSuchModel)
+    );
     owner.grant(&digits_name, &name("user"), Some(20)).unwrap();
     let served = user.model(&digits_name).unwrap();
-    assert_eq!((served.version, served.guarded, served.quota), (1, false, Some(20)));
+    assert_eq!(
+        (served.version, served.guarded, served.quota),
+        (1, false, Some(20))
+    );
     assert_eq!(served.plan, plan);
     // One sample, a whole batch, and more than one batch.
     for (count, seed) in [(1, 5), (4, 6), (6, 7)] {
@@ -29,7 +35,12 @@ fn an_owner_pushes_once_and_users_ask() {
     assert_eq!(user.usage(&digits_name).unwrap(), usage);
     // A replacement answers at once, under the guard; the version before it does not any more.
     let guard = guard(&plan);
-    assert_eq!(owner.push(&digits_name, &plan, &weights, Some(&guard)).unwrap(), 2);
+    assert_eq!(
+        owner
+            .push(&digits_name, &plan, &weights, Some(&guard))
+            .unwrap(),
+        2
+    );
     let samples = pictures(2, 8);
     let error = user.ask(&served, &[samples.clone()]).unwrap_err();
     assert_eq!(error.code(), Some(Code::NotActive), "{error}");
@@ -39,7 +50,10 @@ fn an_owner_pushes_once_and_users_ask() {
     let logits = clear(&weights, &samples);
     for (answer, logits) in answers[0].rows().into_iter().zip(logits.rows()) {
         let largest = |row: ndarray::ArrayView1<'_, f64>| {
-            row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(at, _)| at)
+            row.iter()
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(b.1))
+                .map(|(at, _)| at)
         };
         assert!((answer.sum() - 1.0).abs() < 1e-3, "confidences: {answer}");
         assert_eq!(largest(answer), largest(logits));
@@ -91,7 +105,10 @@ fn users_share_batches_and_sessions() {
     for thread in threads {
         thread.join().expect("answers for everybody");
     }
-    let (sessions, samples) = (parties.metric(0, "trefoil_sessions_total "), parties.metric(0, "trefoil_samples_total "));
+    let (sessions, samples) = (
+        parties.metric(0, "trefoil_sessions_total "),
+        parties.metric(0, "trefoil_samples_total "),
+    );
     assert_eq!(samples as u64, 3 * (4 + 8));
     assert!(sessions < 24.0, "{sessions} sessions for 24 queries");
 }
@@ -136,6 +153,11 @@ fn a_draining_party_takes_nothing_new() {
     assert_eq!(parties.admin(1, "GET", "/readyz").0, 503);
     let error = user.ask(&served, &[pictures(1, 3)]).unwrap_err();
     assert_eq!(error.code(), Some(Code::Draining), "{error}");
-    assert!(parties.stations[1].as_ref().unwrap().drain(Duration::from_secs(5)));
+    assert!(
+        parties.stations[1]
+            .as_ref()
+            .unwrap()
+            .drain(Duration::from_secs(5))
+    );
     assert_eq!(owner.usage(&model).unwrap()[0].used, 0);
 }

@@ -19,7 +19,9 @@ fn a_user_receives_no_byte_of_a_model() {
     let held = weights.held();
     let of_guard = guard.tensors();
     let tensors = held.iter().map(AsRef::as_ref).chain(&of_guard);
-    let values: Vec<f64> = tensors.flat_map(|tensor: &ArrayD<f64>| tensor.iter().copied().collect::<Vec<_>>()).collect();
+    let values: Vec<f64> = tensors
+        .flat_map(|tensor: &ArrayD<f64>| tensor.iter().copied().collect::<Vec<_>>())
+        .collect();
     let shares = parts(&values, plan.format());
     let head = postcard::to_stdvec(&([7_u8; 16], plan.to_bytes(), Some(settings.clone()))).unwrap();
     let head = [&(head.len() as u32).to_le_bytes()[..], &head].concat();
@@ -35,7 +37,11 @@ fn a_user_receives_no_byte_of_a_model() {
         })
     };
     let bodies = shares.each_ref().map(|part| [&head[..], part].concat());
-    let pushed = to_all(&owner, "PUT /v1/models/digits/versions/1", bodies.each_ref().map(|body| &body[..]));
+    let pushed = to_all(
+        &owner,
+        "PUT /v1/models/digits/versions/1",
+        bodies.each_ref().map(|body| &body[..]),
+    );
     assert_eq!(pushed.map(|answer| answer.status), [204; 3]);
     let granted = to_all(&owner, "PUT /v1/models/digits/grants/user", [b"{}"; 3]);
     assert_eq!(granted.map(|answer| answer.status), [204; 3]);
@@ -50,14 +56,26 @@ fn a_user_receives_no_byte_of_a_model() {
     let mut received = Vec::new();
     let mut all = |request: &str, bodies: [&[u8]; 3], status: u16| {
         for answer in to_all(&user, request, bodies) {
-            assert_eq!(answer.status, status, "{request}: {}", String::from_utf8_lossy(&answer.body));
+            assert_eq!(
+                answer.status,
+                status,
+                "{request}: {}",
+                String::from_utf8_lossy(&answer.body)
+            );
             received.push(answer.bytes);
         }
     };
     all(&ask, query, 200);
     all(&ask, query, 200);
     all(&other, [&query[0][1..], query[1], query[2]], 400);
-    for request in ["GET /v1/models", "GET /v1/models/digits", "GET /v1/models/digits/plan", "GET /v1/models/digits/usage", "GET /v1/party", "GET /v1/openapi.json"] {
+    for request in [
+        "GET /v1/models",
+        "GET /v1/models/digits",
+        "GET /v1/models/digits/plan",
+        "GET /v1/models/digits/usage",
+        "GET /v1/party",
+        "GET /v1/openapi.json",
+    ] {
         all(request, [b""; 3], 200);
     }
     all("DELETE /v1/models/digits", [b""; 3], 403);
@@ -70,19 +88,33 @@ fn a_user_receives_no_byte_of_a_model() {
     // The values themselves too, where they say anything at all.
     let encoded: Vec<[u8; 8]> = values
         .iter()
-        .map(|&value| trefoil_ring::Ring::to_u64(plan.format().encode::<trefoil_ring::Z64>(value)).to_le_bytes())
+        .map(|&value| {
+            trefoil_ring::Ring::to_u64(plan.format().encode::<trefoil_ring::Z64>(value))
+                .to_le_bytes()
+        })
         .collect();
     let telling = |value: &&[u8; 8]| value[..3].iter().all(|&byte| byte != 0 && byte != 255);
     secrets.extend(encoded.iter().filter(telling).map(|value| &value[..]));
     assert!(secrets.len() > 1000);
     let bytes: usize = received.iter().map(Vec::len).sum();
     for answer in &received {
-        let found = answer.windows(WINDOW).position(|window| secrets.contains(window));
+        let found = answer
+            .windows(WINDOW)
+            .position(|window| secrets.contains(window));
         assert_eq!(found, None, "a user received bytes of a model");
-        let guard = answer.windows(settings.len()).position(|window| window == settings);
+        let guard = answer
+            .windows(settings.len())
+            .position(|window| window == settings);
         assert_eq!(guard, None, "a user received the guard's settings");
     }
-    println!("{bytes} bytes to a user, {} secrets looked for", secrets.len());
+    println!(
+        "{bytes} bytes to a user, {} secrets looked for",
+        secrets.len()
+    );
     // The test does find what is there.
-    assert!(bodies[1].windows(WINDOW).any(|window| secrets.contains(window)));
+    assert!(
+        bodies[1]
+            .windows(WINDOW)
+            .any(|window| secrets.contains(window))
+    );
 }

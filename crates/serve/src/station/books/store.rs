@@ -4,7 +4,9 @@ use super::{Books, Change, Model, ModelState};
 use crate::station::names::{ModelId, Name, RequestId, RequestName};
 use crate::station::parts::Digests;
 use crate::station::seal::{Keys, SealError};
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -60,7 +62,9 @@ pub enum StoreError {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A model's part that is not what the owner pushed.
-    #[error("the shares of {id} are not what was pushed: restore this party's store from its backup, or push the model again")]
+    #[error(
+        "the shares of {id} are not what was pushed: restore this party's store from its backup, or push the model again"
+    )]
     Part {
         /// The model.
         id: ModelId,
@@ -138,8 +142,12 @@ impl Row {
                     version: version.parse().ok()?,
                 })
             }
-            "grant" => pair().and_then(|(model, user)| Some(Self::Grant(model, user.parse().ok()?)))?,
-            "usage" => pair().and_then(|(model, user)| Some(Self::Usage(model, user.parse().ok()?)))?,
+            "grant" => {
+                pair().and_then(|(model, user)| Some(Self::Grant(model, user.parse().ok()?)))?
+            }
+            "usage" => {
+                pair().and_then(|(model, user)| Some(Self::Usage(model, user.parse().ok()?)))?
+            }
             "ledger" => pair().and_then(|(user, id)| {
                 let id: RequestId = id.parse().ok()?;
                 Some(Self::Ledger(RequestName { user, id }))
@@ -152,7 +160,9 @@ impl Row {
     fn value(&self, books: &Books) -> Option<Vec<u8>> {
         match self {
             Self::Model(id) => books.models.get(id).map(encode),
-            Self::Grant(model, user) => books.grants.get(&(model.clone(), user.clone())).map(encode),
+            Self::Grant(model, user) => {
+                books.grants.get(&(model.clone(), user.clone())).map(encode)
+            }
             Self::Usage(model, user) => books.usage.get(&(model.clone(), user.clone())).map(encode),
             Self::Ledger(request) => books.ledger.get(request).map(encode),
         }
@@ -234,12 +244,19 @@ impl Store {
             let known = known.map(|value| value.value().to_vec());
             if let Some(known) = known {
                 // Not sealed: it must be readable by every release, under whatever key.
-                let schema = known.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+                let schema = known
+                    .first_chunk()
+                    .map_or(0, |bytes| u32::from_le_bytes(*bytes));
                 if schema != SCHEMA {
                     let path = self.path.clone();
-                    return Err(StoreError::Schema { path, found: schema });
+                    return Err(StoreError::Schema {
+                        path,
+                        found: schema,
+                    });
                 }
-                let found = known.get(4).and_then(|&index| Role::ALL.get(usize::from(index)));
+                let found = known
+                    .get(4)
+                    .and_then(|&index| Role::ALL.get(usize::from(index)));
                 if found != Some(&self.role) {
                     return Err(StoreError::Party {
                         path: self.path.clone(),
@@ -328,7 +345,11 @@ impl Store {
     }
 
     /// This party's part of a model, checked against the digests that were agreed on when it was pushed.
-    pub(crate) fn part(&self, id: &ModelId, model: &Model) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    pub(crate) fn part(
+        &self,
+        id: &ModelId,
+        model: &Model,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let name = id.to_string();
         let read = self.database.begin_read().map_err(|e| self.failed(&e))?;
         let parts = read.open_table(PARTS).map_err(|e| self.failed(&e))?;
@@ -377,11 +398,15 @@ impl Store {
             }
             for (name, number) in stale {
                 let sealed = {
-                    let row = parts.get((name.as_str(), number)).map_err(|e| self.failed(&e))?;
+                    let row = parts
+                        .get((name.as_str(), number))
+                        .map_err(|e| self.failed(&e))?;
                     row.map(|row| row.value().to_vec()).unwrap_or_default()
                 };
                 let record = piece_name(&name, number);
-                let fresh = self.keys.seal(&record, &self.keys.open(&record, &sealed)?)?;
+                let fresh = self
+                    .keys
+                    .seal(&record, &self.keys.open(&record, &sealed)?)?;
                 parts
                     .insert((name.as_str(), number), fresh.as_slice())
                     .map_err(|e| self.failed(&e))?;
@@ -429,7 +454,10 @@ fn touched(change: &Change, books: &Books) -> Vec<Row> {
                 .ledger
                 .get(request)
                 .map(|entry| Row::Usage(entry.model.name.clone(), request.user.clone()));
-            usage.into_iter().chain([Row::Ledger(request.clone())]).collect()
+            usage
+                .into_iter()
+                .chain([Row::Ledger(request.clone())])
+                .collect()
         }
         Change::Computed { request, .. }
         | Change::Revert { request }

@@ -56,10 +56,16 @@ impl Queue {
         let after = self.last.clone();
         let later = |user: &&Name| after.as_ref().is_none_or(|last| *user > last);
         let users: Vec<Name> = self.by_user.keys().cloned().collect();
-        let turns = users.iter().filter(later).chain(users.iter().filter(|user| !later(user)));
+        let turns = users
+            .iter()
+            .filter(later)
+            .chain(users.iter().filter(|user| !later(user)));
         for user in turns {
             let of_user = self.by_user.get(user);
-            if let Some(request) = of_user.and_then(VecDeque::front).filter(|request| fits(request)) {
+            if let Some(request) = of_user
+                .and_then(VecDeque::front)
+                .filter(|request| fits(request))
+            {
                 let request = request.clone();
                 self.remove(&request);
                 self.last = Some(user.clone());
@@ -74,7 +80,10 @@ impl Desk {
     pub(super) fn enqueue(&mut self, request: &RequestName) {
         if let Some(pending) = self.pending.get(request) {
             let model = pending.query.model.clone();
-            self.queues.entry(model).or_default().push(request, self.now.ms);
+            self.queues
+                .entry(model)
+                .or_default()
+                .push(request, self.now.ms);
         }
     }
 
@@ -103,7 +112,9 @@ impl Desk {
             }
             let room = self.books.models.get(&model).map_or(0, |model| model.batch);
             let samples = |request: &RequestName| {
-                self.pending.get(request).map_or(0, |pending| pending.query.samples)
+                self.pending
+                    .get(request)
+                    .map_or(0, |pending| pending.query.samples)
             };
             let waiting = self.queues[&model].by_user.values().flatten();
             let waiting: u64 = waiting.map(samples).sum();
@@ -115,7 +126,9 @@ impl Desk {
             if let Some(queue) = self.queues.get_mut(&model) {
                 let pending = &self.pending;
                 let samples = |request: &RequestName| {
-                    pending.get(request).map_or(0, |pending| pending.query.samples)
+                    pending
+                        .get(request)
+                        .map_or(0, |pending| pending.query.samples)
                 };
                 while let Some(request) = queue.next(|request| samples(request) <= left) {
                     left -= samples(&request);
@@ -129,8 +142,13 @@ impl Desk {
     /// When this desk has something to do by itself, by its clock.
     pub(crate) fn next_due_ms(&self) -> Option<u64> {
         let free = self.sessions.len() < self.rules.sessions;
-        let queues = self.queues.values().filter(|queue| free && !queue.is_empty());
-        queues.map(|queue| queue.since_ms + self.rules.window_ms).min()
+        let queues = self
+            .queues
+            .values()
+            .filter(|queue| free && !queue.is_empty());
+        queues
+            .map(|queue| queue.since_ms + self.rules.window_ms)
+            .min()
     }
 
     fn start(&mut self, model: ModelId, requests: Vec<RequestName>) {
@@ -175,7 +193,9 @@ impl Desk {
     pub(super) fn run(&mut self, session: u64, model: ModelId, requests: Vec<RequestName>) {
         let fits = |request: &RequestName| {
             let pending = self.pending.get(request);
-            pending.is_some_and(|pending| pending.stage == Stage::Ready && pending.query.model == model)
+            pending.is_some_and(|pending| {
+                pending.stage == Stage::Ready && pending.query.model == model
+            })
         };
         // Numbers of sessions only grow: no session's randomness comes twice.
         let fresh = session >= self.next_session;
@@ -293,10 +313,16 @@ impl Desk {
     }
 
     pub(super) fn sessions_too_long(&mut self) {
-        let late = self.sessions.iter().filter(|(_, session)| session.until_ms <= self.now.ms);
+        let late = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.until_ms <= self.now.ms);
         let late: Vec<u64> = late.map(|(&number, _)| number).collect();
         for session in late {
-            let computed = self.sessions.get(&session).is_some_and(|session| session.computed);
+            let computed = self
+                .sessions
+                .get(&session)
+                .is_some_and(|session| session.computed);
             if self.role == LEADER {
                 self.fail(session);
             } else if !computed {

@@ -25,11 +25,16 @@ impl Desk {
         if let Some((_, newest)) = newest
             && newest.owner != model.owner
         {
-            let words = format!("the name {} belongs to another owner: choose another one", id.name);
+            let words = format!(
+                "the name {} belongs to another owner: choose another one",
+                id.name
+            );
             return self.reply(ticket, Err(Problem::saying(Code::VersionTaken, words)));
         }
         let same = |known: &Model| {
-            known.push == model.push && known.public == model.public && known.digests == model.digests
+            known.push == model.push
+                && known.public == model.public
+                && known.digests == model.digests
         };
         match self.books.models.get(&id) {
             // The same push again: whoever asks wants to know how it ends.
@@ -39,12 +44,23 @@ impl Desk {
             Some(known) if same(known) && known.state == ModelState::Staged => {}
             // What was staged was at none or some of the parties, and answers nothing.
             Some(known) if known.state == ModelState::Staged => {
-                self.refuse_push(&id, &Problem::saying(Code::PartsDiffer, "it was pushed again"));
+                self.refuse_push(
+                    &id,
+                    &Problem::saying(Code::PartsDiffer, "it was pushed again"),
+                );
                 self.agreed.remove(&id);
-                self.change(Change::Stage { id: id.clone(), model, part });
+                self.change(Change::Stage {
+                    id: id.clone(),
+                    model,
+                    part,
+                });
             }
             None if newest.is_none_or(|(newest, _)| newest.version < id.version) => {
-                self.change(Change::Stage { id: id.clone(), model, part });
+                self.change(Change::Stage {
+                    id: id.clone(),
+                    model,
+                    part,
+                });
             }
             _ => return self.reply(ticket, Err(Code::VersionTaken.into())),
         }
@@ -69,11 +85,17 @@ impl Desk {
         for (id, state) in versions {
             match state {
                 ModelState::Active => {
-                    self.change(Change::Retire { id: id.clone(), now });
+                    self.change(Change::Retire {
+                        id: id.clone(),
+                        now,
+                    });
                     self.leaving.insert(id);
                 }
                 ModelState::Staged => {
-                    self.refuse_push(&id, &Problem::saying(Code::NotActive, "it was retired meanwhile"));
+                    self.refuse_push(
+                        &id,
+                        &Problem::saying(Code::NotActive, "it was retired meanwhile"),
+                    );
                     self.change(Change::Forget { id });
                 }
                 ModelState::Retired => {}
@@ -132,7 +154,10 @@ impl Desk {
     }
 
     pub(super) fn models_of(&mut self, from: Role, lines: Vec<Line>) {
-        let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.id.clone(), line)).collect();
+        let lines: BTreeMap<_, _> = lines
+            .into_iter()
+            .map(|line| (line.id.clone(), line))
+            .collect();
         if let Some(link) = &mut self.links[from.index()] {
             link.models = Some(lines);
         }
@@ -171,13 +196,21 @@ impl Desk {
         let Some(model) = self.books.models.get(id) else {
             return false;
         };
-        let said = self.peers().map(|peer| (peer, self.said_by(peer, id, model)));
+        let said = self
+            .peers()
+            .map(|peer| (peer, self.said_by(peer, id, model)));
         let push = model.push;
-        if let Some((peer, _)) = said.iter().find(|(_, said)| said.as_ref().is_some_and(|said| !said.same)) {
+        if let Some((peer, _)) = said
+            .iter()
+            .find(|(_, said)| said.as_ref().is_some_and(|said| !said.same))
+        {
             let words = format!(
                 "{id} is not the same at {peer}: push it again, the plan to all three and each its own part"
             );
-            self.say_to_both(&Word::Differs { id: id.clone(), push });
+            self.say_to_both(&Word::Differs {
+                id: id.clone(),
+                push,
+            });
             self.give_up(id, &Problem::saying(Code::PartsDiffer, words));
             return true;
         }
@@ -185,7 +218,8 @@ impl Desk {
             return false;
         }
         let ready = if self.role == LEADER {
-            said.iter().all(|(_, said)| said.as_ref().is_some_and(|said| said.agreed))
+            said.iter()
+                .all(|(_, said)| said.as_ref().is_some_and(|said| said.agreed))
         } else {
             let at_leader = said.iter().find(|(peer, _)| *peer == LEADER);
             let at_leader = at_leader.and_then(|(_, said)| said.as_ref());
@@ -202,7 +236,8 @@ impl Desk {
     pub(super) fn differs_at(&mut self, from: Role, id: &ModelId, push: [u8; 16]) {
         let staged = |model: &Model| model.state == ModelState::Staged && model.push == push;
         if self.books.models.get(id).is_some_and(staged) {
-            let words = format!("{from} has found that {id} is not the same at all parties: push it again");
+            let words =
+                format!("{from} has found that {id} is not the same at all parties: push it again");
             self.give_up(id, &Problem::saying(Code::PartsDiffer, words));
             self.tell_models_to_both();
         }
@@ -217,7 +252,10 @@ impl Desk {
     fn activate(&mut self, id: &ModelId) {
         let before = self.books.active(&id.name).map(|(id, _)| id.clone());
         let (id, now) = (id.clone(), self.now.unix);
-        self.change(Change::Activate { id: id.clone(), now });
+        self.change(Change::Activate {
+            id: id.clone(),
+            now,
+        });
         self.agreed.remove(&id);
         if let Some(before) = before {
             self.leaving.insert(before);
@@ -234,12 +272,17 @@ impl Desk {
         let mut differs = BTreeMap::new();
         for (id, model) in self.books.models.iter().filter(active) {
             for peer in self.peers() {
-                let known = self.links[peer.index()].as_ref().is_some_and(|link| link.models.is_some());
+                let known = self.links[peer.index()]
+                    .as_ref()
+                    .is_some_and(|link| link.models.is_some());
                 let how = match self.said_by(peer, id, model) {
                     _ if !known => continue,
                     None => "does not have it",
                     Some(Said { same: false, .. }) => "has another one of that name and version",
-                    Some(Said { state: ModelState::Retired, .. }) => "has retired it",
+                    Some(Said {
+                        state: ModelState::Retired,
+                        ..
+                    }) => "has retired it",
                     Some(_) => continue,
                 };
                 differs.insert(id.clone(), format!("{peer} {how}"));
@@ -248,7 +291,9 @@ impl Desk {
         let fresh: Vec<String> = differs
             .iter()
             .filter(|(id, how)| self.differs.get(*id) != Some(how))
-            .map(|(id, how)| format!("{id} is active here, and {how}: it is not computed until that is mended"))
+            .map(|(id, how)| {
+                format!("{id} is active here, and {how}: it is not computed until that is mended")
+            })
             .collect();
         self.differs = differs;
         for text in fresh {
@@ -260,7 +305,12 @@ impl Desk {
     pub(super) fn unload(&mut self) {
         let pending = &self.pending;
         let needed = |id: &ModelId| pending.values().any(|pending| pending.query.model == *id);
-        let gone: Vec<ModelId> = self.leaving.iter().filter(|id| !needed(id)).cloned().collect();
+        let gone: Vec<ModelId> = self
+            .leaving
+            .iter()
+            .filter(|id| !needed(id))
+            .cloned()
+            .collect();
         for id in gone {
             self.leaving.remove(&id);
             self.actions.push(Action::Unload { id });
@@ -277,7 +327,11 @@ impl Desk {
         let now = self.now.ms;
         let mut late = Vec::new();
         for waiting in self.pushes.values_mut() {
-            late.extend(waiting.extract_if(.., |(_, until)| *until <= now).map(|(ticket, _)| ticket));
+            late.extend(
+                waiting
+                    .extract_if(.., |(_, until)| *until <= now)
+                    .map(|(ticket, _)| ticket),
+            );
         }
         self.pushes.retain(|_, waiting| !waiting.is_empty());
         for ticket in late {

@@ -1,7 +1,9 @@
 //! From a user's part to three parts that belong together and are charged.
 
 use super::words::{Mark, mark};
-use super::{Change, Code, Desk, LEADER, ModelId, Problem, Progress, Query, Reply, RequestName, Ticket, Word};
+use super::{
+    Change, Code, Desk, LEADER, ModelId, Problem, Progress, Query, Reply, RequestName, Ticket, Word,
+};
 use crate::station::books::{Entry, ModelState};
 use trefoil_net::Role;
 
@@ -129,11 +131,18 @@ impl Desk {
             return Err(Code::PeersUnreachable.into());
         }
         if let Some(how) = self.differs.get(&query.model) {
-            let words = format!("{} is not computed: {how}; its owner should push it again", query.model);
+            let words = format!(
+                "{} is not computed: {how}; its owner should push it again",
+                query.model
+            );
             return Err(Problem::saying(Code::RegistriesDiffer, words));
         }
         let mine = |pending: &&Pending| pending.query.request.user == *user;
-        let bytes: u64 = self.pending.values().map(|pending| pending.query.part.len() as u64).sum();
+        let bytes: u64 = self
+            .pending
+            .values()
+            .map(|pending| pending.query.part.len() as u64)
+            .sum();
         let bytes = bytes + query.part.len() as u64;
         if self.pending.len() >= self.rules.waiting
             || self.pending.values().filter(mine).count() >= self.rules.waiting_of_user
@@ -230,7 +239,12 @@ impl Desk {
         if self.role == LEADER {
             self.ready_at(LEADER, request);
         } else {
-            self.say(LEADER, Word::Ready { request: request.clone() });
+            self.say(
+                LEADER,
+                Word::Ready {
+                    request: request.clone(),
+                },
+            );
         }
     }
 
@@ -284,7 +298,9 @@ impl Desk {
         let stage = self.pending.get(&request).map(|pending| pending.stage);
         match stage {
             // The leader decides.
-            _ if from == LEADER && (stage.is_some() || self.books.ledger.contains_key(&request)) => {
+            _ if from == LEADER
+                && (stage.is_some() || self.books.ledger.contains_key(&request)) =>
+            {
                 self.drop_request(&request, &code.into());
             }
             Some(Stage::Running(_)) => {}

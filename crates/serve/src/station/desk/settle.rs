@@ -73,7 +73,11 @@ impl Desk {
                 undecided.push(entry);
                 continue;
             }
-            let progress = self.books.ledger.get(&entry.request).map(|entry| &entry.progress);
+            let progress = self
+                .books
+                .ledger
+                .get(&entry.request)
+                .map(|entry| &entry.progress);
             let answered = matches!(progress, Some(Progress::Answered { .. }));
             let request = entry.request;
             self.say(from, Word::Settle { request, answered });
@@ -88,7 +92,11 @@ impl Desk {
     fn settle_orphans(&mut self) {
         let open_at = |role: Role| -> Option<BTreeMap<&RequestName, Option<u64>>> {
             let open = self.links[role.index()].as_ref()?.open.as_ref()?;
-            Some(open.iter().map(|entry| (&entry.request, entry.computed)).collect())
+            Some(
+                open.iter()
+                    .map(|entry| (&entry.request, entry.computed))
+                    .collect(),
+            )
         };
         let (Some(first), Some(second)) = (open_at(Role::P1), open_at(Role::P2)) else {
             return;

@@ -76,7 +76,10 @@ impl World {
             parties: Vec::new(),
             wires: Default::default(),
             up: BTreeMap::new(),
-            now: Now { ms: 1, unix: 1_000_000 },
+            now: Now {
+                ms: 1,
+                unix: 1_000_000,
+            },
             tickets: 0,
             waiting: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -89,7 +92,11 @@ impl World {
         for role in Role::ALL {
             let disk = Disk::default();
             let desk = Some(open(&disk, role, world.now));
-            world.parties.push(Party { disk, desk, jobs: Vec::new() });
+            world.parties.push(Party {
+                disk,
+                desk,
+                jobs: Vec::new(),
+            });
         }
         world.connect();
         world
@@ -141,7 +148,8 @@ impl World {
     fn revive(&mut self, party: usize) {
         if self.parties[party].desk.is_none() {
             self.parties[party].disk.revive();
-            self.parties[party].desk = Some(open(&self.parties[party].disk, Role::ALL[party], self.now));
+            self.parties[party].desk =
+                Some(open(&self.parties[party].disk, Role::ALL[party], self.now));
             self.connect();
         }
     }
@@ -178,10 +186,14 @@ impl World {
                         assert_eq!(*known, answer, "two answers to one request");
                     }
                     (Ok(_), _) => {}
-                    (Err(problem), _) => *self.problems.entry(problem.code.to_string()).or_default() += 1,
+                    (Err(problem), _) => {
+                        *self.problems.entry(problem.code.to_string()).or_default() += 1
+                    }
                 }
             }
-            Action::Compute(job) => self.parties[party].jobs.push((job.session, job.parts.len())),
+            Action::Compute(job) => self.parties[party]
+                .jobs
+                .push((job.session, job.parts.len())),
             Action::Stop { session } => self.parties[party].jobs.retain(|(job, _)| *job != session),
             Action::Load { .. } | Action::Unload { .. } | Action::Alarm(_) => {}
         }
@@ -194,7 +206,8 @@ impl World {
     }
 
     fn parts(&mut self) -> [Vec<u8>; 3] {
-        let mut bytes = |n: usize| -> Vec<u8> { (0..n).map(|_| self.dice.below(256) as u8).collect() };
+        let mut bytes =
+            |n: usize| -> Vec<u8> { (0..n).map(|_| self.dice.below(256) as u8).collect() };
         let (zero, one, masked) = (bytes(16), bytes(16), bytes(24));
         [
             [zero.clone(), one.clone()].concat(),
@@ -205,9 +218,15 @@ impl World {
 
     fn push(&mut self) {
         // Mostly the next one, at times one that may be there.
-        let version = self.version.saturating_sub(self.dice.below(8) as u64 / 6).max(1);
+        let version = self
+            .version
+            .saturating_sub(self.dice.below(8) as u64 / 6)
+            .max(1);
         self.version = version + 1;
-        let id = ModelId { name: name("m"), version };
+        let id = ModelId {
+            name: name("m"),
+            version,
+        };
         let push = std::array::from_fn(|_| self.dice.below(256) as u8);
         let mut parts = self.parts();
         if self.trouble && self.dice.below(6) == 0 {
@@ -229,7 +248,15 @@ impl World {
                 since: self.now.unix,
             });
             let ticket = self.ticket(party, None);
-            self.happen(party, Event::Push { ticket, id: id.clone(), model, part });
+            self.happen(
+                party,
+                Event::Push {
+                    ticket,
+                    id: id.clone(),
+                    model,
+                    part,
+                },
+            );
         }
     }
 
@@ -240,7 +267,16 @@ impl World {
                     let ticket = self.ticket(party, None);
                     let (owner, model, user) = (name("o"), name("m"), name(user));
                     let grant = Some(Grant { quota: Some(QUOTA) });
-                    self.happen(party, Event::Grant { ticket, owner, model, user, grant });
+                    self.happen(
+                        party,
+                        Event::Grant {
+                            ticket,
+                            owner,
+                            model,
+                            user,
+                            grant,
+                        },
+                    );
                 }
             }
         }
@@ -251,7 +287,14 @@ impl World {
             if self.parties[party].desk.is_some() && self.dice.below(5) > 0 {
                 let ticket = self.ticket(party, None);
                 let (owner, model) = (name("o"), name("m"));
-                self.happen(party, Event::Retire { ticket, owner, model });
+                self.happen(
+                    party,
+                    Event::Retire {
+                        ticket,
+                        owner,
+                        model,
+                    },
+                );
             }
         }
     }
@@ -265,22 +308,32 @@ impl World {
             let user = name(["u", "v", "u", "v", "w"][self.dice.below(5)]);
             let id = RequestId(std::array::from_fn(|_| self.dice.below(256) as u8));
             // Mostly the version that some party has active.
-            let live: Vec<&Desk> = self.parties.iter().filter_map(|party| party.desk.as_ref()).collect();
-            let active = live.iter().filter_map(|desk| Some(desk.books().active(&name("m"))?.0.version));
+            let live: Vec<&Desk> = self
+                .parties
+                .iter()
+                .filter_map(|party| party.desk.as_ref())
+                .collect();
+            let active = live
+                .iter()
+                .filter_map(|desk| Some(desk.books().active(&name("m"))?.0.version));
             let active: Vec<u64> = active.collect();
             let version = if active.is_empty() || self.dice.below(8) == 0 {
                 self.version
             } else {
                 active[self.dice.below(active.len())]
             };
-            let model = ModelId { name: name("m"), version };
+            let model = ModelId {
+                name: name("m"),
+                version,
+            };
             let samples = 1 + self.dice.below(4) as u64;
             let request = RequestName { user, id };
             let query = (model, samples, self.parts());
             self.sent.push((query.clone(), request.clone()));
             (query, request)
         };
-        self.samples.insert(request.clone(), (model.clone(), samples));
+        self.samples
+            .insert(request.clone(), (model.clone(), samples));
         for party in [0, 1, 2] {
             if self.parties[party].desk.is_none() || (self.trouble && self.dice.below(12) == 0) {
                 continue;
@@ -306,7 +359,9 @@ impl World {
         let pairs = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
         let due: Vec<_> = pairs
             .into_iter()
-            .filter(|&(from, to)| !self.wires[from][to].is_empty() && self.parties[to].desk.is_some())
+            .filter(|&(from, to)| {
+                !self.wires[from][to].is_empty() && self.parties[to].desk.is_some()
+            })
             .collect();
         if due.is_empty() {
             return;
@@ -322,7 +377,9 @@ impl World {
     }
 
     fn finish_job(&mut self) {
-        let busy: Vec<usize> = (0..3).filter(|&party| !self.parties[party].jobs.is_empty()).collect();
+        let busy: Vec<usize> = (0..3)
+            .filter(|&party| !self.parties[party].jobs.is_empty())
+            .collect();
         if busy.is_empty() {
             return;
         }
@@ -331,7 +388,12 @@ impl World {
         let (session, requests) = self.parties[party].jobs.remove(at);
         let fails = self.trouble && self.dice.below(8) == 0;
         let answer = |number: usize| {
-            [&session.to_le_bytes()[..], &(number as u64).to_le_bytes(), &[party as u8]].concat()
+            [
+                &session.to_le_bytes()[..],
+                &(number as u64).to_le_bytes(),
+                &[party as u8],
+            ]
+            .concat()
         };
         let answers = (!fails).then(|| (0..requests).map(answer).collect());
         self.happen(party, Event::Computed { session, answers });
@@ -401,42 +463,78 @@ impl World {
     }
 
     fn check(&self, seed: u64) {
-        let books: Vec<&Books> = self.parties.iter().map(|p| p.desk.as_ref().unwrap().books()).collect();
+        let books: Vec<&Books> = self
+            .parties
+            .iter()
+            .map(|p| p.desk.as_ref().unwrap().books())
+            .collect();
         for (party, books) in books.iter().enumerate() {
             for (request, entry) in &books.ledger {
                 assert!(
                     matches!(entry.progress, Progress::Answered { .. }),
-                    "seed {seed}: {request} is still open at party {party}: {:?}", entry.progress
+                    "seed {seed}: {request} is still open at party {party}: {:?}",
+                    entry.progress
                 );
             }
-            let staged = books.models.iter().filter(|(_, model)| model.state == ModelState::Staged);
-            assert_eq!(staged.count(), 0, "seed {seed}: something is still staged at party {party}");
-            assert_eq!(books.usage, books_usage(books), "seed {seed}: usage is the sum of what was answered");
-            assert!(books.usage.values().all(|&used| used <= QUOTA), "seed {seed}: past the quota");
+            let staged = books
+                .models
+                .iter()
+                .filter(|(_, model)| model.state == ModelState::Staged);
+            assert_eq!(
+                staged.count(),
+                0,
+                "seed {seed}: something is still staged at party {party}"
+            );
+            assert_eq!(
+                books.usage,
+                books_usage(books),
+                "seed {seed}: usage is the sum of what was answered"
+            );
+            assert!(
+                books.usage.values().all(|&used| used <= QUOTA),
+                "seed {seed}: past the quota"
+            );
             let keys = |books: &Books| books.ledger.keys().cloned().collect::<Vec<_>>();
-            assert_eq!(keys(books), keys(self.parties[0].desk.as_ref().unwrap().books()), "seed {seed}: ledgers");
+            assert_eq!(
+                keys(books),
+                keys(self.parties[0].desk.as_ref().unwrap().books()),
+                "seed {seed}: ledgers"
+            );
         }
         for (request, answers) in &self.answers {
             let entries = books.iter().map(|books| books.ledger.get(request));
             for (party, entry) in entries.enumerate() {
-                let entry = entry.unwrap_or_else(|| panic!("seed {seed}: {request} was answered for nothing"));
-                let Progress::Answered { answer } = &entry.progress else { panic!() };
+                let entry = entry
+                    .unwrap_or_else(|| panic!("seed {seed}: {request} was answered for nothing"));
+                let Progress::Answered { answer } = &entry.progress else {
+                    panic!()
+                };
                 if let Some(given) = answers.get(&party) {
                     assert_eq!(given, answer, "seed {seed}: what was given is what is kept");
                 }
                 // Shares of one session, at the same place in it.
                 let first = answers.values().next().unwrap();
-                assert_eq!(answer[..16], first[..16], "seed {seed}: shares of two sessions");
+                assert_eq!(
+                    answer[..16],
+                    first[..16],
+                    "seed {seed}: shares of two sessions"
+                );
             }
         }
-        assert!(self.waiting.is_empty(), "seed {seed}: {:?} never got a reply", self.waiting);
+        assert!(
+            self.waiting.is_empty(),
+            "seed {seed}: {:?} never got a reply",
+            self.waiting
+        );
     }
 }
 
 fn books_usage(books: &Books) -> BTreeMap<(Name, Name), u64> {
     let mut usage = BTreeMap::new();
     for (request, entry) in &books.ledger {
-        *usage.entry((entry.model.name.clone(), request.user.clone())).or_default() += entry.samples;
+        *usage
+            .entry((entry.model.name.clone(), request.user.clone()))
+            .or_default() += entry.samples;
     }
     usage
 }
@@ -474,16 +572,28 @@ fn simulate(seeds: std::ops::Range<u64>) -> (usize, BTreeMap<String, usize>) {
 #[test]
 fn whatever_goes_wrong_the_three_agree_afterwards() {
     // More seeds: TREFOIL_SEEDS=1000 cargo test --release -p trefoil-serve --lib whatever_goes_wrong
-    let seeds = std::env::var("TREFOIL_SEEDS").ok().and_then(|text| text.parse().ok());
+    let seeds = std::env::var("TREFOIL_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let seeds = seeds.unwrap_or(30);
     let (answered, problems) = simulate(0..seeds);
     println!("{answered} requests answered in {seeds} runs; refusals: {problems:?}");
     // It goes wrong in every way, and does not only go wrong.
     assert!(answered > seeds as usize, "{answered}");
     for code in [
-        Code::NoSuchModel, Code::NotActive, Code::IdReused, Code::QuotaSpent, Code::PartsMissing, Code::PartsDiffer,
-        Code::PeersUnreachable, Code::Undecided, Code::ComputationFailed,
+        Code::NoSuchModel,
+        Code::NotActive,
+        Code::IdReused,
+        Code::QuotaSpent,
+        Code::PartsMissing,
+        Code::PartsDiffer,
+        Code::PeersUnreachable,
+        Code::Undecided,
+        Code::ComputationFailed,
     ] {
-        assert!(problems.contains_key(&code.to_string()), "{code} never happened: {problems:?}");
+        assert!(
+            problems.contains_key(&code.to_string()),
+            "{code} never happened: {problems:?}"
+        );
     }
 }

@@ -43,7 +43,10 @@ pub(crate) enum Word {
     /// By the leader: all three have their shares.
     Release { session: u64 },
     /// By the leader: how a request ended that the receiver did not know the end of.
-    Settle { request: RequestName, answered: bool },
+    Settle {
+        request: RequestName,
+        answered: bool,
+    },
 }
 
 /// A version of a model, as one party tells another.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::station::books::{Entry, Grant, Progress};
-use crate::station::testing::{Disk, Dice};
+use crate::station::testing::{Dice, Disk};
 
 fn id(dice: &mut Dice) -> ModelId {
     ModelId {
@@ -45,9 +45,16 @@ fn change(dice: &mut Dice) -> Change {
         4 => {
             let quota = (dice.below(2) == 0).then_some(now);
             let model = id.name;
-            Change::Grant { model, user, grant: Grant { quota } }
+            Change::Grant {
+                model,
+                user,
+                grant: Grant { quota },
+            }
         }
-        5 => Change::Revoke { model: id.name, user },
+        5 => Change::Revoke {
+            model: id.name,
+            user,
+        },
         6 => {
             let entry = Entry {
                 model: id,
@@ -60,7 +67,11 @@ fn change(dice: &mut Dice) -> Change {
         }
         7 => {
             let (session, answer) = (now, part(dice));
-            Change::Computed { request, session, answer }
+            Change::Computed {
+                request,
+                session,
+                answer,
+            }
         }
         8 => Change::Revert { request },
         9 => Change::Answered { request },
@@ -115,7 +126,11 @@ fn whatever_happens_the_books_on_disk_are_those_of_the_last_commit() {
             }
             for (id, entry) in &books.models {
                 let there = store.part(id, entry).is_ok();
-                assert_eq!(there, entry.state != ModelState::Retired, "the part of {id}");
+                assert_eq!(
+                    there,
+                    entry.state != ModelState::Retired,
+                    "the part of {id}"
+                );
             }
         }
     }
@@ -123,26 +138,44 @@ fn whatever_happens_the_books_on_disk_are_those_of_the_last_commit() {
 
 #[test]
 fn charges_are_counted_once_and_given_back_once() {
-    let (store, mut books) = Store::open_on(Disk::default(), Role::P0, Keys::of([1; 32], &[])).unwrap();
+    let (store, mut books) =
+        Store::open_on(Disk::default(), Role::P0, Keys::of([1; 32], &[])).unwrap();
     let name = |text: &str| text.parse::<Name>().unwrap();
-    let request = RequestName { user: name("u"), id: RequestId([1; 16]) };
+    let request = RequestName {
+        user: name("u"),
+        id: RequestId([1; 16]),
+    };
     let entry = Entry {
-        model: ModelId { name: name("m"), version: 1 },
+        model: ModelId {
+            name: name("m"),
+            version: 1,
+        },
         samples: 3,
         content: [0; 32],
         progress: Progress::Charged,
         since: 0,
     };
-    let charge = Change::Charge { request: request.clone(), entry };
-    let refund = Change::Refund { request: request.clone() };
+    let charge = Change::Charge {
+        request: request.clone(),
+        entry,
+    };
+    let refund = Change::Refund {
+        request: request.clone(),
+    };
     let used = |books: &Books| books.used(&name("m"), &name("u"));
     commit(&store, &mut books, &[charge.clone(), charge.clone()]).unwrap();
     assert_eq!(used(&books), 3);
     commit(&store, &mut books, &[refund.clone(), refund.clone()]).unwrap();
     assert_eq!(used(&books), 0);
     let answer = vec![1];
-    let computed = Change::Computed { request: request.clone(), session: 1, answer };
-    let answered = Change::Answered { request: request.clone() };
+    let computed = Change::Computed {
+        request: request.clone(),
+        session: 1,
+        answer,
+    };
+    let answered = Change::Answered {
+        request: request.clone(),
+    };
     commit(&store, &mut books, &[charge, computed, answered]).unwrap();
     // What was answered stays charged, also when the answer is forgotten.
     commit(&store, &mut books, &[refund, Change::Prune { request }]).unwrap();
@@ -163,9 +196,15 @@ fn other_schemas_parties_and_keys_are_refused() {
     commit(&store, &mut books, &[grant]).unwrap();
     drop(store);
     let open = |role, keys| Store::open_on(disk.clone(), role, keys).err();
-    assert!(matches!(open(Role::P1, keys.clone()), Some(StoreError::Party { .. })));
+    assert!(matches!(
+        open(Role::P1, keys.clone()),
+        Some(StoreError::Party { .. })
+    ));
     let other = Keys::of([2; 32], &[]);
-    assert!(matches!(open(Role::P0, other), Some(StoreError::Seal(SealError::OtherKey { .. }))));
+    assert!(matches!(
+        open(Role::P0, other),
+        Some(StoreError::Seal(SealError::OtherKey { .. }))
+    ));
     // A new key with the old one beside it, then alone.
     assert!(open(Role::P0, Keys::of([2; 32], &[[1; 32]])).is_none());
     let (store, again) = Store::open_on(disk.clone(), Role::P0, Keys::of([2; 32], &[])).unwrap();
@@ -178,5 +217,8 @@ fn other_schemas_parties_and_keys_are_refused() {
     write.commit().unwrap();
     drop(store);
     let error = open(Role::P0, Keys::of([2; 32], &[])).unwrap();
-    assert!(matches!(error, StoreError::Schema { found: 9, .. }), "{error}");
+    assert!(
+        matches!(error, StoreError::Schema { found: 9, .. }),
+        "{error}"
+    );
 }
