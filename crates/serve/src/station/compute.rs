@@ -51,21 +51,12 @@ impl Public {
     ) -> Result<Self, ServeError> {
         let plan = Plan::from_bytes(plan)?;
         let guard = guard.map(|bytes| task::decode(bytes, &plan)).transpose()?;
-        let batched = |port: &trefoil_nn::Port| plan.shape(port.value).first() == Some(&plan.batch);
-        if let Some(port) = plan
-            .inputs
-            .iter()
-            .chain(&plan.outputs)
-            .find(|port| !batched(port))
-        {
+        if let Some(place) = plan.mixes_samples() {
             return Err(ServeError::Conversation {
                 peer: "the owner".into(),
                 problem: format!(
-                    "pushed a plan whose `{}` of shape {:?} does not have one row for each of {} samples: queries of several \
-                     users could not share a batch",
-                    port.name,
-                    plan.shape(port.value),
-                    plan.batch
+                    "pushed a plan in which the samples of a batch meet (in `{place}`): one user's answer would depend on \
+                     another's query; compile the model for a batch of its own"
                 ),
             });
         }

@@ -445,6 +445,10 @@ fn pushes_that_cannot_be() {
         push(&stage, 2, &head(digits(64).0.to_bytes(), None)),
         "too-large"
     );
+    // Samples of one batch would meet, and so would users' queries.
+    let mut mixing = stage.plan.clone();
+    mixing.batch = 1;
+    assert_eq!(push(&stage, 2, &head(mixing.to_bytes(), None)), "bad-plan");
     let good = [head(plan, None), vec![0; 32]].concat();
     assert_eq!(push(&stage, 1, &good), "version-taken");
     // At one party alone it waits, and answers nothing.
@@ -454,4 +458,26 @@ fn pushes_that_cannot_be() {
     assert_eq!(foreign.code(), "version-taken");
     assert_eq!(stage.owner.models().map_or(1, |models| models.len()), 1);
     stage.assert_charged(0);
+}
+
+#[test]
+fn strangers_keep_nobody_out() {
+    let mut stage = stage("[queue]\nconnections = 16\n");
+    let address = stage.parties.https[0].clone();
+    // Silent ones, more than there are places.
+    let idle: Vec<_> = (0..64)
+        .map(|_| std::net::TcpStream::connect(&address).expect("a place in the queue"))
+        .collect();
+    thread::sleep(Duration::from_millis(300));
+    assert!(stage.parties.metric(0, "trefoil_connections ") <= 16.0);
+    let parts = stage.parts();
+    assert!(
+        stage
+            .ask(&id(), &parts)
+            .iter()
+            .all(|answer| answer.status == 200)
+    );
+    // Who has shown a token keeps the connection.
+    stage.assert_charged(1);
+    drop(idle);
 }
