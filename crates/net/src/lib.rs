@@ -7,6 +7,8 @@
 //! - Connections begin with a handshake ([`Hello`]) that binds protocol version, session, roles
 //!   and plan; under TLS each side knows the other by its [`Pin`]. [`establish`] connects three
 //!   parties; [`Listener::accept`] and [`connect`] make the [`Channel`]s of clients.
+//! - A [`Trunk`] is a long-lived connection between two parties that many sessions share, each with a
+//!   [`StreamTransport`] of its own.
 //! - A session's [`Pulse`] tells its peers that this program lives, so that a time-out means silence: no call
 //!   waits for a peer that gives no sign of life, and a session has an end whatever its peers do.
 
@@ -34,6 +36,7 @@ mod socket;
 mod stream;
 mod tls;
 mod transport;
+mod trunk;
 mod wire;
 
 pub use activity::Activity;
@@ -53,5 +56,6 @@ pub use pulse::{BEAT, Pulse, Stop};
 pub use role::Role;
 pub use seeds::{Seed, agree_seed};
 pub use socket::SocketTransport;
-pub use tls::{Security, TlsSecurity};
+pub use tls::{Security, TlsSecurity, https_client, https_server};
 pub use transport::{DEFAULT_FRAME_LIMIT, Heard, LinkOptions, LinkStats, NetError, Transport};
+pub use trunk::{StreamTransport, Switchboard, Told, Trunk};

@@ -115,6 +115,42 @@ impl TlsSecurity {
     }
 }
 
+/// For an HTTPS service that clients know by its pin: TLS 1.3 with the identity's certificate, no certificate of the client.
+///
+/// # Errors
+/// [`SessionError::Certificate`] if the identity cannot be used.
+pub fn https_server(identity: &Identity) -> Result<Arc<ServerConfig>, SessionError> {
+    let certified = identity
+        .certified_key()
+        .map_err(SessionError::certificate)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(SessionError::certificate)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The other side of [`https_server`]: a server with any other certificate than the pinned one is refused.
+///
+/// # Errors
+/// [`SessionError::Certificate`] if the provider does not offer TLS 1.3.
+pub fn https_client(pin: Pin) -> Result<Arc<ClientConfig>, SessionError> {
+    let provider = Arc::new(provider());
+    let verifier = PinVerifier::new(vec![pin], &provider);
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(SessionError::certificate)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// Whose pin a certificate does not have; travels inside TLS's error.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate's pin {presented} is not a pin set here")]

@@ -1,6 +1,7 @@
 //! What is computed, without weights: the public description that all parties agree on.
 
 use crate::defaults::{MAX_NODES, fraction_bits};
+use crate::layer::Operand;
 use crate::operators::Layer;
 use crate::shape::elements;
 use crate::value::Kind;
@@ -286,6 +287,40 @@ impl Plan {
             None if made.iter().all(|&made| made) => Ok(()),
             None => wrong("the values", "one is never made".into()),
         }
+    }
+
+    /// Where samples of one batch meet, if they do: the name of a step, or of an output without a row for each sample. Where
+    /// they do not, each row of an output depends on its own row of the inputs alone, so that a batch may hold the samples
+    /// of several users.
+    pub fn mixes_samples(&self) -> Option<&str> {
+        let mut batched = vec![false; self.shapes.len()];
+        for port in &self.inputs {
+            if self.shape(port.value).first() != Some(&self.batch) {
+                return Some(&port.name);
+            }
+            batched[port.value] = true;
+        }
+        for step in &self.steps {
+            let operands: Vec<Operand<'_>> = step
+                .inputs
+                .iter()
+                .map(|&id| Operand {
+                    shape: self.shape(id),
+                    batched: batched[id],
+                })
+                .collect();
+            if operands.iter().any(|operand| operand.batched) {
+                if !step.layer.keeps_batch(&operands) {
+                    return Some(&step.name);
+                }
+                batched[step.output] = true;
+            }
+        }
+        let whole = |port: &&Port| {
+            batched[port.value] && self.shape(port.value).first() == Some(&self.batch)
+        };
+        let other = self.outputs.iter().find(|port| !whole(port));
+        other.map(|port| port.name.as_str())
     }
 
     /// Check what a user wants to compute, before anything of it is shared.

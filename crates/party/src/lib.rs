@@ -1,14 +1,19 @@
-//! What an operator runs: one of the three parties ([`serve`]), and the keys of all of them ([`keys`]).
+//! What an operator runs: one of the three parties, for owners and users ([`serve_station`]) or for clients who bring model and
+//! queries ([`serve`]), and the keys of all of them ([`keys`]).
 //!
 //! The program `trefoil-party` has nothing else; `trefoil` has the same two as commands beside those of owners and users.
 
 mod keys;
 mod refusal;
 mod service;
+mod station;
 
 pub use keys::{Keys, make as keys};
 pub use refusal::Refusal;
 pub use service::{PartyArguments, run as serve};
+pub use station::{
+    AccessArguments, ServeArguments, SetupArguments, access, serve as serve_station, setup,
+};
 
 use serde::Serialize;
 use std::io::{ErrorKind, Write, stdout};

@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 use std::io::{Write, stderr};
 use std::process::ExitCode;
-use trefoil_party::{Keys, PartyArguments, Refusal};
+use trefoil_party::{
+    AccessArguments, Keys, PartyArguments, Refusal, ServeArguments, SetupArguments,
+};
 
 /// One of three parties that answer queries to a neural network and see neither query, model nor answer.
 ///
@@ -22,7 +24,13 @@ struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Be one of the three parties
+    /// Run one of the three servers, for owners and users
+    Serve(ServeArguments),
+    /// Say who may use a party: issue tokens, show and revoke them
+    Access(AccessArguments),
+    /// Make keys and configuration files for three parties that serve owners and users
+    Setup(SetupArguments),
+    /// Run one of the three servers, for clients who bring model and queries
     #[command(alias = "party")]
     Run(PartyArguments),
     /// Make keys and configuration files for three parties and a client
@@ -32,6 +40,9 @@ enum Command {
 fn main() -> ExitCode {
     let Arguments { json, command } = Arguments::parse();
     let done = match command {
+        Command::Serve(arguments) => trefoil_party::serve_station(&arguments, json),
+        Command::Access(arguments) => trefoil_party::access(&arguments, json),
+        Command::Setup(arguments) => trefoil_party::setup(&arguments, json),
         Command::Run(arguments) => trefoil_party::serve(&arguments, json),
         Command::Keys(arguments) => trefoil_party::keys(&arguments, "trefoil-party run", json),
     };

@@ -99,7 +99,7 @@ fn tell(event: &Event, role: Role, as_json: bool) {
 }
 
 /// The time in UTC, to the second.
-fn now() -> String {
+pub(crate) fn now() -> String {
     let now = OffsetDateTime::now_utc();
     let whole = now.replace_nanosecond(0).unwrap_or(now);
     // A time of this age always has such a form.

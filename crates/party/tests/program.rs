@@ -138,7 +138,6 @@ fn an_operator_gets_neither_training_nor_attacks_nor_cheats_nor_broken_protocols
             "trefoil-digits",
             "burn",
             "cubecl",
-            "redb",
             "plotters",
             "image",
             "tract",

@@ -176,7 +176,7 @@ impl PartiesFile {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ServeError> {
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ServeError> {
     let text = fs::read_to_string(path).map_err(|source| ServeError::File {
         path: path.to_owned(),
         source,
@@ -188,11 +188,11 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ServeError> {
 const LONGEST_TIMEOUT: u64 = 86_400;
 
 /// Addresses at which parties can be reached, all different.
-fn check_addresses(path: &Path, addresses: &[String; 3]) -> Result<(), ServeError> {
+pub(crate) fn check_addresses(path: &Path, addresses: &[String; 3]) -> Result<(), ServeError> {
     address::check_all(addresses).map_err(|reason| wrong(path, reason))
 }
 
-fn wrong(path: &Path, reason: impl Into<String>) -> ServeError {
+pub(crate) fn wrong(path: &Path, reason: impl Into<String>) -> ServeError {
     ServeError::Config {
         path: path.to_owned(),
         reason: reason.into(),
@@ -200,7 +200,10 @@ fn wrong(path: &Path, reason: impl Into<String>) -> ServeError {
 }
 
 /// The three parties in the order of their roles.
-fn contacts<'a>(path: &Path, parties: &'a [Contact]) -> Result<[&'a Contact; 3], ServeError> {
+pub(crate) fn contacts<'a>(
+    path: &Path,
+    parties: &'a [Contact],
+) -> Result<[&'a Contact; 3], ServeError> {
     let one = |role: Role| {
         let mut found = parties.iter().filter(|contact| contact.role == role);
         match (found.next(), found.next()) {
@@ -221,7 +224,7 @@ fn contacts<'a>(path: &Path, parties: &'a [Contact]) -> Result<[&'a Contact; 3],
     Ok([one(Role::P0)?, one(Role::P1)?, one(Role::P2)?])
 }
 
-fn security(
+pub(crate) fn security(
     path: &Path,
     link: Link,
     certificate: Option<&Path>,

@@ -120,6 +120,12 @@ pub enum ServeError {
     #[cfg(feature = "client")]
     #[error(transparent)]
     Replay(#[from] trefoil_verify::replay::ReplayError),
+    /// What a party keeps on disk.
+    #[error(transparent)]
+    Store(#[from] crate::station::StoreError),
+    /// The tokens of a party.
+    #[error(transparent)]
+    Access(#[from] crate::station::AccessError),
     /// A session panicked; the panic has been printed.
     #[error("the session panicked: a bug in Trefoil")]
     Bug,

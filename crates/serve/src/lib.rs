@@ -5,10 +5,14 @@
 //!   on this machine (`Client::processes`), or services anywhere (`Client::connect`). `Client::infer` shares a model
 //!   and queries and puts the answers together; `Client::bench` measures protocols; `Client::replay`
 //!   computes a batch again and names who deviated.
+//! - [`Station`] is one party that serves owners and users at the same time: models are pushed once, as shares, and asked by users
+//!   who never see them. `Caller`, with the feature `client`, is an owner or a user of three stations.
 //! - [`PartyFile`] and [`PartiesFile`] are the configuration files, [`write_keys`] makes them with the keys.
 
 mod address;
 mod bench;
+#[cfg(feature = "client")]
+mod caller;
 #[cfg(feature = "client")]
 mod client;
 mod config;
@@ -36,11 +40,14 @@ mod replay;
 mod report;
 mod service;
 mod session;
+mod station;
 mod task;
 mod told;
 mod wire;
 
 pub use bench::{BENCHMARKS, BenchJob, BenchResult};
+#[cfg(feature = "client")]
+pub use caller::{Caller, CallerError, CallerFile, Contact, Health, Served};
 #[cfg(feature = "client")]
 pub use client::{Client, Inference};
 pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
@@ -51,4 +58,9 @@ pub use limits::Limits;
 pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service, Stopper, Through};
+pub use station::{
+    Access, AccessError, Code, ModelState, ModelView, Name, NameError, PartyView, Place, Problem,
+    Purpose, RequestId, SealError, Station, StationFile, StationFiles, StoreError, Token,
+    UsageView, write_stations,
+};
 pub use task::check as check_guard;

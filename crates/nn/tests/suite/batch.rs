@@ -22,6 +22,7 @@ fn a_fixed_batch_is_widened() {
     let (plan, weights) = fixed().compile(Some(5)).unwrap();
     let all = clear(&plan, &weights, std::slice::from_ref(&x));
     assert_eq!(all.shape(), [5, 4]);
+    assert_eq!(plan.mixes_samples(), None);
     for i in 0..5 {
         let one = fixed().clear(&[x.slice_axis(Axis(0), Slice::from(i..=i)).to_owned()]);
         let row = all.slice_axis(Axis(0), Slice::from(i..=i)).to_owned();
@@ -69,7 +70,8 @@ fn models_that_mix_pictures_run_at_their_own_batch_only() {
     ];
     for model in mixing {
         let model = model.output("y");
-        assert!(model.compile(None).is_ok());
+        let (plan, _) = model.compile(None).unwrap();
+        assert!(plan.mixes_samples().is_some());
         assert!(model.compile(Some(1)).is_ok());
         let error = model.compile(Some(3)).map(|_| ()).unwrap_err().to_string();
         assert!(
