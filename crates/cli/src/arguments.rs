@@ -8,10 +8,11 @@ use crate::forward::Forward;
 use crate::guard::Guard;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
+use crate::service::{Ask, Doctor, ModelCommands};
 use crate::verify::Verify;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::fmt::Write;
-use trefoil_party::{Keys, PartyArguments};
+use trefoil_party::{AccessArguments, Keys, PartyArguments, ServeArguments, SetupArguments};
 use trefoil_term::Tone;
 
 /// Answers queries to a neural network on three servers, none of which sees query, model or answer.
@@ -21,7 +22,7 @@ use trefoil_term::Tone;
 /// Exit codes: 0 done, 1 failed, 2 misused, 3 a finding: answers rejected by a verification, or something leaks.
 ///
 /// Defaults come from trefoil/client.toml in $XDG_CONFIG_HOME or ~/.config, or from the file that TREFOIL_CONFIG names (keys `parties`,
-/// `timeout`, `spent`); TREFOIL_PARTIES, TREFOIL_TIMEOUT and TREFOIL_SPENT go before it, and options before those.
+/// `service`, `timeout`, `spent`); TREFOIL_PARTIES, TREFOIL_SERVICE, TREFOIL_TIMEOUT and TREFOIL_SPENT go before it, and options before those.
 #[derive(Debug, Parser)]
 #[command(name = "trefoil", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -37,7 +38,19 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run an ONNX model on samples: in the clear, in fixed point, or on three servers
     Infer(Box<Infer>),
-    /// Run one of the three servers
+    /// Ask a model of a service, which somebody else has pushed
+    Ask(Ask),
+    /// Push models to a service, grant users, see what was used
+    Model(ModelCommands),
+    /// Run one of the three servers of a service, for owners and users
+    Serve(ServeArguments),
+    /// Say who may use a server: issue tokens, show and revoke them
+    Access(AccessArguments),
+    /// Make keys and configuration files for three servers of a service
+    Setup(SetupArguments),
+    /// Look at the three servers of a service: what differs, and what to do
+    Doctor(Doctor),
+    /// Run one of the three servers, for a client that brings model and queries
     Party(PartyArguments),
     /// Make keys and configuration files for three servers and a client
     Keys(Keys),
@@ -70,8 +83,11 @@ pub(crate) enum Command {
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("Run", &["infer"]),
-    ("Serve", &["party", "keys"]),
+    ("Run", &["infer", "ask", "model"]),
+    (
+        "Serve",
+        &["serve", "access", "setup", "doctor", "party", "keys"],
+    ),
     ("Plan", &["inspect", "estimate"]),
     ("Protect", &["guard", "verify"]),
     ("Measure", &["attack", "lab", "audit"]),

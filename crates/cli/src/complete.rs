@@ -1,7 +1,7 @@
 //! `trefoil completions` and `trefoil man`: for shells and manuals.
 
-use crate::{Failure, arguments, print};
-use clap::Args;
+use crate::{Failure, print};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use std::fs;
 use std::io::stdout;
@@ -23,21 +23,20 @@ pub(crate) struct Man {
 }
 
 /// Print what the shell needs to complete commands and options.
-pub(crate) fn completions(arguments: &Completions) -> Result<(), Failure> {
-    let mut command = arguments::command();
+pub(crate) fn completions(arguments: &Completions, mut command: Command) -> Result<(), Failure> {
     clap_complete::generate(arguments.shell, &mut command, "trefoil", &mut stdout());
     Ok(())
 }
 
 /// Write a page for each command.
-pub(crate) fn man(arguments: &Man) -> Result<(), Failure> {
+pub(crate) fn man(arguments: &Man, command: Command) -> Result<(), Failure> {
     let folder = arguments.folder.display();
     let failed = |error: std::io::Error| {
         Failure::new(format!("cannot write into {folder}: {error}"))
             .help("name a folder that you may write to")
     };
     fs::create_dir_all(&arguments.folder).map_err(failed)?;
-    clap_mangen::generate_to(arguments::command(), &arguments.folder).map_err(failed)?;
+    clap_mangen::generate_to(command, &arguments.folder).map_err(failed)?;
     print::line(format!(
         "manual pages: {folder}; read one with: man {folder}/trefoil.1"
     ))

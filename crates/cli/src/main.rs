@@ -9,6 +9,7 @@ mod forward;
 mod guard;
 mod infer;
 mod inspect;
+mod service;
 mod subject;
 mod unused;
 mod verify;
@@ -51,14 +52,20 @@ fn main() -> ExitCode {
             trefoil_party::keys(&keys, "trefoil party", json).map_err(Failure::from)
         }
         Command::Audit(forward) => forward.run(&["audit"], json),
+        Command::Ask(ask) => service::ask(&ask, json),
+        Command::Model(model) => service::model(&model, json),
+        Command::Doctor(doctor) => service::doctor(&doctor, json),
+        Command::Serve(serve) => trefoil_party::serve_station(&serve, json).map_err(Failure::from),
+        Command::Access(access) => trefoil_party::access(&access, json).map_err(Failure::from),
+        Command::Setup(setup) => trefoil_party::setup(&setup, json).map_err(Failure::from),
         Command::Bench(bench) => bench::run(&bench, json),
         Command::Lab(forward) => forward.run(&["lab"], json),
         Command::Attack(forward) => forward.run(&["attack"], json),
         Command::Demo(demo) => demo::run(&demo, json),
         Command::Guard(guard) => guard::run(&guard, json),
         Command::Verify(verify) => verify::run(&verify, json),
-        Command::Completions(shell) => complete::completions(&shell),
-        Command::Man(pages) => complete::man(&pages),
+        Command::Completions(shell) => complete::completions(&shell, arguments::command()),
+        Command::Man(pages) => complete::man(&pages, arguments::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,8 +5,9 @@
 //! [`Switchboard`] sorts the frames of both trunks into the sessions' inboxes; a [`StreamTransport`] is a session's
 //! view of it.
 
+use crate::header::MAX_BODY;
 use crate::line::Line;
-use crate::stream::{MAX_BODY, Read};
+use crate::stream::Read;
 use crate::transport::{check_size, peers_of};
 use crate::{BEAT, Channel, LinkStats, NetError, Peer, Role, Seed, SessionError, Transport};
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -53,7 +53,7 @@ pub fn run(arguments: &PartyArguments, as_json: bool) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// If it is something else.
-fn regular(path: &Path) -> Result<(), Refusal> {
+pub(crate) fn regular(path: &Path) -> Result<(), Refusal> {
     let Some(what) = irregular(path) else {
         return Ok(());
     };

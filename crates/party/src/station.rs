@@ -75,7 +75,7 @@ pub fn serve(arguments: &ServeArguments, as_json: bool) -> Result<(), Refusal> {
 }
 
 fn load(path: &Path) -> Result<StationFile, Refusal> {
-    crate::regular(path)?;
+    crate::service::regular(path)?;
     StationFile::load(path).map_err(|error| {
         Refusal::new(error).help("make configuration files with: trefoil-party setup")
     })

@@ -2,7 +2,7 @@
 //!
 //! - [`Station`] is one party: an HTTPS interface for owners and users, links to the other two parties, a store.
 //! - What it decides is decided in `desk`, a deterministic machine that is tested by simulation; `books` is what it keeps.
-//! - `engine` gives the desk threads, `links` keeps the links up, `compute` runs a batch on shares.
+//! - `engine` gives the desk threads, `gate` keeps the links up, `compute` runs a batch on shares.
 
 mod access;
 mod admin;
@@ -12,6 +12,7 @@ pub(crate) mod desk;
 mod doors;
 mod engine;
 mod file;
+mod gate;
 mod http;
 mod links;
 mod metrics;
@@ -37,8 +38,8 @@ pub use views::{ModelView, PartyView, UsageView};
 use crate::ServeError;
 use doors::Doors;
 use engine::Engine;
+use gate::Gate;
 use http::App;
-use links::Gate;
 use metrics::Metrics;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,7 +88,7 @@ impl Station {
         let https = bind(file.https())?;
         let admin = bind(&file.admin_address()?.to_string())?;
         let engine = Engine::start(file, Box::new(note))?;
-        let gate = links::keep(&engine, listener, &file.addresses()?)?;
+        let gate = gate::keep(&engine, listener, &file.addresses()?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("https")

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct Settings {
     /// The three parties that `--backend secure` asks, as `--parties` names them. `TREFOIL_PARTIES`.
     pub parties: Option<PathBuf>,
+    /// The file of an owner or a user of a service. `TREFOIL_SERVICE`.
+    pub service: Option<PathBuf>,
     /// How long to wait for a party, in seconds. `TREFOIL_TIMEOUT`.
     pub timeout: Option<f64>,
     /// Where spent public samples are remembered. `TREFOIL_SPENT`.
@@ -47,6 +49,9 @@ impl Settings {
         if let Some(parties) = variable("TREFOIL_PARTIES") {
             settings.parties = Some(parties.into());
         }
+        if let Some(service) = variable("TREFOIL_SERVICE") {
+            settings.service = Some(service.into());
+        }
         if let Some(spent) = variable("TREFOIL_SPENT") {
             settings.spent = Some(spent.into());
         }
@@ -78,13 +83,15 @@ impl Settings {
         })?;
         let mut settings: Self = toml::from_str(&text).map_err(|error| {
             Failure::new(format!("{shown}: {error}"))
-                .help("its keys are `parties`, `timeout` and `spent`")
+                .help("its keys are `parties`, `service`, `timeout` and `spent`")
         })?;
         let folder = file.parent().unwrap_or(Path::new("."));
-        for path in [&mut settings.parties, &mut settings.spent]
-            .into_iter()
-            .flatten()
-        {
+        let paths = [
+            &mut settings.parties,
+            &mut settings.service,
+            &mut settings.spent,
+        ];
+        for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
         Ok(settings)

@@ -58,11 +58,18 @@ pub fn doubt(answered: &[usize], labels: &[usize], scores: Scores) -> Option<Str
 /// # Errors
 /// If there are more or fewer of them, or one that the model cannot answer.
 pub fn read(path: &Path, samples: usize, model: &Model) -> Result<Vec<usize>, Error> {
-    let Some(scores) = model.scores() else {
-        let shape = model.answer_shape();
-        return Err(Error::new(format!(
-            "--labels needs a model with one score per class, this one's answers have shape {shape:?}"
-        ))
+    read_for(path, samples, model.scores())
+}
+
+/// The same, for answers that name classes as `scores` says.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(path: &Path, samples: usize, scores: Option<Scores>) -> Result<Vec<usize>, Error> {
+    let Some(scores) = scores else {
+        return Err(Error::new(
+            "--labels needs a model with one score per class, and this one's answers have several axes",
+        )
         .with_help("leave --labels out"));
     };
     let (labels, shown) = (data::labels(path)?, path.display());

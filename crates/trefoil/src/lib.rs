@@ -35,6 +35,7 @@
 //! | run it on three parties | [`Parties`], [`Parties::deploy`] |
 //! | guard answers | [`Compile::guard`] |
 //! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
+//! | push a model to a service, ask one | [`Service`] |
 //! | verify the servers | [`Source::mix`], [`Mixed::ask`] |
 //!
 //! Nothing here returns a number that it can know to be wrong: what does not fit, is not precise enough or fails a check is an
@@ -61,6 +62,7 @@ pub mod public;
 mod ranges;
 mod recipe;
 mod samples;
+mod service;
 mod source;
 pub mod text;
 mod tolerance;
@@ -82,6 +84,7 @@ pub use precision::all as check_all;
 pub use prepared::{Answers, Checking, Prepared};
 pub use ranges::Ranging;
 pub use samples::Samples;
+pub use service::Service;
 pub use source::Source;
 pub use tolerance::SampledCheck;
 pub use verified::{Checks, Mixed, Verified};
@@ -89,5 +92,5 @@ pub use watch::Watch;
 
 pub use trefoil_net::Network;
 pub use trefoil_nn::{Cost, Scores, StepPrice};
-pub use trefoil_serve::{Phase, Progress, Report};
+pub use trefoil_serve::{Health, ModelView, Phase, Progress, Report, Served, UsageView};
 pub use trefoil_verify::{AccuracyTest, Demand, MixPlan};

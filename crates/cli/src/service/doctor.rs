@@ -1,0 +1,136 @@
+//! `trefoil doctor`: whether the three parties of a service answer, and agree.
+
+use super::Which;
+use crate::{Bar, Failure, print, summary};
+use clap::Args;
+use serde_json::{Value, json};
+use trefoil::Health;
+
+/// Seconds by which a party's clock may differ.
+const CLOCK: i64 = 5;
+
+/// Options of `trefoil doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    service: Which,
+}
+
+/// Look at each party, and say what differs and what to do.
+pub(crate) fn run(arguments: &Doctor, json: bool) -> Result<(), Failure> {
+    let mut service = arguments.service.open()?;
+    let bar = Bar::new("looking at three parties");
+    let parties = service.doctor();
+    drop(bar);
+    let faults = faults(&parties);
+    if json {
+        let told: Vec<Value> = parties.iter().map(told).collect();
+        print::json(&json!({ "parties": told, "faults": faults }))?;
+    } else {
+        let header = [
+            "party",
+            "answers",
+            "release",
+            "connected",
+            "models",
+            "clock",
+        ];
+        let mut table = summary::table(&header);
+        for health in &parties {
+            let mut cells = vec![health.role.index().to_string()];
+            match &health.party {
+                Ok(party) => cells.extend([
+                    print::time(health.seconds),
+                    party.release.clone(),
+                    if party.connected { "yes" } else { "no" }.to_owned(),
+                    party.models.len().to_string(),
+                    format!("{:+} s", health.clock_ahead.unwrap_or_default()),
+                ]),
+                Err(_) => cells.extend(["no", "-", "-", "-", "-"].map(str::to_owned)),
+            }
+            table.add_row(cells);
+        }
+        print::line(table.trim_fmt())?;
+        for fault in &faults {
+            print::line(format!("- {fault}"))?;
+        }
+    }
+    if faults.is_empty() {
+        return if json {
+            Ok(())
+        } else {
+            print::line("all three answer and agree")
+        };
+    }
+    let first = faults.len();
+    Err(
+        Failure::found(format!("{} of the service", print::count(first, "fault")))
+            .help("each line above says what to do"),
+    )
+}
+
+fn told(health: &Health) -> Value {
+    match &health.party {
+        Ok(party) => json!({
+            "role": health.role.index(),
+            "seconds": health.seconds,
+            "clock_ahead": health.clock_ahead,
+            "party": party,
+        }),
+        Err(error) => json!({ "role": health.role.index(), "error": error }),
+    }
+}
+
+/// What is wrong, and what to do.
+fn faults(parties: &[Health; 3]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut views = Vec::new();
+    for health in parties {
+        let role = health.role;
+        let party = match &health.party {
+            Ok(party) => party,
+            Err(error) => {
+                faults.push(format!(
+                    "{error}: see that it runs, that your machine reaches it, and that url, pin and token in your file are its own"
+                ));
+                continue;
+            }
+        };
+        if party.role != role.index() {
+            faults.push(format!(
+                "at the url of {role} party {} answers: exchange the urls in your file",
+                party.role
+            ));
+        }
+        if !party.connected {
+            faults.push(format!(
+                "{role} is not connected to both others: its operator should look at its log"
+            ));
+        }
+        if party.draining {
+            faults.push(format!("{role} is being shut down: ask again later"));
+        }
+        if let Some(ahead) = health.clock_ahead.filter(|ahead| ahead.abs() > CLOCK) {
+            faults.push(format!(
+                "the clock of {role} differs from this machine's by {ahead} s: one of the two is wrong"
+            ));
+        }
+        views.push((role, party));
+    }
+    if let [(first, one), rest @ ..] = &views[..] {
+        for (role, other) in rest {
+            if (&other.release, other.plan_version) != (&one.release, one.plan_version) {
+                faults.push(format!(
+                    "{role} runs release {} and {first} {}: their operators should upgrade to the same",
+                    other.release, one.release
+                ));
+            }
+            if other.models != one.models {
+                faults.push(format!(
+                    "{role} and {first} do not have the same models: whoever owns those that differ should push or retire them again"
+                ));
+            }
+        }
+    }
+    faults
+}
