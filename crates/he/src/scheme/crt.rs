@@ -87,6 +87,39 @@ fn power(base: u64, exponent: u64, modulus: u64) -> u64 {
     result
 }
 
+/// Whether `n` is prime: Miller and Rabin's test with the first twelve primes, which is exact for all 64-bit numbers (Sorenson and Webster 2015).
+pub(super) fn is_prime(n: u64) -> bool {
+    const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
+    if n < 2 || BASES.contains(&n) {
+        return n >= 2;
+    }
+    if BASES.iter().any(|base| n.is_multiple_of(*base)) {
+        return false;
+    }
+    let twos = (n - 1).trailing_zeros();
+    BASES.iter().all(|&base| {
+        let mut x = power(base, (n - 1) >> twos, n);
+        x == 1
+            || (0..twos).any(|_| {
+                let found = x == n - 1;
+                x = multiply(x, x, n);
+                found
+            })
+    })
+}
+
+/// The largest prime of `bits` bits below `below` that is 1 modulo `step`.
+pub(super) fn prime_below(bits: u32, step: u64, below: u64) -> Option<u64> {
+    let mut candidate = (below.checked_sub(2)? / step) * step + 1;
+    while candidate >> (bits - 1) == 1 {
+        if is_prime(candidate) {
+            return Some(candidate);
+        }
+        candidate = candidate.checked_sub(step)?;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +139,27 @@ mod tests {
     fn equal_moduli_and_wide_products_are_refused() {
         assert!(Residues::new(&[65537, 65537]).is_err());
         assert!(Residues::new(&[(1 << 61) - 1, (1 << 62) - 57, 1_099_511_480_321]).is_err());
+    }
+
+    #[test]
+    fn primes_are_those_of_a_sieve_and_of_the_library() {
+        let sieve = |n: u64| {
+            n >= 2
+                && (2..n)
+                    .take_while(|d| d * d <= n)
+                    .all(|d| !n.is_multiple_of(d))
+        };
+        for n in 0..3000 {
+            assert_eq!(is_prime(n), sieve(n), "{n}");
+        }
+        // Strong pseudoprimes to several bases.
+        for n in [3_215_031_751, 3_825_123_056_546_413_051, 2_152_302_898_747] {
+            assert!(!is_prime(n), "{n}");
+        }
+        for (bits, step) in [(20, 8192), (36, 8192), (43, 16384), (49, 32768)] {
+            let below = 1 << bits;
+            let library = fhe_math::zq::primes::generate_prime(bits as usize, step, below);
+            assert_eq!(prime_below(bits, step, below), library);
+        }
     }
 }

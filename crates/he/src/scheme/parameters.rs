@@ -1,9 +1,9 @@
 //! Parameters and their security.
 
 use super::Channel;
+use super::crt::{is_prime, prime_below};
 use crate::HeError;
 use fhe::bfv::{BfvParameters, BfvParametersBuilder};
-use fhe_math::zq::primes::generate_prime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 pub const SECURITY_TABLE: [(usize, f64); 3] = [(4096, 109.0), (8192, 218.0), (16384, 438.0)];
 
 /// Bits of the primes whose product is the ciphertext modulus, for each degree of [`SECURITY_TABLE`].
-const MODULI: [(usize, &[usize]); 3] = [
+const MODULI: [(usize, &[u32]); 3] = [
     (4096, &[36, 36, 37]),
     (8192, &[43, 43, 44, 44, 44]),
     (16384, &[48, 48, 48, 49, 49, 49, 49, 49, 49]),
@@ -105,7 +105,7 @@ impl Parameters {
         let mut moduli = Vec::new();
         let mut below = 1_u64 << bits;
         while moduli.len() < count {
-            let Some(prime) = generate_prime(bits as usize, 2 * degree as u64, below) else {
+            let Some(prime) = prime_below(bits, 2 * degree as u64, below) else {
                 return refuse(format!(
                     "there are no {count} primes of {bits} bits with slots for degree {degree}"
                 ));
@@ -150,10 +150,7 @@ impl Parameters {
                     first - FIRST_MARGIN
                 ));
             }
-            // The library's search from just above gives `t` only if it is a prime with slots.
-            let width = t.ilog2() as usize + 1;
-            let prime = t % (2 * degree as u64) == 1
-                && generate_prime(width, 2 * degree as u64, t + 1) == Some(t);
+            let prime = t % (2 * degree as u64) == 1 && is_prime(t);
             if !prime || plain_moduli[..at].contains(&t) || cipher_moduli.contains(&t) {
                 return refuse(format!(
                     "plaintext modulus {t} is no prime with slots of its own at degree {degree}"
@@ -250,7 +247,7 @@ fn cipher_moduli(degree: usize) -> Result<Vec<u64>, HeError> {
     let mut moduli: Vec<u64> = Vec::new();
     for &size in *sizes {
         let mut below = 1_u64 << size;
-        while let Some(prime) = generate_prime(size, 2 * degree as u64, below) {
+        while let Some(prime) = prime_below(size, 2 * degree as u64, below) {
             below = prime;
             if !moduli.contains(&prime) {
                 moduli.push(prime);

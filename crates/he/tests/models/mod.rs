@@ -1,4 +1,5 @@
 //! Small models and samples for tests.
+#![allow(dead_code)] // Each test program uses a part.
 
 use ndarray::{ArrayD, IxDyn};
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use trefoil_nn::Graph;
 use trefoil_nn::graph::{Attribute, Constant, Dimension, Element, GraphInput, Node};
 
 /// Numbers in [-1, 1), the same for a seed.
-pub fn numbers(seed: u64, shape: &[usize]) -> ArrayD<f64> {
+pub(crate) fn numbers(seed: u64, shape: &[usize]) -> ArrayD<f64> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     ArrayD::from_shape_simple_fn(IxDyn(shape), || {
         state = state
@@ -17,7 +18,7 @@ pub fn numbers(seed: u64, shape: &[usize]) -> ArrayD<f64> {
     })
 }
 
-pub fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> Node {
+pub(crate) fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> Node {
     Node {
         name: name.into(),
         operator: operator.into(),
@@ -28,13 +29,13 @@ pub fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> Node {
     }
 }
 
-pub fn with(mut node: Node, name: &str, attribute: Attribute) -> Node {
+pub(crate) fn with(mut node: Node, name: &str, attribute: Attribute) -> Node {
     node.attributes.insert(name.into(), attribute);
     node
 }
 
 /// A graph from `x`, of a free batch and `shape`, to `output`.
-pub fn graph(
+pub(crate) fn graph(
     shape: &[usize],
     nodes: Vec<Node>,
     constants: &[(&str, ArrayD<f64>)],
@@ -62,7 +63,7 @@ pub fn graph(
 
 /// A convolution, an activation, average pooling, a residual sum of two dense layers, an activation, a dense layer: pictures of one
 /// channel and 6 x 6 to three numbers.
-pub fn small(activation: &str) -> Graph {
+pub(crate) fn small(activation: &str) -> Graph {
     let nodes = vec![
         with(
             node("Conv", "conv", &["x", "w1", "b1"], "c"),
@@ -93,12 +94,12 @@ pub fn small(activation: &str) -> Graph {
 }
 
 /// `count` samples for [`small`], in [0, 1].
-pub fn samples(count: usize, seed: u64) -> ArrayD<f64> {
+pub(crate) fn samples(count: usize, seed: u64) -> ArrayD<f64> {
     numbers(seed, &[count, 1, 6, 6]).mapv(|x| x.midpoint(1.0))
 }
 
 /// A dense network of `depth` activations.
-pub fn deep(depth: usize, options: &Options) -> Result<trefoil_he::Compiled, HeError> {
+pub(crate) fn deep(depth: usize, options: &Options) -> Result<trefoil_he::Compiled, HeError> {
     let mut nodes = Vec::new();
     let mut constants = Vec::new();
     let names: Vec<String> = (0..=3 * depth).map(|at| format!("v{at}")).collect();
@@ -128,7 +129,7 @@ pub fn deep(depth: usize, options: &Options) -> Result<trefoil_he::Compiled, HeE
 }
 
 /// The options for models with inputs in [0, 1] of few bits.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         input_range: Interval::new(0.0, 1.0).unwrap(),
         input_bits: 4,
