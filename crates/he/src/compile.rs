@@ -1,16 +1,18 @@
 //! From an ONNX graph to a plan of encrypted inference.
 
 mod calibrate;
-mod choose;
+pub(crate) mod choose;
+mod hide;
 mod quantise;
 
 use crate::lower::lower;
-use crate::network::{IntegerLayer, IntegerOperation, Network, Ranges};
-use crate::poly::{Fit, Histogram, Interval, Method};
-use crate::{HeError, Parameters};
+use crate::plan::{check_samples, value_bits};
+use crate::poly::{Interval, Method, Polynomial};
+use crate::{Activation, HeError, Plan, Program};
+use hide::{Hidden, hide};
 use ndarray::{ArrayD, Axis};
-use serde::{Deserialize, Serialize};
-use std::num::NonZeroUsize;
+use quantise::Quantised;
+use std::collections::BTreeMap;
 use trefoil_nn::Graph;
 
 /// How a model is compiled.
@@ -18,6 +20,11 @@ use trefoil_nn::Graph;
 pub struct Options {
     /// Degree of the polynomials in the place of activation functions.
     pub degree: usize,
+    /// The largest error that a polynomial may have on its interval: the lowest degree that reaches it is taken, [`Options::degree`] at
+    /// most.
+    pub error: Option<f64>,
+    /// Polynomials that are not fitted but given, by the name of the activation's node: those that the model was fine-tuned with.
+    pub polynomials: BTreeMap<String, Polynomial>,
     /// How they are fitted.
     pub method: Method,
     /// By how much the calibrated interval of each activation is widened: 1 for not at all.
@@ -28,12 +35,17 @@ pub struct Options {
     pub input_bits: u32,
     /// Bits of a weight, with its sign.
     pub weight_bits: u32,
+    /// Whether the weights are encrypted with every query: the server learns the network's structure and its polynomials alone. For very
+    /// small networks: each weight is a ciphertext, and each of its products one of ciphertexts.
+    pub encrypted_model: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             degree: 2,
+            error: None,
+            polynomials: BTreeMap::new(),
             method: Method::LeastSquares,
             widen: 1.5,
             input_range: Interval {
@@ -42,43 +54,9 @@ impl Default for Options {
             },
             input_bits: 8,
             weight_bits: 8,
+            encrypted_model: false,
         }
     }
-}
-
-/// An activation function and the polynomial in its place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Activation {
-    /// The model's node.
-    pub node: String,
-    /// The polynomial and its errors.
-    pub fit: Fit,
-    /// Where its inputs were, on calibration samples.
-    pub histogram: Histogram,
-}
-
-/// What the owner compiles and the server runs: the network in integers, parameters, and what the owner needs to encode inputs and to
-/// read results. It holds the weights: encryption here hides the queries and the answers, not the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The scheme's parameters.
-    pub parameters: Parameters,
-    /// The network.
-    pub network: Network,
-    /// Shape of a sample, with a leading 1.
-    pub input_shape: Vec<usize>,
-    /// Shape of a result, with a leading 1.
-    pub output_shape: Vec<usize>,
-    /// The range of input values.
-    pub input_range: Interval,
-    /// The number that an integer counts, for each value of the network; may be negative.
-    pub steps: Vec<f64>,
-    /// The activations, one for each layer of the network, `None` for layers that are none.
-    pub activations: Vec<Option<Activation>>,
-    /// For each layer: bits of the largest integer that any input in the range can lead to, with the sign.
-    pub value_bits: Vec<f64>,
-    /// For each layer: bits of noise, at most.
-    pub noise_bits: Vec<f64>,
 }
 
 /// A compiled model: the plan, and the same network in floats, before it became one of integers.
@@ -142,140 +120,48 @@ pub fn compile(
         });
     }
     let lowered = lower(graph)?;
+    let known = |name: &String| lowered.nodes.iter().any(|node| node.name == *name);
+    if let Some(name) = options.polynomials.keys().find(|name| !known(name)) {
+        return Err(HeError::Input {
+            problem: format!(
+                "a polynomial is given for node `{name}`, which the model does not have"
+            ),
+        });
+    }
     let samples = check_samples(calibration, &lowered.input_shape, options.input_range)?;
     let activations = calibrate::fit_all(&lowered, &samples, options)?;
     let quantised = quantise::quantise(&lowered, &activations, options)?;
-    let network = quantised.network;
+    let plain = Hidden {
+        quantised,
+        activations: activations.clone(),
+        weights: Vec::new(),
+    };
+    let made = if options.encrypted_model {
+        hide(plain.quantised, plain.activations)
+    } else {
+        plain
+    };
+    let Quantised { network, steps } = made.quantised;
     network.check()?;
-    let value_bits = value_bits(&network, options.input_range, quantised.steps[0])?;
+    let value_bits = value_bits(&network, options.input_range, steps[0], &made.weights)?;
     let (parameters, noise_bits) = choose::parameters(&network, &value_bits)?;
     let plan = Plan {
-        parameters,
-        network,
+        program: Program {
+            parameters,
+            network,
+            noise_bits,
+        },
         input_shape: lowered.input_shape.clone(),
         output_shape: lowered.output_shape.clone(),
         input_range: options.input_range,
-        steps: quantised.steps,
-        activations: activations.clone(),
+        steps,
+        activations: made.activations,
         value_bits,
-        noise_bits,
+        weights: made.weights,
     };
     Ok(Compiled {
         plan,
         lowered,
         activations,
     })
-}
-
-/// Samples as vectors, if they have the shape and lie in the range.
-pub(crate) fn check_samples(
-    samples: &ArrayD<f64>,
-    shape: &[usize],
-    range: Interval,
-) -> Result<Vec<Vec<f64>>, HeError> {
-    let refuse = |problem: String| Err(HeError::Input { problem });
-    if samples.ndim() != shape.len()
-        || samples.shape().get(1..) != shape.get(1..)
-        || samples.is_empty()
-    {
-        return refuse(format!(
-            "samples of shape {:?} for inputs of shape {shape:?}",
-            samples.shape()
-        ));
-    }
-    if let Some((at, value)) = samples
-        .indexed_iter()
-        .find(|(_, value)| !range.contains(**value))
-    {
-        let at = ndarray::Dimension::slice(&at);
-        return refuse(format!(
-            "element {at:?} is {value}, outside the declared range {range}"
-        ));
-    }
-    Ok(samples
-        .outer_iter()
-        .map(|sample| sample.iter().copied().collect())
-        .collect())
-}
-
-/// For each layer, bits of the largest integer that an input in `range` can lead to, with the sign and one bit to spare.
-pub(crate) fn value_bits(
-    network: &Network,
-    range: Interval,
-    step: f64,
-) -> Result<Vec<f64>, HeError> {
-    let ends = [(range.low / step).floor(), (range.high / step).ceil()];
-    let inputs = vec![ends; network.inputs];
-    let mut bits = Vec::new();
-    let mut watch = |_: usize, _: &IntegerLayer, values: &[[f64; 2]]| {
-        let largest = values.iter().flatten().map(|v| v.abs()).fold(1.0, f64::max);
-        bits.push(largest.log2() + 2.0);
-        Ok(())
-    };
-    network.run(&Ranges, inputs, NonZeroUsize::MIN, &mut watch)?;
-    Ok(bits)
-}
-
-impl Plan {
-    /// Check what running and decrypting rely on, the bounds included: they are computed again, not believed.
-    ///
-    /// # Errors
-    /// What contradicts itself; values or noise beyond the parameters.
-    pub fn check(&self) -> Result<(), HeError> {
-        self.network.check()?;
-        let wrong = |problem: &str| {
-            Err(HeError::Damaged {
-                what: "plan",
-                problem: problem.to_owned(),
-            })
-        };
-        let layers = self.network.layers.len();
-        let elements = |shape: &[usize]| {
-            shape
-                .iter()
-                .try_fold(1_usize, |all, &size| all.checked_mul(size))
-        };
-        if self.steps.len() != layers + 1
-            || self
-                .steps
-                .iter()
-                .any(|step| !step.is_finite() || *step == 0.0)
-        {
-            return wrong("its steps do not fit its layers");
-        }
-        if self.activations.len() != layers
-            || self.value_bits.len() != layers
-            || self.noise_bits.len() != layers
-        {
-            return wrong("its reports do not fit its layers");
-        }
-        let polynomial =
-            |layer: &IntegerLayer| matches!(layer.operation, IntegerOperation::Polynomial(_));
-        let fits = self.network.layers.iter().zip(&self.activations);
-        if fits
-            .into_iter()
-            .any(|(layer, fit)| polynomial(layer) && fit.is_none())
-        {
-            return wrong("a polynomial has no interval");
-        }
-        let Interval { low, high } = self.input_range;
-        Interval::new(low, high)?;
-        if elements(&self.input_shape) != Some(self.network.inputs)
-            || elements(&self.output_shape) != Some(self.network.outputs())
-            || self.input_shape.first() != Some(&1)
-            || self.output_shape.first() != Some(&1)
-        {
-            return wrong("its shapes do not fit its network");
-        }
-        let value_bits = value_bits(&self.network, self.input_range, self.steps[0])?;
-        choose::check(&self.network, &self.parameters, &value_bits)?;
-        Ok(())
-    }
-
-    /// What tells plans apart: BLAKE3 of the encoding.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("trefoil he plan");
-        hasher.update(&postcard::to_stdvec(self).unwrap_or_default());
-        *hasher.finalize().as_bytes()
-    }
 }

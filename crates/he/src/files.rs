@@ -4,9 +4,9 @@
 //! no signature: whoever can replace a file can replace its digest. What a reader relies on is therefore checked beyond the
 //! digest, and what belongs to a key or a plan names it.
 
-use crate::run::Batch;
+use crate::batch::Batch;
 use crate::scheme::{Channel, Cipher, EvaluationKey, KeyId, SecretKey};
-use crate::{Answer, HeError, Network, Parameters, Plan, Query};
+use crate::{Answer, HeError, Network, Parameters, Plan, Program, Query};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -31,15 +31,17 @@ enum Kind {
     Plan = 3,
     Query = 4,
     Answer = 5,
+    Program = 6,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::SecretKey,
         Self::EvaluationKey,
         Self::Plan,
         Self::Query,
         Self::Answer,
+        Self::Program,
     ];
 
     fn name(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Kind {
             Self::Plan => "plan",
             Self::Query => "query",
             Self::Answer => "answer",
+            Self::Program => "program",
         }
     }
 }
@@ -63,7 +66,7 @@ struct KeyFile {
 #[derive(Serialize, Deserialize)]
 struct BatchFile {
     key: [u8; 16],
-    plan: [u8; 32],
+    program: [u8; 32],
     parameters: [u8; 32],
     samples: u64,
     channels: Vec<Vec<Vec<u8>>>,
@@ -217,63 +220,71 @@ impl EvaluationKey {
     }
 }
 
-impl Plan {
-    /// The bytes of its file.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, HeError> {
-        Ok(seal(Kind::Plan, self)?.to_vec())
-    }
+/// Files of networks, which are checked when they are read.
+macro_rules! checked {
+    ($type:ident) => {
+        impl $type {
+            /// The bytes of its file.
+            pub fn to_bytes(&self) -> Result<Vec<u8>, HeError> {
+                Ok(seal(Kind::$type, self)?.to_vec())
+            }
 
-    /// Read the bytes of its file, which may come from anyone: structure, parameters, overflow and noise are checked again.
-    ///
-    /// # Errors
-    /// Bytes that are no plan, or one that contradicts itself.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeError> {
-        let plan: Self = open(Kind::Plan, bytes)?;
-        plan.check()?;
-        Ok(plan)
-    }
+            /// Read the bytes of its file, which may come from anyone: all that `check` looks at is checked again.
+            ///
+            /// # Errors
+            /// Bytes that are nothing of the kind, or contradict themselves.
+            pub fn from_bytes(bytes: &[u8]) -> Result<Self, HeError> {
+                let found: Self = open(Kind::$type, bytes)?;
+                found.check()?;
+                Ok(found)
+            }
 
-    /// Write the file, where none is yet.
-    pub fn save(&self, path: &Path) -> Result<(), HeError> {
-        save(path, &self.to_bytes()?, false)
-    }
+            /// Write the file, where none is yet.
+            pub fn save(&self, path: &Path) -> Result<(), HeError> {
+                save(path, &self.to_bytes()?, false)
+            }
 
-    /// Read the file.
-    pub fn load(path: &Path) -> Result<Self, HeError> {
-        Self::from_bytes(&read(path)?)
-    }
+            /// Read the file.
+            pub fn load(path: &Path) -> Result<Self, HeError> {
+                Self::from_bytes(&read(path)?)
+            }
+        }
+    };
 }
+
+checked!(Plan);
+checked!(Program);
 
 /// Files of encrypted vectors.
 macro_rules! batch {
     ($type:ident, $elements:path) => {
         impl $type {
             /// The bytes of its file.
-            pub fn to_bytes(&self, plan: &Plan) -> Result<Vec<u8>, HeError> {
-                batch_bytes(Kind::$type, &self.0, plan)
+            pub fn to_bytes(&self, program: &Program) -> Result<Vec<u8>, HeError> {
+                batch_bytes(Kind::$type, &self.0, program)
             }
 
             /// Read the bytes of its file, which may come from anyone.
             ///
             /// # Errors
             /// Bytes that are nothing of the kind, or that belong to other parameters or another plan.
-            pub fn from_bytes(bytes: &[u8], plan: &Plan) -> Result<Self, HeError> {
+            pub fn from_bytes(bytes: &[u8], program: &Program) -> Result<Self, HeError> {
                 Ok(Self(read_batch(
                     Kind::$type,
                     bytes,
-                    plan,
-                    $elements(&plan.network),
+                    program,
+                    $elements(&program.network),
                 )?))
             }
 
             /// Write the file, where none is yet.
-            pub fn save(&self, path: &Path, plan: &Plan) -> Result<(), HeError> {
-                save(path, &self.to_bytes(plan)?, false)
+            pub fn save(&self, path: &Path, program: &Program) -> Result<(), HeError> {
+                save(path, &self.to_bytes(program)?, false)
             }
 
             /// Read the file.
-            pub fn load(path: &Path, plan: &Plan) -> Result<Self, HeError> {
-                Self::from_bytes(&read(path)?, plan)
+            pub fn load(path: &Path, program: &Program) -> Result<Self, HeError> {
+                Self::from_bytes(&read(path)?, program)
             }
         }
     };
@@ -282,8 +293,8 @@ macro_rules! batch {
 batch!(Query, Network::inputs);
 batch!(Answer, Network::outputs);
 
-fn batch_bytes(kind: Kind, batch: &Batch, plan: &Plan) -> Result<Vec<u8>, HeError> {
-    let channels = plan.parameters.channels()?;
+fn batch_bytes(kind: Kind, batch: &Batch, program: &Program) -> Result<Vec<u8>, HeError> {
+    let channels = program.parameters.channels()?;
     let each = |(channel, ciphers): (&Channel, &Vec<Cipher>)| -> Vec<Vec<u8>> {
         ciphers
             .iter()
@@ -292,15 +303,20 @@ fn batch_bytes(kind: Kind, batch: &Batch, plan: &Plan) -> Result<Vec<u8>, HeErro
     };
     let file = BatchFile {
         key: batch.key.0,
-        plan: batch.plan,
-        parameters: plan.parameters.digest(),
+        program: batch.program,
+        parameters: program.parameters.digest(),
         samples: batch.samples as u64,
         channels: channels.iter().zip(&batch.channels).map(each).collect(),
     };
     Ok(seal(kind, &file)?.to_vec())
 }
 
-fn read_batch(kind: Kind, bytes: &[u8], plan: &Plan, elements: usize) -> Result<Batch, HeError> {
+fn read_batch(
+    kind: Kind,
+    bytes: &[u8],
+    program: &Program,
+    elements: usize,
+) -> Result<Batch, HeError> {
     let file: BatchFile = open(kind, bytes)?;
     let foreign = |problem: String| {
         Err(HeError::Foreign {
@@ -308,16 +324,16 @@ fn read_batch(kind: Kind, bytes: &[u8], plan: &Plan, elements: usize) -> Result<
             problem,
         })
     };
-    if file.parameters != plan.parameters.digest() {
+    if file.parameters != program.parameters.digest() {
         return foreign("it was made with other parameters".into());
     }
-    if file.plan != plan.digest() {
+    if file.program != program.digest() {
         return foreign("it was made with another plan".into());
     }
-    let channels = plan.parameters.channels()?;
+    let channels = program.parameters.channels()?;
     let samples = usize::try_from(file.samples)
         .ok()
-        .filter(|count| (1..=plan.parameters.slots()).contains(count));
+        .filter(|count| (1..=program.parameters.slots()).contains(count));
     let Some(samples) = samples else {
         return damaged(kind, format!("{} samples", file.samples));
     };
@@ -333,7 +349,7 @@ fn read_batch(kind: Kind, bytes: &[u8], plan: &Plan, elements: usize) -> Result<
     }
     Ok(Batch {
         key: KeyId(file.key),
-        plan: file.plan,
+        program: file.program,
         samples,
         channels: read,
     })

@@ -162,8 +162,10 @@ fn kind(layer: &Layer, secrets: usize, operands: &[&Known], shape: &[usize]) -> 
         Known::Constant(_) => false,
     });
     match layer {
-        Layer::Add(_) | Layer::Sub(_) | Layer::Concat(_) => Kind::Affine,
-        Layer::Reshape(_)
+        Layer::Add(_)
+        | Layer::Sub(_)
+        | Layer::Concat(_)
+        | Layer::Reshape(_)
         | Layer::Transpose(_)
         | Layer::Slice(_)
         | Layer::Pad(_)
@@ -271,7 +273,7 @@ impl Lowered {
     pub(crate) fn run(&self, x: &[f64], activations: &[Option<Activation>]) -> Vec<f64> {
         let mut values = vec![x.to_vec()];
         for (node, activation) in self.nodes.iter().zip(activations) {
-            let made = self.step(node, activation.as_ref(), &values);
+            let made = Self::step(node, activation.as_ref(), &values);
             values.push(made);
         }
         values.swap_remove(self.output)
@@ -279,7 +281,6 @@ impl Lowered {
 
     /// One node on the values before it.
     pub(crate) fn step(
-        &self,
         node: &Node<Operation<f64, f64, Function>>,
         activation: Option<&Activation>,
         values: &[Vec<f64>],

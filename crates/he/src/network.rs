@@ -48,6 +48,9 @@ pub enum IntegerOperation {
     Product,
 }
 
+/// Most elements of a layer's inputs, and of all values of a network: each is a ciphertext, and checking a plan holds a number for it.
+const MAX_ELEMENTS: usize = 1 << 22;
+
 /// Is told of each layer when its values are there.
 pub trait Watch<V> {
     /// Layer `index` made `values`; an error stops the run.
@@ -80,6 +83,7 @@ impl Network {
             })
         };
         let mut sizes = vec![self.inputs];
+        let mut total = self.inputs;
         for layer in &self.layers {
             let known: Option<Vec<usize>> = layer
                 .inputs
@@ -92,9 +96,12 @@ impl Network {
                     layer.name
                 ));
             };
+            let given = known
+                .iter()
+                .fold(0_usize, |all, &size| all.saturating_add(size));
             let size = match (&layer.operation, known.as_slice()) {
-                (IntegerOperation::Affine(map), all)
-                    if map.is_consistent() && all.iter().sum::<usize>() == map.columns =>
+                (IntegerOperation::Affine(map), _)
+                    if map.is_consistent() && given == map.columns && given <= MAX_ELEMENTS =>
                 {
                     map.rows.len()
                 }
@@ -107,6 +114,12 @@ impl Network {
                 _ => return wrong(format!("layer `{}` does not fit its inputs", layer.name)),
             };
             sizes.push(size);
+            total = total.saturating_add(size);
+        }
+        if total > MAX_ELEMENTS {
+            return wrong(format!(
+                "its values have {total} elements; {MAX_ELEMENTS} are supported"
+            ));
         }
         if self.output >= sizes.len() {
             return wrong("its result is not made".into());

@@ -1,7 +1,7 @@
 //! Encrypted arithmetic on vectors of integers: what the executor asks, and BFV behind it.
 //!
 //! A ciphertext holds a vector of [`Parameters::slots`] integers; every operation acts on all slots at once. Numbers wider than a plaintext
-//! modulus are split by the Chinese remainder theorem (CryptoNets, Gilad-Bachrach et al. 2016, section 3.2): one [`Channel`]
+//! modulus are split by the Chinese remainder theorem (`CryptoNets`, Gilad-Bachrach et al. 2016, section 3.2): one [`Channel`]
 //! for each modulus, each an independent computation on a core of its own.
 
 mod bfv;

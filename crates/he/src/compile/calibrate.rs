@@ -3,7 +3,9 @@
 use super::{Activation, Options};
 use crate::HeError;
 use crate::lower::{Lowered, Operation};
-use crate::poly::{Histogram, Interval, Polynomial, fit};
+use crate::poly::{
+    Fit, Function, Histogram, Interval, Method, Polynomial, fit, fit_for_error, judge,
+};
 
 /// Bins of a histogram.
 const BINS: usize = 256;
@@ -37,29 +39,51 @@ pub(super) fn fit_all(
                 let interval =
                     Interval::new(low - room / 2.0, high + room / 2.0)?.widened(options.widen);
                 let histogram = Histogram::of(inputs, interval, BINS);
-                let mut fitted = fit(
-                    function,
-                    interval,
-                    options.degree,
-                    options.method,
-                    Some(&histogram),
-                )?;
-                fitted.polynomial = trimmed(&fitted.polynomial, interval);
+                let fit = polynomial(function, interval, &histogram, &node.name, options)?;
                 Some(Activation {
                     node: node.name.clone(),
-                    fit: fitted,
+                    fit,
                     histogram,
                 })
             }
             _ => None,
         };
         for values in &mut values {
-            let made = lowered.step(node, activation.as_ref(), values);
+            let made = Lowered::step(node, activation.as_ref(), values);
             values.push(made);
         }
         activations.push(activation);
     }
     Ok(activations)
+}
+
+/// The polynomial that the options give for `node`, or a fitted one.
+fn polynomial(
+    function: &Function,
+    interval: Interval,
+    histogram: &Histogram,
+    node: &str,
+    options: &Options,
+) -> Result<Fit, HeError> {
+    if let Some(given) = options.polynomials.get(node) {
+        let method = Method::Given;
+        return Ok(judge(
+            function,
+            interval,
+            given.clone(),
+            method,
+            Some(histogram),
+        ));
+    }
+    let (degree, method) = (options.degree, options.method);
+    let fitted = match options.error {
+        Some(error) => fit_for_error(function, interval, (error, degree), method, Some(histogram))?,
+        None => fit(function, interval, degree, method, Some(histogram))?,
+    };
+    Ok(Fit {
+        polynomial: trimmed(&fitted.polynomial, interval),
+        ..fitted
+    })
 }
 
 /// Without leading coefficients that do nothing on the interval.

@@ -8,7 +8,8 @@ use std::num::NonZeroUsize;
 const NOISE_MARGIN: f64 = 2.0;
 /// Bits of the product of plaintext moduli, at most.
 const MOST_BITS: f64 = 124.0;
-/// Relative time of a product at each degree (docs/decisions/0027).
+/// Relative time of a product at each degree with the whole ciphertext modulus (docs/decisions/0032). With fewer primes it
+/// falls a little faster than their number.
 const DEGREES: [(usize, f64); 3] = [(4096, 1.0), (8192, 5.5), (16384, 28.0)];
 
 /// The parameters with the least time among those that carry `network`, and each layer's bits of noise.
@@ -19,7 +20,7 @@ pub(super) fn parameters(
     value_bits: &[f64],
 ) -> Result<(Parameters, Vec<f64>), HeError> {
     let needed = result_bits(network, value_bits);
-    if !(needed <= MOST_BITS) {
+    if needed.is_nan() || needed > MOST_BITS {
         return Err(overflow(network, value_bits, MOST_BITS));
     }
     let mut candidates: Vec<(f64, Parameters)> = Vec::new();
@@ -31,8 +32,13 @@ pub(super) fn parameters(
                     .ok()
                     .filter(|made| made.plain_bits() >= needed)
             };
-            if let Some(made) = (even..=(even + 2).min(40)).find_map(enough) {
-                candidates.push((time * count as f64, made));
+            let Some(whole) = (even..=(even + 2).min(40)).find_map(enough) else {
+                continue;
+            };
+            let all = whole.cipher_moduli().len();
+            for primes in 2..=all {
+                let part = (primes as f64 / all as f64).powf(1.5);
+                candidates.push((time * part * count as f64, whole.clone().shortened(primes)?));
             }
         }
     }
@@ -47,16 +53,16 @@ pub(super) fn parameters(
     Err(last.unwrap_or_else(|| overflow(network, value_bits, MOST_BITS)))
 }
 
-/// Whether `parameters` carry the network.
-pub(super) fn check(
+/// Check that the result fits the plaintext moduli.
+pub(crate) fn fits(
     network: &Network,
     parameters: &Parameters,
     value_bits: &[f64],
 ) -> Result<(), HeError> {
-    if !(result_bits(network, value_bits) <= parameters.plain_bits()) {
-        return Err(overflow(network, value_bits, parameters.plain_bits()));
+    if result_bits(network, value_bits) <= parameters.plain_bits() {
+        return Ok(());
     }
-    noise(network, parameters).map(drop)
+    Err(overflow(network, value_bits, parameters.plain_bits()))
 }
 
 fn result_bits(network: &Network, value_bits: &[f64]) -> f64 {
@@ -69,7 +75,7 @@ fn result_bits(network: &Network, value_bits: &[f64]) -> f64 {
 /// The first layer whose values exceed the limit.
 fn overflow(network: &Network, value_bits: &[f64], limit: f64) -> HeError {
     let mut layers = network.layers.iter().zip(value_bits);
-    let found = layers.find(|(_, bits)| !(**bits <= limit));
+    let found = layers.find(|(_, bits)| bits.is_nan() || **bits > limit);
     let (node, bits) = found.map_or((String::new(), f64::NAN), |(layer, bits)| {
         (layer.name.clone(), *bits)
     });
@@ -77,33 +83,31 @@ fn overflow(network: &Network, value_bits: &[f64], limit: f64) -> HeError {
 }
 
 /// Bits of noise after each layer, if all of them decrypt.
-fn noise(network: &Network, parameters: &Parameters) -> Result<Vec<f64>, HeError> {
+pub(crate) fn noise(network: &Network, parameters: &Parameters) -> Result<Vec<f64>, HeError> {
     let bound = NoiseBound::new(parameters);
     let limit = bound.limit_bits(parameters) - NOISE_MARGIN;
-    let mut all = Vec::new();
-    let mut watch = |_: usize, layer: &IntegerLayer, values: &[Noise]| {
-        let largest = values.iter().map(|noise| noise.0).fold(1.0, f64::max);
-        let bits = Noise(largest).bits();
-        all.push(bits);
-        if bits <= limit {
-            return Ok(());
+    let largest = |values: &[Noise]| values.iter().map(|noise| noise.bits()).fold(0.0, f64::max);
+    let checked = |layer: &IntegerLayer, values: &[Noise]| {
+        let noise = largest(values);
+        if noise <= limit {
+            return Ok(noise);
         }
         Err(HeError::Noise {
             node: layer.name.clone(),
-            noise: bits,
+            noise,
             limit,
         })
+    };
+    let mut all = Vec::new();
+    let mut watch = |_: usize, layer: &IntegerLayer, values: &[Noise]| {
+        all.push(checked(layer, values)?);
+        Ok(())
     };
     let fresh = vec![bound.fresh(); network.inputs];
     let result = network.run(&bound, fresh, NonZeroUsize::MIN, &mut watch)?;
     // The result is settled once more, which no layer sees.
-    let largest = Noise(result.iter().map(|noise| noise.0).fold(1.0, f64::max)).bits();
-    if let (Some(layer), false) = (network.layers.last(), largest <= limit) {
-        return Err(HeError::Noise {
-            node: layer.name.clone(),
-            noise: largest,
-            limit,
-        });
+    if let Some(layer) = network.output.checked_sub(1) {
+        all[layer] = checked(&network.layers[layer], &result)?;
     }
     Ok(all)
 }

@@ -34,7 +34,7 @@ pub(super) fn quantise(
                     .iter()
                     .flat_map(|&id| std::iter::repeat_n(steps[id], sizes[id]))
                     .collect();
-                let (map, step) = affine(node, map, &each, options.weight_bits)?;
+                let (map, step) = affine(node, map, &each, options)?;
                 let rows = map.rows.len();
                 (IntegerOperation::Affine(map), step, rows)
             }
@@ -101,14 +101,14 @@ fn affine(
     node: &Node<Operation<f64, f64, Function>>,
     map: &Affine<f64, f64>,
     steps: &[f64],
-    bits: u32,
+    options: &Options,
 ) -> Result<(Affine<i64, i128>, f64), HeError> {
     // What one count of each input adds to an output.
     let effect = |&(column, weight): &(u32, f64)| weight * steps[column as usize];
     let effects = || map.rows.iter().flatten().map(|term| effect(term).abs());
     let largest = effects().fold(0.0, f64::max);
     let least = effects().fold(f64::INFINITY, f64::min);
-    let most = f64::from((1_u32 << (bits - 1)) - 1);
+    let most = f64::from((1_u32 << (options.weight_bits - 1)) - 1);
     let step = if largest == 0.0 {
         // Nothing but constants.
         map.constants
@@ -146,7 +146,8 @@ fn affine(
                     "its inputs have scales too far from each other to be added".into(),
                 )
             })?;
-            if weight != 0 {
+            // Which weights are 0 is not for the server of an encrypted model.
+            if weight != 0 || options.encrypted_model {
                 integers.push((term.0, weight));
             }
         }

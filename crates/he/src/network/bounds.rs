@@ -39,11 +39,11 @@ impl Arithmetic for Ranges {
     }
 }
 
-/// Bounds of the noise in ciphertexts, as a magnitude; it decrypts below `q / 2t`.
+/// Bounds of the noise in ciphertexts; one decrypts while its magnitude is below `q / 2t`.
 ///
 /// High-probability bounds (six standard deviations and more) after Fan and Vercauteren 2012, section 4, with the key's variance of the
-/// library (10): a weighted sum adds noises by the weights' magnitudes, a product multiplies them by about `8 n t`, settling adds that of
-/// switching keys prime by prime. What is measured lies a few bits below, see the tests.
+/// library (10): a weighted sum adds noises by the weights' magnitudes, a product multiplies them by about `8 n t` and leaves three parts,
+/// settling three parts adds that of switching keys prime by prime. What is measured lies a few bits below, see the tests.
 pub struct NoiseBound {
     t: f64,
     /// The plaintext moduli, whose least residues are the weights.
@@ -52,28 +52,29 @@ pub struct NoiseBound {
     switch: f64,
 }
 
-/// A magnitude of noise.
+/// The noise of a ciphertext.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Noise(pub f64);
+pub struct Noise {
+    /// The largest coefficient.
+    pub magnitude: f64,
+    /// Polynomials that the ciphertext consists of: 2, or 3 of a product that is not settled yet.
+    pub parts: u8,
+}
 
 impl Noise {
-    /// Its bits.
+    /// Bits of its magnitude.
     pub fn bits(self) -> f64 {
-        self.0.log2()
+        self.magnitude.log2()
     }
 }
 
 impl NoiseBound {
     /// For these parameters, whichever of the plaintext moduli.
     pub fn new(parameters: &Parameters) -> Self {
-        let t = parameters.plain_moduli().iter().max().copied().unwrap_or(2) as f64;
+        let largest = |moduli: &[u64]| moduli.iter().max().copied().unwrap_or(2) as f64;
+        let t = largest(parameters.plain_moduli());
+        let q = largest(parameters.cipher_moduli());
         let n = parameters.degree() as f64;
-        let largest = parameters
-            .cipher_moduli()
-            .iter()
-            .max()
-            .copied()
-            .unwrap_or(2) as f64;
         Self {
             t,
             moduli: parameters
@@ -82,16 +83,19 @@ impl NoiseBound {
                 .map(|&t| i128::from(t))
                 .collect(),
             product: 8.0 * n * t,
-            switch: 16.0 * largest * (n * parameters.cipher_moduli().len() as f64).sqrt(),
+            switch: 16.0 * q * (n * parameters.cipher_moduli().len() as f64).sqrt(),
         }
     }
 
     /// Of a fresh ciphertext.
     pub fn fresh(&self) -> Noise {
-        Noise(32.0)
+        Noise {
+            magnitude: 32.0,
+            parts: 2,
+        }
     }
 
-    /// From which on nothing is certain: `q / 2t`.
+    /// Bits from which on nothing is certain: those of `q / 2t`.
     pub fn limit_bits(&self, parameters: &Parameters) -> f64 {
         parameters.cipher_bits() - self.t.log2() - 1.0
     }
@@ -109,20 +113,30 @@ impl Arithmetic for NoiseBound {
     type Value = Noise;
 
     fn combine(&self, terms: &[(&Noise, i128)], _: i128) -> Result<Noise, HeError> {
-        Ok(Noise(
-            terms
-                .iter()
-                .map(|&(noise, weight)| noise.0 * self.weight(weight))
-                .sum::<f64>()
-                + 1.0,
-        ))
+        // One more for a rounded constant.
+        let mut sum = Noise {
+            magnitude: 1.0,
+            parts: 2,
+        };
+        for &(noise, weight) in terms {
+            sum.magnitude += noise.magnitude * self.weight(weight);
+            sum.parts = sum.parts.max(noise.parts);
+        }
+        Ok(sum)
     }
 
     fn multiply(&self, x: &Noise, y: &Noise) -> Result<Noise, HeError> {
-        Ok(Noise((x.0 + y.0) * self.product))
+        Ok(Noise {
+            magnitude: (x.magnitude + y.magnitude) * self.product,
+            parts: 3,
+        })
     }
 
     fn settle(&self, x: Noise) -> Result<Noise, HeError> {
-        Ok(Noise(x.0 + self.switch))
+        let switch = if x.parts > 2 { self.switch } else { 0.0 };
+        Ok(Noise {
+            magnitude: x.magnitude + switch,
+            parts: 2,
+        })
     }
 }

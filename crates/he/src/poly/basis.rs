@@ -36,6 +36,7 @@ impl Polynomial {
     }
 
     /// The antiderivative that is `constant` at 0.
+    #[must_use]
     pub fn integral(&self, constant: f64) -> Self {
         let raised = self.coefficients.iter().enumerate();
         let raised = raised.map(|(power, c)| c / (power + 1) as f64);

@@ -2,9 +2,10 @@
 
 use super::basis::from_unit;
 use super::{Function, Interval};
+use serde::{Deserialize, Serialize};
 
 /// Degrees that are certain to be enough for an error, for a function whose slope is bounded.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DegreeBound {
     /// The largest slope on the interval, on a grid of 4,001 points.
     pub slope: f64,

@@ -1,7 +1,7 @@
 //! Fits and their errors.
 
 use super::basis::{chebyshev_values, from_unit, to_polynomial, to_unit};
-use super::{Function, Polynomial};
+use super::{DegreeBound, Function, Histogram, Interval, Polynomial, degree_bound};
 use crate::HeError;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
@@ -12,86 +12,6 @@ const GRID: usize = 4001;
 /// Degrees beyond this are refused: the coefficients in powers of `x` lose their meaning in 64-bit floats.
 const MAX_DEGREE: usize = 32;
 
-/// A closed interval of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Its lower end.
-    pub low: f64,
-    /// Its upper end, above the lower one.
-    pub high: f64,
-}
-
-impl Interval {
-    /// An interval; refuses ends that are not finite or not in order.
-    pub fn new(low: f64, high: f64) -> Result<Self, HeError> {
-        if low.is_finite() && high.is_finite() && low < high {
-            return Ok(Self { low, high });
-        }
-        Err(HeError::Fit {
-            problem: format!("[{low}, {high}] is no interval"),
-        })
-    }
-
-    /// Whether it holds `x`.
-    pub fn contains(self, x: f64) -> bool {
-        (self.low..=self.high).contains(&x)
-    }
-
-    /// The same middle, `factor` times as wide.
-    #[must_use]
-    pub fn widened(self, factor: f64) -> Self {
-        let (middle, radius) = (
-            self.low.midpoint(self.high),
-            (self.high - self.low) / 2.0 * factor,
-        );
-        Self {
-            low: middle - radius,
-            high: middle + radius,
-        }
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{:.4}, {:.4}]", self.low, self.high)
-    }
-}
-
-/// How often a layer's inputs fall where, on calibration samples: bins of equal width over an interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Histogram {
-    /// From the lower end of the first bin to the upper end of the last.
-    pub interval: Interval,
-    /// How many values fell into each bin.
-    pub counts: Vec<u64>,
-}
-
-impl Histogram {
-    /// The histogram of `values` in `bins` bins; values outside the interval count in the outermost bins.
-    pub fn of(values: impl IntoIterator<Item = f64>, interval: Interval, bins: usize) -> Self {
-        let mut counts = vec![0; bins.max(1)];
-        let last = counts.len() - 1;
-        for value in values {
-            let part = (value - interval.low) / (interval.high - interval.low);
-            // Negative parts and those beyond the last bin are clamped by the casts and `min`.
-            counts[((part * (last + 1) as f64) as usize).min(last)] += 1;
-        }
-        Self { interval, counts }
-    }
-
-    /// The middle of each bin that holds a value, and the part of all values in it.
-    pub fn weights(&self) -> Vec<(f64, f64)> {
-        let total: u64 = self.counts.iter().sum();
-        let width = (self.interval.high - self.interval.low) / self.counts.len() as f64;
-        let bins = self.counts.iter().enumerate().filter(|(_, c)| **c > 0);
-        bins.map(|(bin, &count)| {
-            let middle = self.interval.low + (bin as f64 + 0.5) * width;
-            (middle, count as f64 / total.max(1) as f64)
-        })
-        .collect()
-    }
-}
-
 /// How a polynomial is fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
@@ -100,9 +20,11 @@ pub enum Method {
     /// Least squares, each point weighted by how often the layer's inputs fall there on calibration samples: small
     /// errors where the inputs are. Equal weights without a histogram.
     LeastSquares,
-    /// The integral of a least-squares fit of the derivative (CryptoDL, section 3.2): a polynomial as smooth as ReLU is, whose
+    /// The integral of a least-squares fit of the derivative (`CryptoDL`, section 3.2): a polynomial as smooth as `ReLU` is, whose
     /// slope follows the function's, which is what training sees.
     Integrated,
+    /// Not fitted: the polynomial that the model was trained with.
+    Given,
 }
 
 /// A fitted polynomial and how far it is from its function.
@@ -122,19 +44,24 @@ pub struct Fit {
     pub max_error: f64,
     /// The root of the mean squared error, weighted by the histogram where there is one.
     pub weighted_error: f64,
+    /// The degrees from which theory guarantees this largest error.
+    pub bound: DegreeBound,
 }
 
 impl fmt::Display for Fit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} by a polynomial of degree {} on {} ({:?}): error at most {:.3e}, weighted {:.3e}",
+            "{} by a polynomial of degree {} on {} ({:?}): error at most {:.3e}, weighted {:.3e}; theory guarantees that error from degree {} \
+             (Jackson; {} by Bernstein's construction)",
             self.function,
-            self.degree,
+            self.polynomial.degree(),
             self.interval,
             self.method,
             self.max_error,
-            self.weighted_error
+            self.weighted_error,
+            self.bound.jackson,
+            self.bound.bernstein
         )
     }
 }
@@ -156,15 +83,10 @@ pub fn fit(
             "degrees from 1 to {MAX_DEGREE} are supported, not {degree}"
         ));
     }
-    let grid = (0..GRID).map(|i| from_unit(interval, 2.0 * i as f64 / (GRID - 1) as f64 - 1.0));
-    let grid: Vec<f64> = grid.collect();
-    if let Some(x) = grid.iter().find(|&&x| !function.at(x).is_finite()) {
+    if let Some(x) = grid(interval).find(|&x| !function.at(x).is_finite()) {
         return refuse(format!("{function} is not finite at {x}"));
     }
-    let points = match histogram {
-        Some(histogram) => histogram.weights(),
-        None => grid.iter().map(|&x| (x, 1.0 / GRID as f64)).collect(),
-    };
+    let points = points(interval, histogram);
     let polynomial = match method {
         Method::Chebyshev => {
             let series = interpolate(&|x| function.at(x), interval, degree);
@@ -174,6 +96,7 @@ pub fn fit(
             let series = least_squares(&|x| function.at(x), interval, degree, &points);
             to_polynomial(&series, interval)
         }
+        Method::Given => return refuse("a given polynomial is not fitted".into()),
         Method::Integrated => {
             let slope = least_squares(&|x| function.slope(x), interval, degree - 1, &points);
             let rising = to_polynomial(&slope, interval).integral(0.0);
@@ -187,35 +110,62 @@ pub fn fit(
             Polynomial::new(coefficients)
         }
     };
-    let error = |x: f64| (function.at(x) - polynomial.at(x)).abs();
-    let squares: f64 = points
-        .iter()
-        .map(|&(x, weight)| weight * error(x).powi(2))
-        .sum();
     Ok(Fit {
-        function: function.to_string(),
-        method,
-        interval,
         degree,
-        max_error: grid.iter().map(|&x| error(x)).fold(0.0, f64::max),
-        weighted_error: squares.sqrt(),
-        polynomial,
+        ..judge(function, interval, polynomial, method, histogram)
     })
 }
 
-/// The fit of the lowest degree whose largest error is at most `error`.
+/// How far `polynomial` is from `function`, wherever it comes from.
+pub fn judge(
+    function: &Function,
+    interval: Interval,
+    polynomial: Polynomial,
+    method: Method,
+    histogram: Option<&Histogram>,
+) -> Fit {
+    let error = |x: f64| (function.at(x) - polynomial.at(x)).abs();
+    let max_error = grid(interval).map(error).fold(0.0, f64::max);
+    let points = points(interval, histogram);
+    let squares = points.iter().map(|&(x, weight)| weight * error(x).powi(2));
+    Fit {
+        function: function.to_string(),
+        method,
+        interval,
+        degree: polynomial.degree(),
+        max_error,
+        weighted_error: squares.sum::<f64>().sqrt(),
+        bound: degree_bound(function, interval, max_error),
+        polynomial,
+    }
+}
+
+/// The points where errors are measured.
+fn grid(interval: Interval) -> impl Iterator<Item = f64> {
+    (0..GRID).map(move |i| from_unit(interval, 2.0 * i as f64 / (GRID - 1) as f64 - 1.0))
+}
+
+/// Points and their weights: the histogram's, or equal ones.
+fn points(interval: Interval, histogram: Option<&Histogram>) -> Vec<(f64, f64)> {
+    match histogram {
+        Some(histogram) => histogram.weights(),
+        None => grid(interval).map(|x| (x, 1.0 / GRID as f64)).collect(),
+    }
+}
+
+/// The fit of the lowest degree, `highest` at most, whose largest error is at most `error`.
 ///
 /// # Errors
-/// If no degree up to 32 does; as [`fit`] otherwise.
+/// If none is that close; as [`fit`] otherwise.
 pub fn fit_for_error(
     function: &Function,
     interval: Interval,
-    error: f64,
+    (error, highest): (f64, usize),
     method: Method,
     histogram: Option<&Histogram>,
 ) -> Result<Fit, HeError> {
     let mut best = f64::INFINITY;
-    for degree in 1..=MAX_DEGREE {
+    for degree in 1..=highest {
         let fitted = fit(function, interval, degree, method, histogram)?;
         if fitted.max_error <= error {
             return Ok(fitted);
@@ -224,7 +174,7 @@ pub fn fit_for_error(
     }
     Err(HeError::Fit {
         problem: format!(
-            "no polynomial of degree up to {MAX_DEGREE} is within {error} of {function} on {interval}; the closest is \
+            "no polynomial of degree up to {highest} is within {error} of {function} on {interval}; the closest is \
              {best:.3e} away"
         ),
     })
@@ -263,7 +213,9 @@ fn least_squares(
             let mut row = chebyshev_values(degree, to_unit(interval, x));
             row.truncate(columns);
             row.push(f(x));
-            row.iter_mut().for_each(|v| *v *= root);
+            for v in &mut row {
+                *v *= root;
+            }
             row
         })
         .collect();

@@ -39,7 +39,7 @@ impl Function {
         }
     }
 
-    /// The derivative at `x`: exact for the named functions (0.5 at ReLU's corner), a central difference for others.
+    /// The derivative at `x`: exact for the named functions (0.5 at `ReLU`'s corner), a central difference for others.
     pub fn slope(&self, x: f64) -> f64 {
         match self {
             Self::Relu if x == 0.0 => 0.5,

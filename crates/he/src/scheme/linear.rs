@@ -41,7 +41,9 @@ fn sum_block(parts: &[(&[u64], i64)], q: u64, range: Range<usize>, sums: &mut [i
         let narrow = size < room / 2;
         let needed = if narrow { size } else { 1 };
         if held + needed > room {
-            sums.iter_mut().for_each(|sum| *sum %= q as i64);
+            for sum in &mut *sums {
+                *sum %= q as i64;
+            }
             held = 1;
         }
         held += needed;
@@ -54,7 +56,7 @@ fn sum_block(parts: &[(&[u64], i64)], q: u64, range: Range<usize>, sums: &mut [i
             // Shoup's product: the quotient is estimated by one multiplication.
             let quotient = ((u128::from(factor) << 64) / u128::from(q)) as u64;
             for (sum, &c) in sums.iter_mut().zip(coefficients) {
-                let estimate = (u128::from(c) * u128::from(quotient) >> 64) as u64;
+                let estimate = ((u128::from(c) * u128::from(quotient)) >> 64) as u64;
                 let rest = c
                     .wrapping_mul(factor)
                     .wrapping_sub(estimate.wrapping_mul(q));

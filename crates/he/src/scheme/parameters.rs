@@ -8,10 +8,17 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// For each ring degree `n`, the most bits that the ciphertext modulus may have for 128 bits of security against classical attacks:
-/// Homomorphic Encryption Security Standard (Albrecht et al. 2018), table 1, the column for ternary secrets, which is the
+/// For each ring degree `n`, the most bits that the ciphertext modulus may have for 128, 192 and 256 bits of security against classical
+/// attacks: Homomorphic Encryption Security Standard (Albrecht et al. 2018), table 1, the column for ternary secrets, which is the
 /// strictest; the keys here have the error's distribution, for which the standard allows 2 bits more.
-pub const SECURITY_TABLE: [(usize, f64); 3] = [(4096, 109.0), (8192, 218.0), (16384, 438.0)];
+pub const SECURITY_TABLE: [(usize, [f64; 3]); 3] = [
+    (4096, [109.0, 75.0, 58.0]),
+    (8192, [218.0, 152.0, 118.0]),
+    (16384, [438.0, 305.0, 237.0]),
+];
+
+/// Bits of security of the columns of [`SECURITY_TABLE`].
+const LEVELS: [u32; 3] = [128, 192, 256];
 
 /// Bits of the primes whose product is the ciphertext modulus, for each degree of [`SECURITY_TABLE`].
 const MODULI: [(usize, &[u32]); 3] = [
@@ -30,7 +37,7 @@ const MAX_PRODUCT_BITS: f64 = 124.0;
 
 /// Parameters of the scheme: BFV over `Z_q[X] / (X^n + 1)`, once for each plaintext modulus.
 ///
-/// Whoever reads them from a file gets them checked: only those of [`Parameters::new`] exist.
+/// Whoever reads them from a file gets them checked: only those of [`Parameters::with_moduli`] and [`Parameters::shortened`] exist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Parameters {
@@ -62,19 +69,16 @@ impl fmt::Debug for Lazy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
     degree: usize,
+    primes: usize,
     plain_moduli: Vec<u64>,
 }
 
 impl From<Parameters> for Stored {
     fn from(parameters: Parameters) -> Self {
-        let Parameters {
-            degree,
-            plain_moduli,
-            ..
-        } = parameters;
         Self {
-            degree,
-            plain_moduli,
+            degree: parameters.degree,
+            primes: parameters.cipher_moduli.len(),
+            plain_moduli: parameters.plain_moduli,
         }
     }
 }
@@ -82,7 +86,7 @@ impl From<Parameters> for Stored {
 impl TryFrom<Stored> for Parameters {
     type Error = HeError;
     fn try_from(stored: Stored) -> Result<Self, HeError> {
-        Self::with_moduli(stored.degree, &stored.plain_moduli)
+        Self::with_moduli(stored.degree, &stored.plain_moduli)?.shortened(stored.primes)
     }
 }
 
@@ -126,13 +130,9 @@ impl Parameters {
     pub fn with_moduli(degree: usize, plain_moduli: &[u64]) -> Result<Self, HeError> {
         let cipher_moduli = cipher_moduli(degree)?;
         let bits: f64 = cipher_moduli.iter().map(|&q| (q as f64).log2()).sum();
-        let allowed = SECURITY_TABLE
-            .iter()
-            .find(|(n, _)| *n == degree)
-            .map_or(0.0, |row| row.1);
-        if bits > allowed {
+        if security(degree, bits) < LEVELS[0] {
             return refuse(format!(
-                "a modulus of {bits:.1} bits at degree {degree}; 128 bits of security allow {allowed}"
+                "a modulus of {bits:.1} bits at degree {degree} has less than 128 bits of security"
             ));
         }
         let first = cipher_moduli.first().map_or(0.0, |&q| (q as f64).log2());
@@ -172,6 +172,25 @@ impl Parameters {
         Ok(made)
     }
 
+    /// The same with the first `primes` primes of the ciphertext modulus alone: every operation is cheaper, every object smaller, and less
+    /// noise can be carried. A smaller modulus is the more secure one.
+    ///
+    /// # Errors
+    /// If there are not as many, or fewer than the two that switching keys takes.
+    pub fn shortened(mut self, primes: usize) -> Result<Self, HeError> {
+        if !(2..=self.cipher_moduli.len()).contains(&primes) {
+            return refuse(format!(
+                "{primes} primes of the ciphertext modulus; 2 to {} are supported",
+                self.cipher_moduli.len()
+            ));
+        }
+        if primes < self.cipher_moduli.len() {
+            self.cipher_moduli.truncate(primes);
+            self.channels = Lazy::default();
+        }
+        Ok(self)
+    }
+
     /// The ring degree `n`.
     pub fn degree(&self) -> usize {
         self.degree
@@ -200,6 +219,11 @@ impl Parameters {
     /// Bits of the ciphertext modulus.
     pub fn cipher_bits(&self) -> f64 {
         self.cipher_moduli.iter().map(|&q| (q as f64).log2()).sum()
+    }
+
+    /// Bits of security against classical attacks that [`SECURITY_TABLE`] states: 128, 192 or 256.
+    pub fn security_bits(&self) -> u32 {
+        security(self.degree, self.cipher_bits())
     }
 
     /// The channels, one for each plaintext modulus.
@@ -233,6 +257,30 @@ impl Parameters {
             .set_moduli(&self.cipher_moduli);
         Ok(builder.build_arc()?)
     }
+}
+
+impl fmt::Display for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain: Vec<String> = self.plain_moduli.iter().map(u64::to_string).collect();
+        write!(
+            f,
+            "BFV of degree {}, ciphertext modulus of {} primes and {:.0} bits ({} bits of security by the public table), plaintext moduli {}",
+            self.degree,
+            self.cipher_moduli.len(),
+            self.cipher_bits(),
+            self.security_bits(),
+            plain.join(", ")
+        )
+    }
+}
+
+/// The column of [`SECURITY_TABLE`] that a modulus of `bits` bits reaches; 0 if none.
+fn security(degree: usize, bits: f64) -> u32 {
+    let row = SECURITY_TABLE.iter().find(|(n, _)| *n == degree);
+    let most = row.map_or([0.0; 3], |row| row.1);
+    let reached = most.iter().zip(LEVELS).rev();
+    let mut reached = reached.filter(|(most, _)| bits <= **most);
+    reached.next().map_or(0, |(_, level)| level)
 }
 
 /// The ciphertext moduli of a degree: the largest primes of the stated sizes.

@@ -120,12 +120,25 @@ pub(crate) fn deep(depth: usize, options: &Options) -> Result<trefoil_he::Compil
         nodes.push(node("Tanh", &format!("tanh{layer}"), &[dense], act));
         value.clone_from(act);
     }
-    let calibration = numbers(9, &[40, 3]).mapv(|x| x.midpoint(1.0));
     compile(
         &graph(&[3], nodes, &constants, &value),
-        &calibration,
+        &vectors(40, 9),
         options,
     )
+}
+
+/// The smallest plan that multiplies: one activation, three inputs.
+pub(crate) fn tiny() -> trefoil_he::Compiled {
+    let options = Options {
+        widen: 3.0,
+        ..options()
+    };
+    deep(1, &options).unwrap()
+}
+
+/// `count` samples for [`deep`] and [`tiny`], in [0, 1].
+pub(crate) fn vectors(count: usize, seed: u64) -> ArrayD<f64> {
+    numbers(seed, &[count, 3]).mapv(|x| x.midpoint(1.0))
 }
 
 /// The options for models with inputs in [0, 1] of few bits.
