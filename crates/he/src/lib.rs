@@ -1,8 +1,9 @@
 //! Leveled homomorphic inference: one untrusted server that computes on ciphertexts (`SecureDL`, ACSAC 2020).
 //!
 //! [`compile()`] turns an ONNX graph and calibration samples into a [`Plan`]: activations become polynomials ([`poly`]), weights integers,
-//! and parameters of the [`scheme`] are chosen that carry values and noise. The owner makes keys ([`scheme::generate`]), encrypts samples ([`Plan::encrypt`]),
-//! the server computes ([`Plan::infer`]) with the evaluation key alone, the owner decrypts ([`Plan::decrypt`]).
+//! and parameters of the [`scheme`] are chosen that carry values and noise. The owner makes keys ([`scheme::generate`]) and encrypts samples
+//! ([`Plan::encrypt`]), the server computes with the [`Program`] and the evaluation key alone ([`Program::infer`]), the owner decrypts
+//! ([`Plan::decrypt`]). [`steps`] does the same from file to file.
 
 mod affine;
 mod batch;

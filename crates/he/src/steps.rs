@@ -38,7 +38,7 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Compile a model for samples like `calibration` (samples, …). The result prints as a report.
+/// Compile a model for samples like `calibration` (samples, …). [`Compiled::plan`] prints as a report.
 ///
 /// # Errors
 /// As [`crate::compile()`]; a model that cannot be read; files that exist or cannot be written.

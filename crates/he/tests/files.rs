@@ -48,10 +48,12 @@ fn read(kind: &str, bytes: &[u8], files: &Files) -> Result<(), HeError> {
         "secret key" => SecretKey::from_bytes(bytes).map(drop),
         "evaluation key" => {
             let key = EvaluationKey::from_bytes(bytes)?;
-            let channels = key.parameters().channels()?;
-            channels
-                .iter()
-                .try_for_each(|channel| Server::new(channel, &key).map(drop))
+            // Those of the plan are made already.
+            let plan = &files.plan.program.parameters;
+            let own = key.parameters();
+            let channels = if own == plan { plan } else { own }.channels()?;
+            let mut servers = channels.iter().map(|channel| Server::new(channel, &key));
+            servers.try_for_each(|server| server.map(drop))
         }
         "plan" => {
             let plan = Plan::from_bytes(bytes)?;

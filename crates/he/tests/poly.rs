@@ -1,4 +1,5 @@
 //! Polynomials against known coefficients, a reference by numpy, and properties.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
 use proptest::prelude::*;
 use trefoil_he::poly::{
