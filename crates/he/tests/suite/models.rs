@@ -1,5 +1,4 @@
 //! Small models and samples for tests.
-#![allow(dead_code)] // Each test program uses a part.
 
 use ndarray::{ArrayD, IxDyn};
 use std::collections::BTreeMap;

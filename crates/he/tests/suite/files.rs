@@ -1,9 +1,6 @@
 //! Files from anyone: right, or refused with a reason, and never a panic.
-#![allow(clippy::unwrap_used, clippy::panic)] // Helpers of tests are tests too.
 
-mod models;
-
-use models::{tiny, vectors};
+use crate::models::{tiny, vectors};
 use std::num::NonZeroUsize;
 use trefoil_he::scheme::{EvaluationKey, SecretKey, Server, generate};
 use trefoil_he::{Answer, HeError, Options, Parameters, Plan, Program, Query, steps};

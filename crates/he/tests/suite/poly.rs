@@ -1,5 +1,4 @@
 //! Polynomials against known coefficients, a reference by numpy, and properties.
-#![allow(clippy::unwrap_used)] // Helpers of tests are tests too.
 
 use proptest::prelude::*;
 use trefoil_he::poly::{
