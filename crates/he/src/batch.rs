@@ -1,0 +1,75 @@
+//! Encrypted batches: throughput packing, a ciphertext for each element and a slot for each sample (`CryptoNets`, section 3.2).
+
+use crate::scheme::{Cipher, KeyId};
+use crate::{HeError, Program};
+
+/// Encrypted vectors of a batch: for each plaintext modulus, a ciphertext for each element.
+pub(crate) struct Batch {
+    pub(crate) key: KeyId,
+    pub(crate) program: [u8; 32],
+    pub(crate) samples: usize,
+    pub(crate) channels: Vec<Vec<Cipher>>,
+}
+
+/// Encrypted samples.
+pub struct Query(pub(crate) Batch);
+
+/// Encrypted results.
+pub struct Answer(pub(crate) Batch);
+
+impl Query {
+    /// Samples in it.
+    pub fn samples(&self) -> usize {
+        self.0.samples
+    }
+
+    /// Which key it was made with.
+    pub fn key(&self) -> KeyId {
+        self.0.key
+    }
+}
+
+impl Answer {
+    /// Samples in it.
+    pub fn samples(&self) -> usize {
+        self.0.samples
+    }
+
+    /// Which key its query was made with.
+    pub fn key(&self) -> KeyId {
+        self.0.key
+    }
+}
+
+impl Batch {
+    /// Check that the batch is one of `program`, made with `key`, of `elements` elements.
+    pub(crate) fn belongs(
+        &self,
+        what: &'static str,
+        program: &Program,
+        key: KeyId,
+        elements: usize,
+    ) -> Result<(), HeError> {
+        let foreign = |problem: String| Err(HeError::Foreign { what, problem });
+        if self.program != program.digest() {
+            return foreign("it was made with another plan".into());
+        }
+        if self.key != key {
+            return foreign(format!("it was made with key {}, not {key}", self.key));
+        }
+        let moduli = program.parameters.plain_moduli().len();
+        if self.channels.len() != moduli {
+            return foreign(format!(
+                "it has {} parts for {moduli} plaintext moduli",
+                self.channels.len()
+            ));
+        }
+        if let Some(all) = self.channels.iter().find(|all| all.len() != elements) {
+            return foreign(format!(
+                "it has {} elements, the plan {elements}",
+                all.len()
+            ));
+        }
+        Ok(())
+    }
+}
