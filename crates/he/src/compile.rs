@@ -1,10 +1,10 @@
 //! From an ONNX graph to a plan of encrypted inference.
 
 mod calibrate;
-pub(crate) mod choose;
 mod hide;
 mod quantise;
 
+use crate::choose;
 use crate::lower::lower;
 use crate::plan::{check_samples, value_bits};
 use crate::poly::{Interval, Method, Polynomial};

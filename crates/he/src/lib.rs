@@ -7,6 +7,7 @@
 
 mod affine;
 mod batch;
+mod choose;
 mod compile;
 mod error;
 mod files;

@@ -236,7 +236,7 @@ impl Plan {
             return wrong("its shapes do not fit its network");
         }
         let value_bits = value_bits(network, self.input_range, self.steps[0], &self.weights)?;
-        crate::compile::choose::fits(network, &self.program.parameters, &value_bits)?;
+        crate::choose::fits(network, &self.program.parameters, &value_bits)?;
         if differ(&self.value_bits, &value_bits) {
             return wrong("its bits of values are not those of its network");
         }

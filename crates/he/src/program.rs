@@ -1,7 +1,7 @@
 //! What the server is given, and what it does.
 
 use crate::batch::Batch;
-use crate::compile::choose;
+use crate::choose;
 use crate::network::Watch;
 use crate::scheme::{Cipher, EvaluationKey, Server};
 use crate::{Answer, HeError, Network, Parameters, Query};

@@ -25,7 +25,10 @@ impl Teller {
         let text = match progress {
             Progress::Stage(stage) => stage.to_owned(),
             // The demo trains nothing; the lab knows epochs where it can train.
-            #[allow(unreachable_patterns, reason = "only there with the lab's feature `train`")]
+            #[allow(
+                unreachable_patterns,
+                reason = "only there with the lab's feature `train`"
+            )]
             _ => return,
         };
         self.bar.say(text);

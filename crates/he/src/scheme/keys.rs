@@ -1,6 +1,6 @@
 //! Keys as types: the owner's secret one, and what the server needs of it.
 
-use super::bfv::Channel;
+use super::Channel;
 use super::{Parameters, check};
 use crate::HeError;
 use fhe::bfv::{RelinearizationKey, SecretKey as Library};
