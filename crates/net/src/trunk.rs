@@ -48,10 +48,7 @@ impl Trunk {
     /// `seed` is what both ends agreed on over this very connection: sessions draw theirs from it.
     ///
     /// # Errors
-    /// [`SessionError::Thread`] if the system gives no thread.
-    ///
-    /// # Panics
-    /// If the other end is no party.
+    /// [`SessionError::Thread`] if the system gives no thread; [`SessionError::Malformed`] if the other end is no party.
     pub fn start(
         channel: Channel,
         seed: Seed,
@@ -60,7 +57,10 @@ impl Trunk {
         told: impl Fn(Told) + Send + 'static,
     ) -> Result<Arc<Self>, SessionError> {
         let Peer::Party(peer) = channel.peer() else {
-            panic!("a trunk leads to a party");
+            return Err(SessionError::Malformed {
+                peer: channel.label(),
+                reason: "a trunk leads to a party, not to a client".into(),
+            });
         };
         let trunk = Arc::new(Self {
             line: channel.into_line(),

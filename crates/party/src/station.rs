@@ -216,8 +216,14 @@ pub fn access(arguments: &AccessArguments, as_json: bool) -> Result<(), Refusal>
 #[derive(Debug, Args)]
 pub struct SetupArguments {
     /// Folder to write to; made if it is missing, and files in it are never overwritten
-    #[arg(long, value_name = "DIR", default_value = "parties")]
-    out: PathBuf,
+    #[arg(
+        short,
+        long,
+        alias = "out",
+        value_name = "FOLDER",
+        default_value = "parties"
+    )]
+    output: PathBuf,
     /// The hosts of parties 0, 1 and 2 [default: three times 127.0.0.1, on different ports]
     #[arg(long, value_name = "HOST", num_args = 3)]
     hosts: Option<Vec<String>>,
@@ -244,10 +250,10 @@ pub fn setup(arguments: &SetupArguments, as_json: bool) -> Result<(), Refusal> {
             admin: format!("127.0.0.1:{admin}"),
         }
     });
-    let made = write_stations(&arguments.out, &places).map_err(|error| match error {
+    let made = write_stations(&arguments.output, &places).map_err(|error| match error {
         ServeError::Address(_) => Refusal::misuse(error),
         error => {
-            Refusal::new(error).help("choose another folder with --out, or remove the old files")
+            Refusal::new(error).help("choose another folder with --output, or remove the old files")
         }
     })?;
     if as_json {

@@ -161,7 +161,7 @@ fn parties_that_are_killed_at_random_moments_agree_afterwards() {
             scope.spawn(move || {
                 let samples = trefoil_digits::generate(1, 5).0.mapv(f64::from).into_dyn();
                 while !over.load(Relaxed) {
-                    match caller.ask(&served, &[samples.clone()]) {
+                    match caller.ask(&served, std::slice::from_ref(&samples)) {
                         Ok(_) => answered.fetch_add(1, Relaxed),
                         Err(_) => failed.fetch_add(1, Relaxed),
                     };

@@ -144,7 +144,7 @@ fn measure(users: &[CallerFile], model: &Name) -> Result<Vec<f64>, Failed> {
                 let (begin, mut times) = (Instant::now(), Vec::new());
                 while begin.elapsed() < MEASURED {
                     let start = Instant::now();
-                    caller.ask(&served, &[sample.clone()])?;
+                    caller.ask(&served, std::slice::from_ref(&sample))?;
                     times.push(start.elapsed().as_secs_f64());
                 }
                 Ok(times)

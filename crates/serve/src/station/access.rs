@@ -79,9 +79,9 @@ impl Access {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(wrong(path, error)),
+            Err(error) => return Err(wrong(path, &error)),
         };
-        let mut access: Self = toml::from_str(&text).map_err(|error| wrong(path, error))?;
+        let mut access: Self = toml::from_str(&text).map_err(|error| wrong(path, &error))?;
         access.index();
         Ok(access)
     }
@@ -91,7 +91,7 @@ impl Access {
     /// # Errors
     /// [`AccessError::File`].
     pub fn save(&self, path: &Path) -> Result<(), AccessError> {
-        let text = toml::to_string(self).map_err(|error| wrong(path, error))?;
+        let text = toml::to_string(self).map_err(|error| wrong(path, &error))?;
         let fresh = path.with_extension("new");
         let _ = fs::remove_file(&fresh);
         let mut file = fs::OpenOptions::new()
@@ -99,11 +99,11 @@ impl Access {
             .create_new(true)
             .mode(0o600)
             .open(&fresh)
-            .map_err(|error| wrong(&fresh, error))?;
+            .map_err(|error| wrong(&fresh, &error))?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&fresh, path))
-            .map_err(|error| wrong(path, error))
+            .map_err(|error| wrong(path, &error))
     }
 
     /// Issue a token, which is told once and never again.
@@ -160,7 +160,7 @@ impl Access {
     }
 }
 
-fn wrong(path: &Path, reason: impl ToString) -> AccessError {
+fn wrong(path: &Path, reason: &impl ToString) -> AccessError {
     AccessError::File {
         path: path.to_owned(),
         reason: reason.to_string().trim_end().to_owned(),

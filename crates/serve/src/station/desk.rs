@@ -338,7 +338,7 @@ impl Desk {
             Word::Cancel { session } if from == LEADER => self.cancel(session),
             Word::Release { session } if from == LEADER => self.release(session),
             Word::Settle { request, answered } if from == LEADER => {
-                self.settled(&request, answered)
+                self.settled(&request, answered);
             }
             _ => self.alarm(format!("{from} said something that is not its to say")),
         }

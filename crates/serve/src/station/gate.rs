@@ -171,17 +171,17 @@ fn adopt(
     engine.tell(Event::LinkUp { peer, key });
     let here = Arc::clone(engine);
     let told = move |told| match told {
-        Told::Word(bytes) => match postcard::take_from_bytes::<Word>(&bytes) {
-            Ok((word, [])) => here.tell(Event::Heard { from: peer, word }),
-            _ => {
-                here.note(&format!(
-                    "{peer} said something that makes no sense: do all run the same release?"
-                ));
-                if let Some(link) = here.links.to(peer) {
-                    link.trunk.close("a message that makes no sense");
-                }
+        Told::Word(bytes) => {
+            if let Ok((word, [])) = postcard::take_from_bytes::<Word>(&bytes) {
+                return here.tell(Event::Heard { from: peer, word });
             }
-        },
+            here.note(&format!(
+                "{peer} said something that makes no sense: do all run the same release?"
+            ));
+            if let Some(link) = here.links.to(peer) {
+                link.trunk.close("a message that makes no sense");
+            }
+        }
         Told::Down(reason) => {
             here.note(&format!("the link to {peer} is down: {reason}"));
             let mut up = here.links.lock();

@@ -1,6 +1,6 @@
 //! The interface of owners and users.
 //!
-//! Bodies that hold shares are binary, everything else is JSON; refusals are problem documents. The OpenAPI document at
+//! Bodies that hold shares are binary, everything else is JSON; refusals are problem documents. The `OpenAPI` document at
 //! `/v1/openapi.json` is made of what stands here.
 
 mod ask;
@@ -58,7 +58,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The OpenAPI document.
+/// The `OpenAPI` document.
 #[derive(OpenApi)]
 #[openapi(
     info(

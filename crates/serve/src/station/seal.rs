@@ -165,7 +165,7 @@ impl Keys {
     }
 }
 
-fn wrong(path: &Path, reason: impl ToString) -> SealError {
+fn wrong(path: &Path, reason: &impl ToString) -> SealError {
     SealError::KeyFile {
         path: path.to_owned(),
         reason: reason.to_string(),
@@ -180,29 +180,29 @@ fn create(path: &Path) -> Result<(), SealError> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(|error| wrong(path, error))?;
+        .map_err(|error| wrong(path, &error))?;
     file.write_all(&key[..])
         .and_then(|()| file.sync_all())
-        .map_err(|error| wrong(path, error))
+        .map_err(|error| wrong(path, &error))
 }
 
 fn read(path: &Path) -> Result<Key, SealError> {
     let mode = fs::metadata(path)
-        .map_err(|error| wrong(path, error))?
+        .map_err(|error| wrong(path, &error))?
         .mode();
     if mode & 0o077 != 0 {
         let reason = format!(
             "others may read it (mode {:03o}): chmod 600 it",
             mode & 0o777
         );
-        return Err(wrong(path, reason));
+        return Err(wrong(path, &reason));
     }
-    let bytes = Zeroizing::new(fs::read(path).map_err(|error| wrong(path, error))?);
+    let bytes = Zeroizing::new(fs::read(path).map_err(|error| wrong(path, &error))?);
     let key: [u8; KEY] = bytes.as_slice().try_into().map_err(|_| {
         let found = bytes.len();
         wrong(
             path,
-            format!("{found} bytes, where a key has {KEY}: is it the right file?"),
+            &format!("{found} bytes, where a key has {KEY}: is it the right file?"),
         )
     })?;
     Ok(Key::new(Zeroizing::new(key)))

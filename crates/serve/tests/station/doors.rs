@@ -56,10 +56,7 @@ pub(crate) fn parts(values: &[f64], format: Fixed) -> [Vec<u8>; 3] {
 }
 
 fn id() -> String {
-    random::<16>()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:032x}", u128::from_be_bytes(random()))
 }
 
 impl Stage {
@@ -123,6 +120,7 @@ impl Stage {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)]
 fn tokens_and_names_that_do_not_fit() {
     let mut stage = stage("");
     let models = "GET /v1/models";

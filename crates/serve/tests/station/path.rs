@@ -27,7 +27,7 @@ fn an_owner_pushes_once_and_users_ask() {
     // One sample, a whole batch, and more than one batch.
     for (count, seed) in [(1, 5), (4, 6), (6, 7)] {
         let samples = pictures(count, seed);
-        let answers = user.ask(&served, &[samples.clone()]).unwrap();
+        let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
         assert_close(&answers[0], &clear(&weights, &samples));
     }
     let usage = owner.usage(&digits_name).unwrap();
@@ -42,11 +42,13 @@ fn an_owner_pushes_once_and_users_ask() {
         2
     );
     let samples = pictures(2, 8);
-    let error = user.ask(&served, &[samples.clone()]).unwrap_err();
+    let error = user
+        .ask(&served, std::slice::from_ref(&samples))
+        .unwrap_err();
     assert_eq!(error.code(), Some(Code::NotActive), "{error}");
     let served = user.model(&digits_name).unwrap();
     assert!(served.guarded && served.version == 2);
-    let answers = user.ask(&served, &[samples.clone()]).unwrap();
+    let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
     let logits = clear(&weights, &samples);
     for (answer, logits) in answers[0].rows().into_iter().zip(logits.rows()) {
         let largest = |row: ndarray::ArrayView1<'_, f64>| {
@@ -96,7 +98,7 @@ fn users_share_batches_and_sessions() {
                 let served = user.model(&model).unwrap();
                 for round in 0..3 {
                     let samples = pictures(1 + number % 2, (10 * number + round) as u64);
-                    let answers = user.ask(&served, &[samples.clone()]).unwrap();
+                    let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
                     assert_close(&answers[0], &clear(&weights, &samples));
                 }
             })
@@ -125,15 +127,17 @@ fn a_party_that_is_restarted_has_its_models_and_counts() {
     let served = user.model(&model).unwrap();
     let samples = pictures(1, 3);
     for at in [0, 1, 2] {
-        user.ask(&served, &[samples.clone()]).unwrap();
+        user.ask(&served, std::slice::from_ref(&samples)).unwrap();
         parties.end(at);
-        let error = user.ask(&served, &[samples.clone()]).unwrap_err();
+        let error = user
+            .ask(&served, std::slice::from_ref(&samples))
+            .unwrap_err();
         let told = error.to_string();
         assert!(told.contains("party"), "{told}");
         parties.begin(at);
         parties.await_ready();
     }
-    let answers = user.ask(&served, &[samples.clone()]).unwrap();
+    let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
     assert_close(&answers[0], &clear(&weights, &samples));
     // Only what was answered is charged, at all three.
     assert_eq!(owner.usage(&model).unwrap()[0].used, 4);

@@ -306,14 +306,13 @@ impl Desk {
             Some(Stage::Running(_)) => {}
             Some(_) if self.role == LEADER => self.refuse(&request, &code.into()),
             Some(Stage::Checking) => self.drop_request(&request, &code.into()),
-            // The leader hears of it too.
-            Some(Stage::Ready) => {}
             None if !self.books.ledger.contains_key(&request) => {
                 if let Some(early) = self.early(request) {
                     early.refused.get_or_insert(code);
                 }
             }
-            None => {}
+            // Of one that is ready the leader hears too, and one that has ended stays as it is.
+            Some(Stage::Ready) | None => {}
         }
     }
 

@@ -187,7 +187,7 @@ impl World {
                     }
                     (Ok(_), _) => {}
                     (Err(problem), _) => {
-                        *self.problems.entry(problem.code.to_string()).or_default() += 1
+                        *self.problems.entry(problem.code.to_string()).or_default() += 1;
                     }
                 }
             }

@@ -99,7 +99,7 @@ fn whatever_happens_the_books_on_disk_are_those_of_the_last_commit() {
         let (mut store, mut books) = open();
         let mut model = Books::default();
         for step in 0..60 {
-            let changes: Vec<Change> = (0..1 + dice.below(4)).map(|_| change(&mut dice)).collect();
+            let changes: Vec<Change> = (0..=dice.below(4)).map(|_| change(&mut dice)).collect();
             let dies = dice.below(8) == 0;
             if dies {
                 disk.fail_after(dice.below(12));
@@ -112,12 +112,16 @@ fn whatever_happens_the_books_on_disk_are_those_of_the_last_commit() {
                 disk.revive();
                 (store, books) = open();
                 if books != model {
-                    changes.iter().for_each(|change| model.apply(change));
+                    for change in &changes {
+                        model.apply(change);
+                    }
                 }
                 assert_eq!(books, model, "seed {seed}, step {step}, after a crash");
             } else {
                 committed.unwrap();
-                changes.iter().for_each(|change| model.apply(change));
+                for change in &changes {
+                    model.apply(change);
+                }
                 if dice.below(10) == 0 {
                     drop(store);
                     (store, books) = open();
