@@ -518,7 +518,7 @@ mod tests {
         let mut values = Array2::from_elem((100, 3), 1.0);
         (values[[37, 1]], values[[59, 2]]) = (-9.0, 3.0);
         values.row_mut(83).fill(1e-6);
-        let samples = Pictures::of(values.into_dyn());
+        let samples = Samples::of(values.into_dyn());
         assert_eq!(chosen(&samples, 200), (0..100).collect::<Vec<_>>());
         let few = chosen(&samples, 10);
         assert!(

@@ -39,7 +39,7 @@ fn world() -> World {
     world
 }
 
-const TARGET: &str = "attack --members m.npy --non-members n.npy";
+const TARGET: &str = "attack --members m.npy --non-members n.npy --seed 1";
 const LABELS: &str = "--labels ml.npy nl.npy";
 const SHADOW: &str = "--shadow-members sm.npy --shadow-nonmembers sn.npy";
 const SHADOW_LABELS: &str = "--shadow-labels sml.npy snl.npy --network-epochs 20";

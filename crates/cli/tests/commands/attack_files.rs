@@ -43,7 +43,7 @@ fn is_member(record: usize) -> bool {
 }
 
 fn json(world: &World, arguments: &str) -> Value {
-    let ended = ended(world, &format!("--json attack {arguments}"));
+    let ended = ended(world, &format!("--json attack {arguments} --seed 1"));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     serde_json::from_str(&ended.stdout).unwrap()
 }

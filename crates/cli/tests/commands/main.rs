@@ -17,6 +17,7 @@ mod outputs;
 mod precision;
 mod price;
 mod ranges;
+mod service;
 mod services;
 mod verify;
 mod words;

@@ -310,7 +310,7 @@ fn memory_is_given_back_after_a_large_batch() {
     world.run(&format!("{infer} {PARTIES}")).succeeded();
     for service in &services {
         service.says("session done");
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         loop {
             let [now, most] = memory(service.child.id());
             assert!(most > 100 << 20, "{most} bytes are no large batch");
@@ -320,7 +320,7 @@ fn memory_is_given_back_after_a_large_batch() {
             // It is given back when no other session has come for a second.
             let waited = start.elapsed().as_secs();
             assert!(waited < 30, "{now} bytes of {most} are kept");
-            std::thread::sleep(std::time::Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(200));
         }
     }
 }

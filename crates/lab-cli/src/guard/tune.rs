@@ -130,7 +130,9 @@ pub(super) fn run(arguments: &Tune, json: bool) -> Result<(), Failure> {
         return Err(Failure::misuse("the grid is empty").help("give --inner and --beta values"));
     }
     let kept = evidence.make()?.join(SEED);
-    write_whole(&kept, halves.seed.to_string().as_bytes()).map_err(Failure::new)?;
+    if arguments.seed.given().is_none() {
+        write_whole(&kept, halves.seed.to_string().as_bytes()).map_err(Failure::new)?;
+    }
     let bar = Counter::new("trying the grid", pairs.len() as u64);
     let mut cells = Vec::with_capacity(pairs.len());
     for (index, &(inner, beta)) in pairs.iter().enumerate() {

@@ -152,6 +152,7 @@ fn note(truth: &mut Transcript, from: Role, to: Role, message: &Message) {
         number: message.number,
     };
     truth.note(name, step, &message.payload);
+    truth.settle();
 }
 
 impl Transport for Meddling {
