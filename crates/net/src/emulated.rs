@@ -112,6 +112,7 @@ impl fmt::Display for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emulated_mesh;
     use crate::{Role, Transport};
 
     #[test]

@@ -74,7 +74,7 @@ fn a_guard_is_trained_tuned_and_applied() {
     for backend in ["clear", "fixed", "secure"] {
         let applied = world
             .run(&format!(
-                "guard apply --guard tune --seed 0d.safetensors --input zm.npy --output out.npy --check --json --backend {backend}"
+                "guard apply --guard tuned.safetensors --input zm.npy --output out.npy --check --json --backend {backend}"
             ))
             .json();
         assert_eq!(applied["labels_kept"], RECORDS, "{backend}: {applied}");
