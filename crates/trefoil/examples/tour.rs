@@ -30,12 +30,12 @@ pub fn main() -> Result<(), Error> {
 
     // Guarded answers of three parties; some are compared with the model itself.
     let width = model.input_shape()[0];
-    let samples = |count: usize| {
+    let samples = |first: usize, count: usize| {
         ArrayD::from_shape_fn(IxDyn(&[count, width]), |at| {
-            ((at[0] * 7 + at[1]) % 3) as f64 / 2.0
+            (((first + at[0]) * 2_654_435_761 + at[1] * 40_503) >> 7) as f64 % 100.0 / 100.0
         })
     };
-    let queries = Samples::of(samples(4));
+    let queries = Samples::of(samples(0, 4));
     let guarded = Compile {
         guard: Some(examples.join("target.safetensors")),
         ..Compile::default()
@@ -50,7 +50,7 @@ pub fn main() -> Result<(), Error> {
     );
 
     // The same queries in a mix with samples whose labels are known.
-    let known = samples(200);
+    let known = samples(4, 200);
     let scores = model
         .scores()
         .ok_or_else(|| Error::new("a model without classes"))?;
