@@ -21,8 +21,8 @@ use trefoil_term::Tone;
 ///
 /// Exit codes: 0 done, 1 failed, 2 misused, 3 a finding: answers rejected by a verification, or something leaks.
 ///
-/// Defaults come from trefoil/client.toml in $XDG_CONFIG_HOME or ~/.config, or from the file that TREFOIL_CONFIG names (keys `parties`,
-/// `service`, `timeout`, `spent`); TREFOIL_PARTIES, TREFOIL_SERVICE, TREFOIL_TIMEOUT and TREFOIL_SPENT go before it, and options before those.
+/// Defaults come from trefoil/client.toml in `$XDG_CONFIG_HOME` or ~/.config, or from the file that `TREFOIL_CONFIG` names (keys `parties`,
+/// `service`, `timeout`, `spent`); `TREFOIL_PARTIES`, `TREFOIL_SERVICE`, `TREFOIL_TIMEOUT` and `TREFOIL_SPENT` go before it, and options before those.
 #[derive(Debug, Parser)]
 #[command(name = "trefoil", version, propagate_version = true)]
 pub(crate) struct Arguments {

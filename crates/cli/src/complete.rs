@@ -4,7 +4,6 @@ use crate::{Failure, print};
 use clap::{Args, Command};
 use clap_complete::Shell;
 use std::fs;
-use std::io::stdout;
 use std::path::PathBuf;
 
 /// Options of `trefoil completions`.
@@ -24,8 +23,9 @@ pub(crate) struct Man {
 
 /// Print what the shell needs to complete commands and options.
 pub(crate) fn completions(arguments: &Completions, mut command: Command) -> Result<(), Failure> {
-    clap_complete::generate(arguments.shell, &mut command, "trefoil", &mut stdout());
-    Ok(())
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "trefoil", &mut script);
+    print::line(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Write a page for each command.

@@ -16,6 +16,7 @@ use trefoil::{
 
 /// Options of `trefoil infer`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Infer {
     #[command(flatten)]
     model: ModelOption,

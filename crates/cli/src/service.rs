@@ -22,7 +22,7 @@ const TIME: Duration = Duration::from_mins(2);
 /// Which service.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Which {
-    /// The file of an owner or a user: three urls, pins and tokens [env: TREFOIL_SERVICE]
+    /// The file of an owner or a user: three urls, pins and tokens [env: `TREFOIL_SERVICE`]
     #[arg(long, value_name = "FILE.toml")]
     service: Option<PathBuf>,
     /// How long one call may take [default: 120]

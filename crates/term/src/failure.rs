@@ -79,7 +79,7 @@ impl Failure {
         };
         let mut words = format!("{} {}", paint("1;31", "error:"), self.message);
         if let Some(help) = &self.help {
-            words += &format!("\n{} {help}", paint("1;36", "help:"));
+            words = format!("{words}\n{} {help}", paint("1;36", "help:"));
         }
         words
     }

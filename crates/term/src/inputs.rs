@@ -12,6 +12,7 @@ pub struct Inputs<'a>(Vec<(&'static str, &'a Path)>);
 
 impl<'a> Inputs<'a> {
     /// These, and the ones that came after `flag`.
+    #[must_use]
     pub fn with(
         mut self,
         flag: &'static str,

@@ -135,9 +135,10 @@ fn circles_of(files: &BTreeMap<Vec<String>, String>) -> Vec<String> {
             .collect();
         let circle = edges.keys().find_map(|start| circle(start, &edges))?;
         let circle = circle.join(" -> ");
-        Some(match folder.is_empty() {
-            true => circle,
-            false => format!("{}: {circle}", folder.join("::")),
+        Some(if folder.is_empty() {
+            circle
+        } else {
+            format!("{}: {circle}", folder.join("::"))
         })
     });
     circles.collect()

@@ -16,7 +16,7 @@ use trefoil::{
 
 pub fn main() -> Result<(), Error> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/membership");
-    let wait = Duration::from_secs(60);
+    let wait = Duration::from_mins(1);
 
     // A model, and what it costs before anything runs.
     let source = Source::open(&examples.join("target.onnx"))?;

@@ -79,6 +79,7 @@ impl Machine {
     }
 
     /// Of two measurements the one less disturbed by other programs, rate by rate.
+    #[must_use]
     pub fn undisturbed(self, other: Self) -> Self {
         Self {
             round: self.round.min(other.round),

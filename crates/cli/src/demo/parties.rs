@@ -27,6 +27,7 @@ impl Teller {
             // The demo trains nothing; the lab knows epochs where it can train.
             #[allow(
                 unreachable_patterns,
+                clippy::match_wildcard_for_single_variants,
                 reason = "only there with the lab's feature `train`"
             )]
             _ => return,

@@ -29,7 +29,7 @@ pub(super) struct Verification {
     #[arg(long, value_name = "Y.npy", requires = "public")]
     public_labels: Option<PathBuf>,
     /// Which public samples are spent is remembered here [default: trefoil/spent.redb in `$XDG_DATA_HOME` or
-    /// ~/.local/share] [env: TREFOIL_SPENT]
+    /// ~/.local/share] [env: `TREFOIL_SPENT`]
     #[arg(long, value_name = "FILE", requires = "verify")]
     spent: Option<PathBuf>,
     /// Mix the probes of this fingerprint in, too

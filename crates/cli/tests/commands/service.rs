@@ -70,7 +70,7 @@ fn start(world: &World, role: usize) -> Running {
 
 /// Run the doctor until it says `code`.
 fn doctor(world: &World, code: i32) -> Ended {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let told = world.run("doctor --service alice.toml --timeout 5 --json");
         if told.code == Some(code) || Instant::now() > end {

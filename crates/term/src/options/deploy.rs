@@ -63,10 +63,10 @@ pub struct DeployOptions {
     /// Gbit/s), `wan` (10 ms, 100 Mbit/s), or milliseconds and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
     pub network: Option<Network>,
-    /// Use three running parties, as `trefoil keys` described them [env: TREFOIL_PARTIES]
+    /// Use three running parties, as `trefoil keys` described them [env: `TREFOIL_PARTIES`]
     #[arg(long, value_name = "parties.toml", conflicts_with_all = ["link", "network"])]
     parties: Option<PathBuf>,
-    /// How long to wait for a party before giving up [default: 60] [env: TREFOIL_TIMEOUT]
+    /// How long to wait for a party before giving up [default: 60] [env: `TREFOIL_TIMEOUT`]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
@@ -103,13 +103,11 @@ impl DeployOptions {
     }
 
     fn timeout(&self) -> Result<Duration, Failure> {
-        match self.timeout {
-            Some(timeout) => Ok(timeout),
-            None => {
-                let set = Settings::load()?.timeout;
-                Ok(set.map_or(TIMEOUT, Duration::from_secs_f64))
-            }
+        if let Some(timeout) = self.timeout {
+            return Ok(timeout);
         }
+        let set = Settings::load()?.timeout;
+        Ok(set.map_or(TIMEOUT, Duration::from_secs_f64))
     }
 
     /// What connects parties that this program starts; nothing where it starts none.
