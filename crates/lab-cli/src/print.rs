@@ -16,7 +16,7 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
 /// Print `value` as one line of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(trefoil_term::print::json(value)?)
 }
