@@ -88,15 +88,15 @@ impl Drop for Bar {
 }
 
 /// A bar for each thing that is being done, one after the other.
+#[derive(Default)]
 pub struct Bars {
     bar: Option<(&'static str, Bar)>,
 }
 
 impl Bars {
     /// None yet.
-    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        Self { bar: None }
+        Self::default()
     }
 
     /// Show that `what` is being done, and how far it is.

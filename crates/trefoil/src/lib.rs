@@ -79,7 +79,7 @@ pub use forecast::{Machine, Rehearsal};
 pub use known::{Known, RangeReport, StepReport};
 pub use labels::Check;
 pub use layers::{LayerCheck, compare as compare_layers};
-pub use model::{Model, NumberFormat, wider};
+pub use model::{Model, NumberFormat};
 pub use precision::all as check_all;
 pub use prepared::{Answers, Checking, Prepared};
 pub use ranges::Ranging;

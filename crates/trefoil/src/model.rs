@@ -326,7 +326,7 @@ impl Model {
 }
 
 /// Options that let the ring hold larger numbers than it does.
-pub fn wider(ring_bits: u32) -> &'static str {
+pub(crate) fn wider(ring_bits: u32) -> &'static str {
     if ring_bits == 64 {
         "fewer --fraction-bits"
     } else {

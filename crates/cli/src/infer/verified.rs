@@ -2,7 +2,7 @@
 
 use super::Infer;
 use crate::verify::replay::replayed;
-use crate::{Bars, Failure, Inputs, notice, print};
+use crate::{Bars, Failure, Inputs, notice, print, warn};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -101,6 +101,8 @@ pub(super) fn run(arguments: &Infer, plan: &Path, json: bool) -> Result<(), Fail
         &mut |what, progress| bars.show(what, progress),
     )?;
     drop(source);
+    let known = mixed.model.known.as_ref();
+    warn(known.and_then(|known| known.warning(&mixed.model.plan)));
     let labels = arguments.labels.as_deref();
     let labels = labels
         .map(|path| labels::read(path, samples.len(), &mixed.model))

@@ -44,6 +44,22 @@ pub(super) async fn party(
     }))
 }
 
+/// What `told` says of the active version of a model, if it is this holder's business.
+fn active<T>(
+    app: &App,
+    token: &Token,
+    name: &str,
+    told: impl FnOnce(&Books, &ModelId, &Model) -> T,
+) -> Result<T, Problem> {
+    let name = named(name)?;
+    let told = app.engine.look(|desk| {
+        let books = desk.books();
+        let (id, model) = books.active(&name)?;
+        may_see(books, token, id, model).then(|| told(books, id, model))
+    })?;
+    Ok(told.ok_or(Code::NoSuchModel)?)
+}
+
 /// Whether a model is this holder's business.
 fn may_see(books: &Books, token: &Token, id: &ModelId, model: &Model) -> bool {
     match token.purpose {
@@ -100,13 +116,10 @@ pub(super) async fn model(
     headers: HeaderMap,
 ) -> Answer {
     let token = holder(&app, &headers, &known)?;
-    let name = named(&name)?;
-    let view = app.engine.look(|desk| {
-        let books = desk.books();
-        let (id, model) = books.active(&name)?;
-        may_see(books, &token, id, model).then(|| view(books, &token, id, model))
+    let view = active(&app, &token, &name, |books, id, model| {
+        view(books, &token, id, model)
     })?;
-    Ok(json(&view.ok_or(Code::NoSuchModel)?))
+    Ok(json(&view))
 }
 
 /// The plan of the active version: what is computed, without weights. Nothing of the guard.
@@ -118,13 +131,8 @@ pub(super) async fn plan(
     headers: HeaderMap,
 ) -> Answer {
     let token = holder(&app, &headers, &known)?;
-    let name = named(&name)?;
-    let plan = app.engine.look(|desk| {
-        let books = desk.books();
-        let (id, model) = books.active(&name)?;
-        may_see(books, &token, id, model).then(|| model.plan.clone())
-    })?;
-    Ok(binary(plan.ok_or(Code::NoSuchModel)?))
+    let plan = active(&app, &token, &name, |_, _, model| model.plan.clone())?;
+    Ok(binary(plan))
 }
 
 /// Samples that were charged: of every user for the owner, of the user itself for a user.
