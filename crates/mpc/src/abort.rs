@@ -69,3 +69,19 @@ pub enum Abort {
         index: usize,
     },
 }
+
+impl Abort {
+    /// The same of the parties that `name` gives in the place of those named here: where roles are turned against places.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(Role) -> Role) -> Self {
+        match &mut self {
+            Self::Link { source, .. } => *source = source.clone().renamed(name),
+            Self::Unexpected { peer, .. }
+            | Self::Surplus { peer, .. }
+            | Self::TooFarAhead { peer, .. }
+            | Self::Differs { peer, .. } => *peer = name(*peer),
+            Self::Inconsistent { .. } => {}
+        }
+        self
+    }
+}

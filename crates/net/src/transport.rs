@@ -125,6 +125,23 @@ pub enum NetError {
     },
 }
 
+impl NetError {
+    /// The same failure of the parties that `name` gives in the place of those named here.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Fn(Role) -> Role) -> Self {
+        match &mut self {
+            Self::LinkDown { peer, .. }
+            | Self::FrameTooLarge { peer, .. }
+            | Self::OversizedSend { peer, .. }
+            | Self::Malformed { peer, .. } => *peer = name(*peer),
+            Self::Timeout { peers, .. } | Self::SendStalled { peers, .. } => {
+                peers.iter_mut().for_each(|peer| *peer = name(*peer));
+            }
+        }
+        self
+    }
+}
+
 fn waiting_for(peers: &[Role]) -> String {
     peers
         .iter()

@@ -93,12 +93,10 @@ impl<L: Compute> Evaluate for L {
         inputs: &[Given<'_, B>],
     ) -> Result<Value<B>, B::Error> {
         if matches!(inputs.first(), Some(Given::Bit(_))) {
-            let bits: Vec<&B::Bits> = inputs.iter().map(|input| input.bits()).collect();
-            let places = places(self, backend, &bits);
-            return Ok(Value::Bit(backend.arrange_bits(&bits, &places)));
+            let places = |shapes| places(self, shapes);
+            return Ok(Value::Bit(arranged(backend, inputs, &places)));
         }
-        let tensors: Vec<&B::Tensor> = inputs.iter().map(|input| input.number()).collect();
-        Ok(Value::Number(self.run(backend, &tensors).await?))
+        Ok(Value::Number(self.run(backend, &numbers(inputs)).await?))
     }
 
     fn multiply_accumulates(&self, shapes: &[&[usize]]) -> u64 {
@@ -110,19 +108,47 @@ impl<L: Compute> Evaluate for L {
     }
 }
 
-/// For each element of the output of a layer that only moves elements, its place among the elements of all inputs one
-/// behind the other: what the layer makes of the places themselves.
-fn places<L: Compute, B: Backend>(layer: &L, backend: &B, inputs: &[&B::Bits]) -> ArrayD<usize> {
+// What follows is compiled for every back end, or once; `evaluate` for every back end and layer, so little stands there.
+
+/// Operands of which all are numbers.
+fn numbers<'a, B: Backend>(inputs: &[Given<'a, B>]) -> Vec<&'a B::Tensor> {
+    inputs.iter().map(|input| input.number()).collect()
+}
+
+/// Operands of which all are bits, moved: `places` says for their shapes which bit goes where.
+fn arranged<B: Backend>(
+    backend: &B,
+    inputs: &[Given<'_, B>],
+    places: &dyn Fn(Vec<Vec<usize>>) -> ArrayD<usize>,
+) -> B::Bits {
+    let bits: Vec<&B::Bits> = inputs.iter().map(|input| input.bits()).collect();
+    let shapes = bits.iter().map(|bits| backend.bits_shape(bits)).collect();
+    backend.arrange_bits(&bits, &places(shapes))
+}
+
+/// For each element of the output of a layer that only moves elements, its place among the elements of all inputs, of these
+/// shapes, one behind the other: what the layer makes of the places themselves.
+fn places<L: Compute>(layer: &L, shapes: Vec<Vec<usize>>) -> ArrayD<usize> {
+    let numbered = numbered(shapes);
+    let Ok(moved) = ready(layer.run(&Clear, &numbered.iter().collect::<Vec<_>>()));
+    whole(&moved)
+}
+
+/// Arrays of these shapes whose elements are counted through, one array behind the other.
+fn numbered(shapes: Vec<Vec<usize>>) -> Vec<ArrayD<f64>> {
     let mut next = 0.0;
-    let numbered = inputs.iter().map(|bits| {
-        ArrayD::from_shape_simple_fn(backend.bits_shape(bits), || {
+    let count = |shape| {
+        ArrayD::from_shape_simple_fn(shape, || {
             next += 1.0;
             next - 1.0
         })
-    });
-    let numbered: Vec<ArrayD<f64>> = numbered.collect();
-    let Ok(moved) = ready(layer.run(&Clear, &numbered.iter().collect::<Vec<_>>()));
-    moved.mapv(|place| place as usize)
+    };
+    shapes.into_iter().map(count).collect()
+}
+
+/// Counts as counts.
+fn whole(counts: &ArrayD<f64>) -> ArrayD<usize> {
+    counts.mapv(|place| place as usize)
 }
 
 /// What is known of an input of a layer before it runs.

@@ -108,6 +108,8 @@ pub struct Caller {
     runtime: Runtime,
     lines: [Line; 3],
     time: Duration,
+    /// Whether each query wants a session of its own.
+    alone: bool,
 }
 
 /// What `doctor` finds at one party.
@@ -139,7 +141,14 @@ impl Caller {
             runtime,
             lines: https::lines(&file.contacts()?)?,
             time,
+            alone: false,
         })
+    }
+
+    /// Whether each query from now on gets a session of its own. By default it shares one with other users' queries that come within
+    /// some milliseconds: the parties see no less of it alone, nobody waits for others, and all together take longer.
+    pub fn ask_alone(&mut self, alone: bool) {
+        self.alone = alone;
     }
 
     /// The models that this caller may ask, or has pushed, as all three parties tell alike.

@@ -210,6 +210,7 @@ impl Service {
     /// # Errors
     /// Only if the service itself cannot go on.
     pub fn run(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), ServeError> {
+        memory::keep();
         on_event(Event::Listening(self.address()?));
         let mut used = false;
         loop {

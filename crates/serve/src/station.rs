@@ -27,6 +27,7 @@ pub(crate) mod views;
 
 pub(crate) use access::hex;
 pub use access::{Access, AccessError, Purpose, Token};
+pub use admin::AdminAddress;
 pub use books::{ModelState, StoreError};
 pub use file::StationFile;
 pub use names::{Name, NameError, RequestId};
@@ -36,6 +37,7 @@ pub use setup::{Place, StationFiles, write_stations};
 pub use views::{ModelView, PartyView, UsageView};
 
 use crate::ServeError;
+use admin::AdminListener;
 use doors::Doors;
 use engine::Engine;
 use gate::Gate;
@@ -58,7 +60,7 @@ pub struct Station {
     access: Arc<RwLock<Access>>,
     access_path: PathBuf,
     https: SocketAddr,
-    admin: SocketAddr,
+    admin: AdminAddress,
     runtime: Option<Runtime>,
     gate: Option<Gate>,
 }
@@ -86,7 +88,7 @@ impl Station {
         let listener = Listener::bind(file.listen(), file.security()?)?;
         let tls = https_server(&file.identity()?)?;
         let https = bind(file.https())?;
-        let admin = bind(&file.admin_address()?.to_string())?;
+        let (admin, admin_address) = AdminListener::bind(&file.admin_address()?)?;
         let engine = Engine::start(file, Box::new(note))?;
         let gate = gate::keep(&engine, listener, &file.addresses()?)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -108,22 +110,20 @@ impl Station {
             Arc::new(Counted(Arc::clone(&engine))),
         );
         let (https, https_address) = https;
-        let (admin, admin_address) = admin;
         {
             let _within = runtime.enter();
             let failed = |error: std::io::Error| SessionError::Thread {
                 reason: error.to_string(),
             };
             let https = TcpListener::from_std(https).map_err(failed)?;
-            let admin = TcpListener::from_std(admin).map_err(failed)?;
             runtime.spawn(doors.serve(https, tls.into(), http::router(app)));
             let router = admin::router(Arc::clone(&engine));
             runtime.spawn(async move {
-                let _ = axum::serve(admin, router).await;
+                let _ = admin.serve(router).await;
             });
         }
         engine.note(&format!(
-            "owners and users at https://{https_address}, operator at http://{admin_address}"
+            "owners and users at https://{https_address}, operator at {admin_address}"
         ));
         Ok(Self {
             engine,
@@ -142,8 +142,8 @@ impl Station {
     }
 
     /// Where the operator looks.
-    pub fn admin_address(&self) -> SocketAddr {
-        self.admin
+    pub fn admin_address(&self) -> &AdminAddress {
+        &self.admin
     }
 
     /// Whether queries would be computed now.

@@ -157,6 +157,12 @@ impl Service {
         })
     }
 
+    /// User: whether each query from now on gets a session of its own at the parties, instead of one that it shares with other users'
+    /// queries.
+    pub fn ask_alone(&mut self, alone: bool) {
+        self.caller.ask_alone(alone);
+    }
+
     /// User: the answers `[N, …]` of a served model. Each party receives its part of the samples alone.
     ///
     /// # Errors

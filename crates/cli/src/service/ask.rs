@@ -26,6 +26,9 @@ pub(crate) struct Ask {
     /// The true classes: adds the accuracy
     #[arg(long, value_name = "Y.npy")]
     labels: Option<PathBuf>,
+    /// Have a session for each of your batches, shared with no other user: nobody is waited for, and the parties answer fewer queries a second
+    #[arg(long)]
+    alone: bool,
     #[command(flatten)]
     service: Which,
 }
@@ -40,6 +43,7 @@ pub(crate) fn run(arguments: &Ask, json: bool) -> Result<(), Failure> {
     inputs.check()?;
     let destination = Destination::new("--output", &arguments.output, &inputs)?;
     let mut service = arguments.service.open()?;
+    service.ask_alone(arguments.alone);
     let bar = Bar::new("fetching the model's plan from three parties");
     let served = service.model(&arguments.name)?;
     let preparation = arguments.preparation.preparation();

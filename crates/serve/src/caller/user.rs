@@ -159,8 +159,9 @@ impl Caller {
         parts: &[Vec<u8>; 3],
     ) -> Result<[Bytes; 3], CallerError> {
         let wait = self.time.as_millis();
+        let alone = u8::from(self.alone);
         let path = format!(
-            "{}/queries/{id}?version={}&samples={samples}&wait_ms={wait}",
+            "{}/queries/{id}?version={}&samples={samples}&wait_ms={wait}&alone={alone}",
             model_path(&served.name),
             served.version
         );

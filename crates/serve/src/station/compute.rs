@@ -8,7 +8,7 @@ use crate::{Limits, ServeError, task};
 use std::time::Duration;
 use trefoil_guard::{GuardRing, GuardSettings};
 use trefoil_mpc::{Abort, PairSeeds, Party, PartyConfig, Share};
-use trefoil_net::{Role, Transport};
+use trefoil_net::{Role, Rotated, Rotation, Transport};
 use trefoil_nn::{Plan, Secure};
 use trefoil_ring::{Ring, Z32, Z64};
 
@@ -26,14 +26,28 @@ enum Weights {
 
 /// What a session needs beside the model and the requests.
 pub(crate) struct Session {
-    pub(crate) role: Role,
+    /// This party's place among the three: its role in everything but the computation.
+    pub(crate) place: Role,
+    /// The roles of the computation: preparing, which is less work, goes round.
+    pub(crate) rotation: Rotation,
     pub(crate) id: [u8; 16],
+    /// The seeds shared with each peer, by its place.
     pub(crate) seeds: PairSeeds,
     /// Longest wait for one frame.
     pub(crate) timeout: Duration,
     /// Most bytes that are kept unread from one peer.
     pub(crate) bytes: u64,
     pub(crate) transport: Box<dyn Transport>,
+}
+
+/// What comes of a session at this party.
+pub(crate) struct Computed {
+    /// Its shares of the answer of each request.
+    pub(crate) answers: Vec<Vec<u8>>,
+    /// Rounds that it waited for.
+    pub(crate) rounds: u64,
+    /// Bytes that it sent to its peers.
+    pub(crate) bytes_sent: u64,
 }
 
 /// What is public of a pushed version, checked.
@@ -128,8 +142,8 @@ impl Loaded {
         &self.task.plan
     }
 
-    /// This party's shares of the answer of each request.
-    pub(crate) fn compute(&self, session: Session, job: &Job) -> Result<Vec<Vec<u8>>, ServeError> {
+    /// Run a session.
+    pub(crate) fn compute(&self, session: Session, job: &Job) -> Result<Computed, ServeError> {
         match &self.weights {
             Weights::Z32(weights) => self.compute_in(weights, session, job),
             Weights::Z64(weights) => self.compute_in(weights, session, job),
@@ -141,23 +155,25 @@ impl Loaded {
         weights: &[Share<R>],
         session: Session,
         job: &Job,
-    ) -> Result<Vec<Vec<u8>>, ServeError> {
+    ) -> Result<Computed, ServeError> {
         let Session {
-            role,
+            place,
+            rotation,
             id,
             seeds,
             timeout,
             bytes,
             transport,
         } = session;
-        let inputs = self.gather::<R>(role, job)?;
+        // Components are held by place: those of `place` are those of its role, counted from another one.
+        let inputs = self.gather::<R>(place, job)?;
         let config = PartyConfig {
-            role,
+            role: rotation.role(place),
             session: id,
-            seeds,
+            seeds: Role::ALL.map(|role| seeds[rotation.place(role).index()].clone()),
             timeout,
         };
-        let party = Party::new(config, transport);
+        let party = Party::new(config, Box::new(Rotated::new(transport, rotation)));
         party.keep_unread(bytes);
         let outputs = party.run(async |party| {
             let backend = Secure::<R>::new(party.fork(), self.task.plan.format());
@@ -166,7 +182,8 @@ impl Loaded {
                 .compute(&backend, weights, inputs, &mut |_, _, _| ())
                 .await?;
             Ok::<_, Abort>(outputs)
-        })?;
+        });
+        let outputs = outputs.map_err(|abort| abort.renamed(|role| rotation.place(role)))?;
         let mut answers = Vec::with_capacity(job.parts.len());
         let mut first = 0;
         for (samples, _) in &job.parts {
@@ -178,7 +195,12 @@ impl Loaded {
             ));
             first += samples;
         }
-        Ok(answers)
+        let traffic = party.traffic();
+        Ok(Computed {
+            answers,
+            rounds: traffic.rounds.into(),
+            bytes_sent: traffic.bytes_sent(),
+        })
     }
 
     /// The rows of all requests in one batch. What is left over is filled with the first ones again: whatever a plan

@@ -124,6 +124,8 @@ pub(crate) struct Query {
     pub(crate) samples: u64,
     pub(crate) part: Arc<[u8]>,
     pub(crate) digests: Digests,
+    /// Whether it wants a session of its own. The leader alone heeds it.
+    pub(crate) alone: bool,
     /// When the user gives up, by the desk's clock.
     pub(crate) deadline_ms: u64,
 }

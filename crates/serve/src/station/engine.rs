@@ -2,15 +2,15 @@
 
 use super::books::Store;
 use super::books::StoreError;
-use super::compute::{Loaded, Session};
+use super::compute::{Computed, Loaded, Session};
 use super::desk::{Action, Desk, Event, Job, Now, Reply, Rules, Ticket};
 use super::file::StationFile;
 use super::links::Links;
 use super::metrics::Metrics;
 use super::names::ModelId;
 use super::problem::{Code, Problem};
-use super::seal::Keys;
-use crate::{Limits, ServeError};
+use super::seal::{KeySource, Keys};
+use crate::{Limits, ServeError, memory};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -19,11 +19,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
-use trefoil_net::{Role, Switchboard};
+use trefoil_net::{Role, Rotation, Switchboard};
 use trefoil_ring::Seed;
 
 /// Between two looks of the desk at what is late.
 const TICK: Duration = Duration::from_millis(100);
+/// Without a session, how long memory is kept for the next one.
+const IDLE: Duration = Duration::from_secs(1);
 /// Events that are written to the disk together.
 const TOGETHER: usize = 256;
 /// Between two attempts to open a store that has failed.
@@ -50,6 +52,8 @@ pub(crate) struct Engine {
     desk: Mutex<Option<Desk>>,
     waiting: Mutex<HashMap<Ticket, oneshot::Sender<Result<Reply, Problem>>>>,
     tickets: AtomicU64,
+    /// How many have begun.
+    sessions: AtomicU64,
     loaded: Mutex<HashMap<ModelId, Arc<Loaded>>>,
     notes: Notes,
     store: StorePlace,
@@ -58,8 +62,8 @@ pub(crate) struct Engine {
 /// Where the store is, to open it again.
 struct StorePlace {
     file: PathBuf,
-    key: PathBuf,
-    old_keys: Vec<PathBuf>,
+    key: KeySource,
+    old_keys: Vec<KeySource>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -90,6 +94,7 @@ impl Engine {
             desk: Mutex::new(None),
             waiting: Mutex::default(),
             tickets: AtomicU64::new(1),
+            sessions: AtomicU64::new(0),
             loaded: Mutex::default(),
             notes,
             store: StorePlace {
@@ -188,7 +193,9 @@ impl Engine {
 
     /// The desk's thread.
     fn run(self: &Arc<Self>, inbox: &Receiver<Event>) {
+        memory::keep();
         let mut tick = Instant::now();
+        let (mut sessions, mut quiet) = (0, None);
         while !self.over.load(Relaxed) {
             let due = lock(&self.desk).as_ref().and_then(Desk::next_due_ms);
             let due = due.map(|due| Duration::from_millis(due.saturating_sub(self.now_ms())));
@@ -204,6 +211,14 @@ impl Engine {
             if Instant::now() >= tick {
                 events.push(Event::Tick);
                 tick = Instant::now() + TICK;
+                // Not after every session: the next one would have to ask for all of it again.
+                let begun = self.sessions.load(Relaxed);
+                if begun != sessions || self.metrics.running.get() > 0 {
+                    (sessions, quiet) = (begun, Some(Instant::now()));
+                } else if quiet.is_some_and(|since| since.elapsed() >= IDLE) {
+                    memory::give_back();
+                    quiet = None;
+                }
             }
             self.handle(events);
         }
@@ -276,6 +291,7 @@ impl Engine {
                 }
             }
             Action::Compute(job) => {
+                self.sessions.fetch_add(1, Relaxed);
                 let (here, session) = (Arc::clone(self), job.session);
                 let thread = std::thread::Builder::new().name(format!("session {session}"));
                 if thread.spawn(move || here.compute(&job)).is_err() {
@@ -330,7 +346,13 @@ impl Engine {
         let computed = computed.unwrap_or(Err(ServeError::Bug));
         let samples: u64 = job.parts.iter().map(|(samples, _)| samples).sum();
         let answers = match computed {
-            Ok(answers) => {
+            Ok(Computed {
+                answers,
+                rounds,
+                bytes_sent,
+            }) => {
+                self.metrics.rounds.inc_by(rounds);
+                self.metrics.bytes_sent.inc_by(bytes_sent);
                 self.metrics.sessions.inc();
                 self.metrics.samples.inc_by(samples);
                 self.metrics
@@ -350,7 +372,7 @@ impl Engine {
         self.tell(Event::Computed { session, answers });
     }
 
-    fn compute_on_links(&self, job: &Job) -> Result<Vec<Vec<u8>>, ServeError> {
+    fn compute_on_links(&self, job: &Job) -> Result<Computed, ServeError> {
         let session = job.session;
         let loaded = self.loaded(&job.model)?;
         let lost = |reason: &str| ServeError::Stopped {
@@ -372,7 +394,8 @@ impl Engine {
         let mut id = *b"trefoil\0session\0";
         id[8..].copy_from_slice(&session.to_le_bytes());
         let session = Session {
-            role: self.role,
+            place: self.role,
+            rotation: Rotation::of(session),
             id,
             seeds,
             timeout: self.timeout,

@@ -1,10 +1,12 @@
 //! The file of one party that serves owners and users.
 
+use super::admin::AdminAddress;
 use super::desk::Rules;
+use super::seal::KeySource;
 use crate::config::{Contact, Link, check_addresses, contacts, read, security, wrong};
 use crate::{Limits, ServeError, address};
 use serde::{Deserialize, Serialize};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use trefoil_net::{Identity, Role, Security};
@@ -18,18 +20,25 @@ pub struct StationFile {
     listen: String,
     /// `HOST:PORT` for owners and users, HTTPS.
     https: String,
-    /// `HOST:PORT` for the operator, HTTP without protection: on the loopback interface alone.
+    /// `HOST:PORT` for the operator, HTTP without protection: on the loopback interface alone; or `unix:PATH`.
     admin: String,
     /// PEM files, relative to this file.
     certificate: PathBuf,
     key: PathBuf,
     /// The folder of the party's store.
     store: PathBuf,
-    /// The key that the store is sealed under; made if it is missing.
-    store_key: PathBuf,
+    /// The file of the key that the store is sealed under; made if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store_key: Option<PathBuf>,
+    /// Or a program and its arguments: it prints the key, 64 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    store_key_command: Vec<String>,
     /// Keys that it was sealed under before.
     #[serde(default)]
     old_store_keys: Vec<PathBuf>,
+    /// And those that programs print.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    old_store_key_commands: Vec<Vec<String>>,
     /// The tokens that this party has issued.
     access: PathBuf,
     /// Longest silence of a peer, in seconds.
@@ -46,6 +55,9 @@ pub struct StationFile {
     #[serde(skip)]
     path: PathBuf,
 }
+
+/// What begins the operator's address where it is a socket.
+const SOCKET: &str = "unix:";
 
 fn default_timeout() -> u64 {
     15
@@ -118,13 +130,22 @@ impl StationFile {
             ("https", &file.https),
             ("admin", &file.admin),
         ] {
+            if what == "admin" && listen.starts_with(SOCKET) {
+                continue;
+            }
             if let Err(reason) = address::check(listen) {
                 return refuse(what, reason);
             }
         }
-        if !file.admin_address()?.ip().is_loopback() {
+        if file.store_key.is_some() != file.store_key_command.is_empty() {
+            let reason = "name either the file of a key or a store_key_command that prints it";
+            return refuse("store_key", reason.into());
+        }
+        if let AdminAddress::Loopback(address) = file.admin_address()?
+            && !address.ip().is_loopback()
+        {
             let reason = format!(
-                "{} can be reached from other machines, and this interface is not protected: use 127.0.0.1",
+                "{} can be reached from other machines, and this interface is not protected: use 127.0.0.1, or unix:PATH",
                 file.admin
             );
             return refuse("admin", reason);
@@ -196,13 +217,16 @@ impl StationFile {
         &self.https
     }
 
-    pub(crate) fn admin_address(&self) -> Result<SocketAddr, ServeError> {
+    pub(crate) fn admin_address(&self) -> Result<AdminAddress, ServeError> {
+        if let Some(path) = self.admin.strip_prefix(SOCKET) {
+            return Ok(AdminAddress::Socket(self.beside(Path::new(path))));
+        }
         let found = self
             .admin
             .to_socket_addrs()
             .ok()
             .and_then(|mut found| found.next());
-        found.ok_or_else(|| {
+        found.map(AdminAddress::Loopback).ok_or_else(|| {
             wrong(
                 &self.path,
                 format!("admin: {} names no address", self.admin),
@@ -246,13 +270,17 @@ impl StationFile {
     }
 
     /// The folder of the store, the current key and the old ones.
-    pub(crate) fn store(&self) -> (PathBuf, PathBuf, Vec<PathBuf>) {
-        let old = self
-            .old_store_keys
-            .iter()
-            .map(|path| self.beside(path))
-            .collect();
-        (self.beside(&self.store), self.beside(&self.store_key), old)
+    pub(crate) fn store(&self) -> (PathBuf, KeySource, Vec<KeySource>) {
+        let file = |path: &PathBuf| KeySource::File(self.beside(path));
+        let command = |words: &Vec<String>| KeySource::Command {
+            words: words.clone(),
+            folder: self.beside(Path::new(".")),
+        };
+        let key = self.store_key.as_ref();
+        let key = key.map_or_else(|| command(&self.store_key_command), file);
+        let old = self.old_store_keys.iter().map(file);
+        let old = old.chain(self.old_store_key_commands.iter().map(command));
+        (self.beside(&self.store), key, old.collect())
     }
 
     pub(crate) fn rules(&self) -> Rules {

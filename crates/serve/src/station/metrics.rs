@@ -18,6 +18,9 @@ pub(crate) struct Metrics {
     pub(crate) failed_sessions: Counter,
     pub(crate) session_seconds: Histogram,
     pub(crate) samples: Counter,
+    /// Bytes sent to the peers in sessions that ended well.
+    pub(crate) bytes_sent: Counter,
+    pub(crate) rounds: Counter,
     pub(crate) alarms: Counter,
     pub(crate) turned_away: Counter,
     pub(crate) waiting: Gauge,
@@ -56,6 +59,11 @@ impl Metrics {
         let sessions = counter("sessions", "Sessions that ended well");
         let failed_sessions = counter("failed_sessions", "Sessions that failed");
         let samples = counter("samples", "Samples computed");
+        let bytes_sent = counter(
+            "session_bytes_sent",
+            "Bytes that sessions sent to the other parties",
+        );
+        let rounds = counter("session_rounds", "Rounds of sessions");
         let alarms = counter("alarms", "What an operator should look at: see the log");
         let turned_away = counter(
             "turned_away",
@@ -81,6 +89,8 @@ impl Metrics {
             failed_sessions,
             session_seconds,
             samples,
+            bytes_sent,
+            rounds,
             alarms,
             turned_away,
             waiting,

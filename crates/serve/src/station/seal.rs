@@ -3,11 +3,12 @@
 //! Each seal has a key of its own, derived from the operator's key, a fresh random salt and the record's name: a
 //! sealed record that is copied to another name, or altered, does not open, and no nonce is ever used twice.
 
+mod source;
+
+pub(crate) use source::KeySource;
+
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// Bytes of a key.
@@ -31,8 +32,18 @@ pub enum SealError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A command that prints no key.
+    #[error("store_key_command `{command}`: {reason}")]
+    KeyCommand {
+        /// The command.
+        command: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// Sealed under a key that is not given.
-    #[error("`{record}` is sealed under another key: name the file of the old key in `old_keys`")]
+    #[error(
+        "`{record}` is sealed under another key: name the old key in `old_store_keys` or `old_store_key_commands`"
+    )]
     OtherKey {
         /// The record.
         record: String,
@@ -84,18 +95,12 @@ impl Key {
 }
 
 impl Keys {
-    /// Read the operator's key and the old ones that records may still be sealed under. A missing current key is made.
-    pub(crate) fn load(current: &Path, old: &[PathBuf]) -> Result<Self, SealError> {
-        if !current.exists() {
-            create(current)?;
-        }
-        let old = old
-            .iter()
-            .map(|path| read(path))
-            .collect::<Result<_, _>>()?;
+    /// Read the operator's key and the old ones that records may still be sealed under. A missing file of the current key is made.
+    pub(crate) fn load(current: &KeySource, old: &[KeySource]) -> Result<Self, SealError> {
+        let old = old.iter().map(|old| old.key(false));
         Ok(Self {
-            current: read(current)?,
-            old,
+            old: old.collect::<Result<_, _>>()?,
+            current: current.key(true)?,
         })
     }
 
@@ -165,49 +170,6 @@ impl Keys {
     }
 }
 
-fn wrong(path: &Path, reason: &impl ToString) -> SealError {
-    SealError::KeyFile {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
-}
-
-fn create(path: &Path) -> Result<(), SealError> {
-    let mut key = Zeroizing::new([0; KEY]);
-    getrandom::fill(&mut key[..]).map_err(|error| SealError::Random(error.to_string()))?;
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| wrong(path, &error))?;
-    file.write_all(&key[..])
-        .and_then(|()| file.sync_all())
-        .map_err(|error| wrong(path, &error))
-}
-
-fn read(path: &Path) -> Result<Key, SealError> {
-    let mode = fs::metadata(path)
-        .map_err(|error| wrong(path, &error))?
-        .mode();
-    if mode & 0o077 != 0 {
-        let reason = format!(
-            "others may read it (mode {:03o}): chmod 600 it",
-            mode & 0o777
-        );
-        return Err(wrong(path, &reason));
-    }
-    let bytes = Zeroizing::new(fs::read(path).map_err(|error| wrong(path, &error))?);
-    let key: [u8; KEY] = bytes.as_slice().try_into().map_err(|_| {
-        let found = bytes.len();
-        wrong(
-            path,
-            &format!("{found} bytes, where a key has {KEY}: is it the right file?"),
-        )
-    })?;
-    Ok(Key::new(Zeroizing::new(key)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,15 +217,17 @@ mod tests {
 
     #[test]
     fn a_key_file_is_made_once_and_kept_from_others() {
-        use std::os::unix::fs::PermissionsExt;
+        use std::fs;
+        use std::io::Write;
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.key");
-        let sealed = Keys::load(&path, &[])
+        let sealed = Keys::load(&KeySource::File(path.clone()), &[])
             .unwrap()
             .seal("a", b"content")
             .unwrap();
         assert_eq!(
-            Keys::load(&path, &[])
+            Keys::load(&KeySource::File(path.clone()), &[])
                 .unwrap()
                 .open("a", &sealed)
                 .unwrap()
@@ -271,7 +235,10 @@ mod tests {
             b"content"
         );
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = Keys::load(&path, &[]).err().unwrap().to_string();
+        let error = Keys::load(&KeySource::File(path.clone()), &[])
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("chmod 600"), "{error}");
         let short = folder.path().join("short.key");
         let mut options = fs::OpenOptions::new();
@@ -284,7 +251,7 @@ mod tests {
             .write_all(b"short")
             .unwrap();
         assert!(
-            Keys::load(&short, &[])
+            Keys::load(&KeySource::File(short), &[])
                 .err()
                 .unwrap()
                 .to_string()

@@ -479,3 +479,53 @@ fn strangers_keep_nobody_out() {
     stage.assert_charged(1);
     drop(idle);
 }
+
+/// Sockets of this process, as many as it may have.
+fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("the hard limit of files");
+}
+
+/// A connection from `127.0.0.last`.
+fn connect_from(last: u8, to: &str) -> rustix::fd::OwnedFd {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let from: std::net::SocketAddr = ([127, 0, 0, last], 0).into();
+    bind(&socket, &from).expect("an address of this machine");
+    let to: std::net::SocketAddr = to.parse().expect("an address");
+    connect(&socket, &to).expect("a place in the queue");
+    socket
+}
+
+#[test]
+fn a_thousand_idle_connections_keep_nobody_out() {
+    allow_many_files();
+    let mut stage = stage("");
+    let address = stage.parties.https[0].clone();
+    let links = stage.parties.links[0].clone();
+    let idle: Vec<_> = (0..1000)
+        .map(|number| connect_from(2 + (number / 250) as u8, &address))
+        .collect();
+    // And some at the door of the parties.
+    let others: Vec<_> = (0..200)
+        .map(|number| connect_from(2 + (number / 50) as u8, &links))
+        .collect();
+    let begin = std::time::Instant::now();
+    while stage.parties.metric(0, "trefoil_connections ") < 1000.0 {
+        assert!(begin.elapsed() < TIME, "a thousand connections");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let parts = stage.parts();
+    let answers = stage.ask(&id(), &parts);
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    stage.assert_charged(1);
+    // A party that is restarted meanwhile finds the others again.
+    stage.parties.end(2);
+    stage.parties.begin(2);
+    stage.parties.await_ready();
+    let answers = stage.ask(&id(), &parts);
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    drop((idle, others));
+}

@@ -87,6 +87,7 @@ struct Parties {
     /// Removed with this.
     _folder: TempDir,
     files: StationFiles,
+    links: [String; 3],
     https: [String; 3],
     admin: [String; 3],
     stations: [Option<Station>; 3],
@@ -114,6 +115,7 @@ impl Parties {
         let mut parties = Self {
             _folder: folder,
             files,
+            links: [0, 1, 2].map(|at: usize| places[at].links.clone()),
             https: [0, 1, 2].map(|at: usize| places[at].https.clone()),
             admin: [0, 1, 2].map(|at: usize| places[at].admin.clone()),
             stations: [None, None, None],

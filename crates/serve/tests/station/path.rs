@@ -116,6 +116,60 @@ fn users_share_batches_and_sessions() {
 }
 
 #[test]
+fn who_asks_alone_shares_no_session() {
+    let parties = Parties::start("[queue]\nwindow_ms = 400\n");
+    let mut owner = parties.caller("owner", Purpose::Owner);
+    let (plan, weights) = digits(4);
+    let model = name("digits");
+    owner.push(&model, &plan, &weights, None).unwrap();
+    let threads: Vec<_> = (0..6)
+        .map(|number| {
+            let user = format!("user{number}");
+            owner.grant(&model, &name(&user), None).unwrap();
+            let mut user = parties.caller(&user, Purpose::User);
+            user.ask_alone(number % 2 == 0);
+            let (model, weights) = (model.clone(), weights.clone());
+            thread::spawn(move || {
+                let served = user.model(&model).unwrap();
+                let samples = pictures(1, number);
+                let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
+                assert_close(&answers[0], &clear(&weights, &samples));
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("answers for everybody");
+    }
+    // Three alone, the other three in one to three sessions.
+    let sessions = parties.metric(0, "trefoil_sessions_total ");
+    assert!((4.0..=6.0).contains(&sessions), "{sessions} sessions");
+}
+
+#[test]
+fn every_party_takes_every_role() {
+    let parties = Parties::start("");
+    let mut owner = parties.caller("owner", Purpose::Owner);
+    let mut user = parties.caller("user", Purpose::User);
+    let (plan, weights) = digits(2);
+    let model = name("digits");
+    owner.push(&model, &plan, &weights, None).unwrap();
+    owner.grant(&model, &name("user"), None).unwrap();
+    let served = user.model(&model).unwrap();
+    // Six sessions one after the other are two of each rotation.
+    for round in 0..6 {
+        let samples = pictures(2, round);
+        let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
+        assert_close(&answers[0], &clear(&weights, &samples));
+    }
+    assert_eq!(parties.metric(0, "trefoil_sessions_total "), 6.0);
+    let sent = [0, 1, 2].map(|party| parties.metric(party, "trefoil_session_bytes_sent_total "));
+    assert!(
+        sent[0] > 0.0 && sent[0] == sent[1] && sent[1] == sent[2],
+        "{sent:?}"
+    );
+}
+
+#[test]
 fn a_party_that_is_restarted_has_its_models_and_counts() {
     let mut parties = Parties::start("");
     let mut owner = parties.caller("owner", Purpose::Owner);
@@ -164,4 +218,31 @@ fn a_draining_party_takes_nothing_new() {
             .drain(Duration::from_secs(5))
     );
     assert_eq!(owner.usage(&model).unwrap()[0].used, 0);
+}
+
+#[test]
+fn an_operator_may_look_through_a_socket_of_the_machine() {
+    use std::io::{Read, Write};
+    use std::os::unix::fs::PermissionsExt;
+    let mut parties = Parties::start("");
+    let config = parties.config(0).to_owned();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let line = text.lines().find(|line| line.starts_with("admin")).unwrap();
+    std::fs::write(&config, text.replace(line, "admin = \"unix:admin.sock\"")).unwrap();
+    let path = config.with_file_name("admin.sock");
+    // One that a killed party has left.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    parties.end(0);
+    parties.begin(0);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut socket = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    socket
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: party\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    parties.end(0);
+    assert!(!path.exists());
 }

@@ -107,36 +107,59 @@ impl Desk {
             .collect();
         due.sort_unstable();
         for (since_ms, model) in due {
-            if self.sessions.len() >= self.rules.sessions {
-                return;
+            while self.sessions.len() < self.rules.sessions && self.is_due(&model, since_ms) {
+                let requests = self.next_batch(&model);
+                if requests.is_empty() {
+                    break;
+                }
+                self.start(model.clone(), requests);
             }
-            let room = self.books.models.get(&model).map_or(0, |model| model.batch);
-            let samples = |request: &RequestName| {
-                self.pending
-                    .get(request)
-                    .map_or(0, |pending| pending.query.samples)
-            };
-            let waiting = self.queues[&model].by_user.values().flatten();
-            let waiting: u64 = waiting.map(samples).sum();
-            if waiting < room && since_ms + self.rules.window_ms > self.now.ms {
-                continue;
-            }
-            let mut left = room;
-            let mut requests = Vec::new();
-            if let Some(queue) = self.queues.get_mut(&model) {
-                let pending = &self.pending;
-                let samples = |request: &RequestName| {
-                    pending
-                        .get(request)
-                        .map_or(0, |pending| pending.query.samples)
-                };
-                while let Some(request) = queue.next(|request| samples(request) <= left) {
-                    left -= samples(&request);
-                    requests.push(request);
+        }
+    }
+
+    /// Whether the requests that wait for this version since then need wait no longer.
+    fn is_due(&self, model: &ModelId, since_ms: u64) -> bool {
+        let Some(queue) = self.queues.get(model).filter(|queue| !queue.is_empty()) else {
+            return false;
+        };
+        let waiting = queue.by_user.values().flatten();
+        let waiting = waiting.filter_map(|request| self.pending.get(request));
+        let (mut samples, mut alone) = (0, false);
+        for pending in waiting {
+            samples += pending.query.samples;
+            alone |= pending.query.alone;
+        }
+        alone || samples >= self.room(model) || since_ms + self.rules.window_ms <= self.now.ms
+    }
+
+    /// Samples of one session of this version.
+    fn room(&self, model: &ModelId) -> u64 {
+        self.books.models.get(model).map_or(0, |model| model.batch)
+    }
+
+    /// The requests of the next session: users in turn, as many as there is room for; or one that wants a session of its own.
+    fn next_batch(&mut self, model: &ModelId) -> Vec<RequestName> {
+        let mut left = self.room(model);
+        let mut requests = Vec::new();
+        let pending = &self.pending;
+        let of = |request: &RequestName| {
+            let query = pending.get(request).map(|pending| &pending.query);
+            query.map_or((0, false), |query| (query.samples, query.alone))
+        };
+        if let Some(queue) = self.queues.get_mut(model) {
+            while let Some(request) = queue.next(|request| {
+                let (samples, alone) = of(request);
+                samples <= left && (!alone || requests.is_empty())
+            }) {
+                let (samples, alone) = of(&request);
+                left -= samples;
+                requests.push(request);
+                if alone {
+                    break;
                 }
             }
-            self.start(model, requests);
         }
+        requests
     }
 
     /// When this desk has something to do by itself, by its clock.

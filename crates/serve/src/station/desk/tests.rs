@@ -349,6 +349,7 @@ impl World {
                 samples,
                 digests: Digests::of(Role::ALL[party], &part).unwrap(),
                 part: part.into(),
+                alone: samples == 1,
                 deadline_ms: self.now.ms + 3_000,
             };
             self.happen(party, Event::Query { ticket, query });

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// Ask: this party's part of the shares of `samples` samples; the answer is this party's shares of the answer. The same
 /// id and body may be sent again: it is one request.
-#[utoipa::path(put, path = "/v1/models/{name}/queries/{id}", params(("name" = String, Path), ("id" = String, Path, description = "32 hexadecimal digits, drawn at random; the same at all three parties"), ("version" = u64, Query), ("samples" = u64, Query), ("wait_ms" = Option<u64>, Query)), request_body(content = [u8], content_type = "application/octet-stream"), responses((status = 200, content_type = "application/octet-stream", body = [u8]), (status = "default", body = Problem)))]
+#[utoipa::path(put, path = "/v1/models/{name}/queries/{id}", params(("name" = String, Path), ("id" = String, Path, description = "32 hexadecimal digits, drawn at random; the same at all three parties"), ("version" = u64, Query), ("samples" = u64, Query), ("wait_ms" = Option<u64>, Query), ("alone" = Option<u64>, Query, description = "1: a session of its own, shared with no other request")), request_body(content = [u8], content_type = "application/octet-stream"), responses((status = 200, content_type = "application/octet-stream", body = [u8]), (status = "default", body = Problem)))]
 pub(super) async fn query(
     State(app): State<App>,
     Extension(known): Extension<Known>,
@@ -33,7 +33,13 @@ pub(super) async fn query(
         .map_err(|error| Problem::saying(Code::Malformed, format!("{error}")))?;
     let request = request_name(&user, id);
     let read = read_query(&app, &user, name, address.as_deref(), &headers, body).await;
-    let (model, samples, part, wait) = read.inspect_err(|problem| {
+    let Read {
+        model,
+        samples,
+        part,
+        wait_ms,
+        alone,
+    } = read.inspect_err(|problem| {
         // The others shall not wait for a part that was refused here.
         app.engine.tell(Event::TurnedAway {
             request: request.clone(),
@@ -47,7 +53,8 @@ pub(super) async fn query(
         samples,
         part: part.into(),
         digests,
-        deadline_ms: app.engine.now_ms() + wait,
+        alone,
+        deadline_ms: app.engine.now_ms() + wait_ms,
     };
     match app
         .engine
@@ -65,7 +72,15 @@ pub(super) async fn query(
     }
 }
 
-/// A query's version, samples, part and time in milliseconds.
+/// What a query's address and body say.
+struct Read {
+    model: ModelId,
+    samples: u64,
+    part: Vec<u8>,
+    wait_ms: u64,
+    alone: bool,
+}
+
 async fn read_query(
     app: &App,
     user: &Name,
@@ -73,13 +88,14 @@ async fn read_query(
     address: Option<&str>,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(ModelId, u64, Vec<u8>, u64), Problem> {
+) -> Result<Read, Problem> {
     let missing =
         |what: &str| Problem::saying(Code::Malformed, format!("the address has no ?{what}="));
     let version = number(address, "version")?.ok_or_else(|| missing("version"))?;
     let samples = number(address, "samples")?.ok_or_else(|| missing("samples"))?;
     let longest = app.request_time.as_millis() as u64;
-    let wait = number(address, "wait_ms")?
+    let alone = number(address, "alone")? == Some(1);
+    let wait_ms = number(address, "wait_ms")?
         .unwrap_or(longest)
         .clamp(1, longest);
     let id = ModelId { name, version };
@@ -118,5 +134,11 @@ async fn read_query(
         );
         return Err(Problem::saying(Code::WrongShape, words));
     }
-    Ok((id, samples, part, wait))
+    Ok(Read {
+        model: id,
+        samples,
+        part,
+        wait_ms,
+        alone,
+    })
 }
