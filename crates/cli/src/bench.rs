@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 use trefoil::{Compile, Link, Source};
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 use trefoil_serve::{BENCHMARKS, BenchJob, Client, Inference};
 
 /// The row of a whole network.
@@ -30,7 +30,7 @@ pub(crate) struct Bench {
     /// Emulate a network between the parties, with --link memory: `lan`, `wan`, or milliseconds one
     /// way and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
-    network: Option<Network>,
+    network: Option<NetworkProfile>,
     /// The size, for the protocols named by --only
     #[arg(long, value_name = "N", requires = "only")]
     size: Option<NonZeroUsize>,

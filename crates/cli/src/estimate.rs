@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use std::time::Duration;
 use trefoil::estimate;
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 
 /// Options of `trefoil estimate`.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Estimate {
     /// The network between the parties: `lan` (0.1 ms one way, 10 Gbit/s), `wan` (10 ms, 100
     /// Mbit/s), or milliseconds and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
-    network: Network,
+    network: NetworkProfile,
     /// Run the model too, on random pictures and the network emulated, and compare
     #[arg(long)]
     measure: bool,

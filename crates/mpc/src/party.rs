@@ -9,7 +9,7 @@
 
 use crate::point::HashKeys;
 use crate::transcript::{BatchKeys, MessageName, PairSeeds, Transcript};
-use crate::{Abort, Step};
+use crate::{Abort, MessageKind};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -67,7 +67,7 @@ impl Traffic {
 
 type Key = (Role, Branch, u32);
 
-struct Session {
+struct Runtime {
     role: Role,
     transport: RefCell<Box<dyn Transport>>,
     timeout: Duration,
@@ -77,7 +77,7 @@ struct Session {
     arrived: RefCell<HashMap<Key, Message>>,
     unread: [Cell<u64>; 3],
     far_ahead: Cell<u64>,
-    awaited: RefCell<Vec<(Role, Step)>>,
+    awaited: RefCell<Vec<(Role, MessageKind)>>,
     yielded: Cell<bool>,
     failure: RefCell<Option<Abort>>,
     sent: [Cell<u64>; 3],
@@ -105,7 +105,7 @@ impl Keys {
 
 /// One party, seen from one branch of the protocol.
 pub struct Party {
-    session: Rc<Session>,
+    session: Rc<Runtime>,
     keys: Rc<Keys>,
     transcript: Option<Rc<RefCell<Transcript>>>,
     branch: Branch,
@@ -130,7 +130,7 @@ impl Party {
         } = config;
         let keys = Keys::new(role, &session, &seeds);
         let root = branch_id(&session, 0);
-        let session = Session {
+        let session = Runtime {
             role,
             transport: RefCell::new(transport),
             timeout,
@@ -150,7 +150,7 @@ impl Party {
     }
 
     fn at(
-        session: Rc<Session>,
+        session: Rc<Runtime>,
         keys: Rc<Keys>,
         transcript: Option<Rc<RefCell<Transcript>>>,
         branch: Branch,
@@ -276,7 +276,7 @@ impl Party {
     /// [`Abort::Link`].
     pub fn end_batch(&self) -> Result<(), Abort> {
         if self.role() != Role::P0 {
-            self.post(Role::P0, Step::BatchEnd, Vec::new());
+            self.post(Role::P0, MessageKind::BatchEnd, Vec::new());
             self.session.flush()?;
         }
         Ok(())
@@ -292,7 +292,7 @@ impl Party {
         }
         self.run(async |party| {
             for evaluator in [Role::P1, Role::P2] {
-                party.take(evaluator, Step::BatchEnd, 0).await?;
+                party.take(evaluator, MessageKind::BatchEnd, 0).await?;
             }
             Ok(())
         })
@@ -395,7 +395,7 @@ impl Party {
     ///
     /// # Security
     /// The payload is sent as it is: whoever writes a protocol masks it with a draw that `to` does not know.
-    pub fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
+    pub fn post(&self, to: Role, kind: MessageKind, payload: Vec<u8>) {
         let session = &*self.session;
         let number = count(&self.sent[to.index()], "messages to one peer");
         let count = &session.sent[to.index()];
@@ -403,12 +403,12 @@ impl Party {
         session.messages[to.index()].set(session.messages[to.index()].get() + 1);
         let bytes = &session.posted_bytes[to.index()];
         bytes.set(bytes.get() + payload.len());
-        self.note(self.role(), to, number, step, &payload);
+        self.note(self.role(), to, number, kind, &payload);
         let message = Message {
             branch: self.branch,
             number,
             depth: self.depth.get(),
-            tag: step.tag(),
+            tag: kind.tag(),
             payload,
         };
         session.posted.borrow_mut()[to.index()].push(message);
@@ -421,11 +421,16 @@ impl Party {
     }
 
     /// The next message of this branch from `from`: the one place where a peer's messages are
-    /// checked for step and length.
+    /// checked for kind and length.
     ///
     /// # Errors
-    /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
-    pub async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
+    /// [`Abort::Unexpected`] for a wrong kind or length; [`Abort::Link`].
+    pub async fn take(
+        &self,
+        from: Role,
+        kind: MessageKind,
+        bytes: usize,
+    ) -> Result<Vec<u8>, Abort> {
         let number = count(&self.received[from.index()], "messages of one peer");
         let key = (from, self.branch, number);
         let session = &*self.session;
@@ -436,36 +441,36 @@ impl Party {
             if let Some(message) = session.arrived.borrow_mut().remove(&key) {
                 return Poll::Ready(Ok(message));
             }
-            session.awaited.borrow_mut().push((from, step));
+            session.awaited.borrow_mut().push((from, kind));
             Poll::Pending
         })
         .await?;
         let unread = &session.unread[from.index()];
         let kept = MESSAGE + message.payload.len() as u64;
         unread.set(unread.get().saturating_sub(kept));
-        if message.tag != step.tag() || message.payload.len() != bytes {
+        if message.tag != kind.tag() || message.payload.len() != bytes {
             return Err(Abort::Unexpected {
                 peer: from,
-                expected: step.to_string(),
+                expected: kind.to_string(),
                 expected_bytes: bytes,
-                found: Step::name(message.tag),
+                found: MessageKind::name(message.tag),
                 found_bytes: message.payload.len(),
             });
         }
-        self.note(from, self.role(), number, step, &message.payload);
+        self.note(from, self.role(), number, kind, &message.payload);
         // Party 0's messages depend on no input: they are preprocessing and deepen nothing. Nor does the word that a
         // batch is over.
-        if from != Role::P0 && step != Step::BatchEnd {
+        if from != Role::P0 && kind != MessageKind::BatchEnd {
             let malformed = || NetError::Malformed { peer: from, bytes };
             let depth = message.depth.checked_add(1);
-            let depth = depth.ok_or_else(|| link(&step.to_string(), malformed()))?;
+            let depth = depth.ok_or_else(|| link(&kind.to_string(), malformed()))?;
             self.depth.set(self.depth.get().max(depth));
         }
         Ok(message.payload)
     }
 
     /// Write a message down, where that is asked for.
-    fn note(&self, from: Role, to: Role, number: u32, step: Step, payload: &[u8]) {
+    fn note(&self, from: Role, to: Role, number: u32, kind: MessageKind, payload: &[u8]) {
         if let Some(transcript) = &self.transcript {
             let name = MessageName {
                 from,
@@ -473,21 +478,21 @@ impl Party {
                 branch: self.branch.0,
                 number,
             };
-            transcript.borrow_mut().note(name, step, payload);
+            transcript.borrow_mut().note(name, kind, payload);
         }
     }
 
     /// One round between the evaluators: send `payload` to the other one and take as many bytes. As for
     /// [`Party::post`], the caller masks it.
-    pub async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
+    pub async fn exchange(&self, kind: MessageKind, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
         let other = if self.role() == Role::P1 {
             Role::P2
         } else {
             Role::P1
         };
         let bytes = payload.len();
-        self.post(other, step, payload);
-        self.take(other, step, bytes).await
+        self.post(other, kind, payload);
+        self.take(other, kind, bytes).await
     }
 
     /// Let other branches go on: party 0, which never waits, calls this where the others would wait.
@@ -534,16 +539,16 @@ async fn all_of<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     done.into_iter().flatten().collect()
 }
 
-impl Session {
+impl Runtime {
     fn fail(&self, abort: Abort) {
         self.failure.borrow_mut().get_or_insert(abort);
     }
 
-    fn step(&self) -> String {
+    fn doing(&self) -> String {
         self.awaited
             .borrow()
             .first()
-            .map_or_else(|| "sending".to_owned(), |(_, step)| step.to_string())
+            .map_or_else(|| "sending".to_owned(), |(_, kind)| kind.to_string())
     }
 
     fn flush(&self) -> Result<(), Abort> {
@@ -556,7 +561,7 @@ impl Session {
                 self.transport
                     .borrow_mut()
                     .send(peer, body)
-                    .map_err(|source| link(&self.step(), source))?;
+                    .map_err(|source| link(&self.doing(), source))?;
             }
         }
         Ok(())
@@ -608,10 +613,10 @@ impl Session {
         peers.sort_unstable();
         peers.dedup();
         let received = self.receive_while_they_live(&peers);
-        let (peer, body) = received.map_err(|source| link(&self.step(), source))?;
+        let (peer, body) = received.map_err(|source| link(&self.doing(), source))?;
         let malformed = || {
             link(
-                &self.step(),
+                &self.doing(),
                 NetError::Malformed {
                     peer,
                     bytes: body.len(),
@@ -635,7 +640,7 @@ impl Session {
                 Entry::Occupied(_) => {
                     return Err(Abort::Surplus {
                         peer,
-                        found: Step::name(message.tag),
+                        found: MessageKind::name(message.tag),
                     });
                 }
                 Entry::Vacant(place) => place.insert(message),

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use trefoil_guard::Guard;
 use trefoil_mpc::{Share, combine};
 use trefoil_net::{
-    Hello, LinkOptions, Network, Peer, Pulse, Role, Security, Stop, Transport, connect_unless,
-    emulated_mesh_with, memory_mesh_with,
+    Hello, LinkOptions, NetworkProfile, Peer, Pulse, Role, Security, Stop, Transport,
+    connect_unless, emulated_mesh_with, memory_mesh_with,
 };
 use trefoil_nn::{Plan, Weights};
 use trefoil_ring::{Ring, Seed, Z32, Z64};
@@ -37,7 +37,7 @@ pub struct Client {
 
 enum Parties {
     /// With what each keeps of sessions that are over.
-    Threads(Option<Network>, [Arc<Records>; 3]),
+    Threads(Option<NetworkProfile>, [Arc<Records>; 3]),
     Services(Box<Services>),
 }
 
@@ -70,7 +70,10 @@ impl Client {
     ///
     /// # Errors
     /// None today; reserved for failures of the system.
-    pub fn in_process(network: Option<Network>, timeout: Duration) -> Result<Self, ServeError> {
+    pub fn in_process(
+        network: Option<NetworkProfile>,
+        timeout: Duration,
+    ) -> Result<Self, ServeError> {
         Ok(Self {
             parties: Parties::Threads(network, Default::default()),
             timeout,
@@ -434,7 +437,7 @@ impl Client {
 
     fn start_threads(
         &self,
-        network: Option<Network>,
+        network: Option<NetworkProfile>,
         records: &[Arc<Records>; 3],
         id: [u8; 16],
     ) -> Result<Conversations, ServeError> {

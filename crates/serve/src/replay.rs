@@ -10,7 +10,7 @@ use trefoil_guard::{Guard, GuardRing};
 use trefoil_mpc::{BatchKeys, Component, Share};
 use trefoil_net::Role;
 use trefoil_nn::Secure;
-use trefoil_ring::{Fixed, Ring, Seed, Z32, Z64};
+use trefoil_ring::{FixedPoint, Ring, Seed, Z32, Z64};
 use trefoil_verify::Blame;
 use trefoil_verify::replay::{Opened, digest, examine};
 
@@ -151,7 +151,7 @@ impl Client {
 /// The three parties' shares of tensors that were shared under `seeds`.
 fn shares<'a, R: Ring>(
     tensors: impl IntoIterator<Item = &'a ArrayD<f64>>,
-    format: Fixed,
+    format: FixedPoint,
     seeds: &[Seed; 2],
 ) -> [Vec<Share<R>>; 3] {
     let mut drawn = seeds.each_ref().map(Component::<R>::new);

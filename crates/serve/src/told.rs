@@ -3,7 +3,7 @@
 //! A client speaks to each party alone. Whoever sends one of them something else makes the three compute on
 //! nothing that was shared, and could learn from what comes of it; so they compare before they answer.
 
-use trefoil_mpc::{Abort, Party, Step};
+use trefoil_mpc::{Abort, MessageKind, Party};
 use trefoil_net::{Pin, Role};
 use trefoil_ring::Seed;
 
@@ -66,7 +66,7 @@ impl Told {
         };
         let bytes = (to.len() * MESSAGE) as u64;
         for (peer, material) in to {
-            party.post(peer, Step::Compare, self.message(material));
+            party.post(peer, MessageKind::Compare, self.message(material));
         }
         bytes
     }
@@ -82,7 +82,7 @@ impl Told {
             Role::P2 => [(Role::P0, &self.seeds[0]), (Role::P1, &self.masked)],
         };
         for (peer, material) in from {
-            let theirs = party.take(peer, Step::Compare, MESSAGE).await?;
+            let theirs = party.take(peer, MessageKind::Compare, MESSAGE).await?;
             let own = self.message(material);
             if theirs[..DIGEST] != own[..DIGEST] {
                 let what = "an identity or a request (its number of batches is part of it)";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use trefoil_mpc::{Component, Masking, Share};
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring, Seed};
+use trefoil_ring::{FixedPoint, Ring, Seed};
 
 /// Largest control frame: a plan of a large network fits.
 pub(crate) const CONTROL_LIMIT: u64 = 64 << 20;
@@ -213,7 +213,7 @@ pub(crate) fn receive_elements<R: Ring>(
 pub(crate) fn share_tensors<'a, R: Ring>(
     parties: &mut [Box<dyn Conversation>],
     tensors: impl IntoIterator<Item = &'a ArrayD<f64>>,
-    format: Fixed,
+    format: FixedPoint,
     seeds: &[Seed; 2],
     deadline: impl Fn() -> Instant,
 ) -> Result<(), ServeError> {

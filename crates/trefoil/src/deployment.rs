@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 use trefoil_serve::{Client, Inference, Outcome, PartiesFile, Receipt, Report};
 use trefoil_verify::{Blame, Replayed, Servers, VerifyError};
 
@@ -66,7 +66,7 @@ impl Parties {
     ///
     /// # Errors
     /// If the system has no threads left.
-    pub fn in_process(network: Option<Network>, timeout: Duration) -> Result<Self, Error> {
+    pub fn in_process(network: Option<NetworkProfile>, timeout: Duration) -> Result<Self, Error> {
         Self::of(|| Ok(Client::in_process(network, timeout)?))
     }
 

@@ -6,7 +6,7 @@ use crate::model::Model;
 use crate::watch::Watch;
 use ndarray::ArrayD;
 use std::time::Duration;
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 use trefoil_nn::{StepPrice, batch_bytes};
 use trefoil_serve::{Client, Inference, Report};
 
@@ -31,7 +31,7 @@ pub struct Estimate {
     /// Its steps with their exact rounds and bytes.
     pub steps: Vec<StepPrice>,
     /// The network between the parties.
-    pub network: Network,
+    pub network: NetworkProfile,
     /// How fast this machine computes for all three parties.
     pub machine: Machine,
     /// A run of the model without a network, unless it is too large for that.
@@ -58,7 +58,7 @@ impl Estimate {
 /// If the parties of this process fail.
 pub fn estimate(
     model: &Model,
-    network: Network,
+    network: NetworkProfile,
     measure: bool,
     timeout: Duration,
     watch: &mut Watch<'_>,
@@ -139,7 +139,7 @@ struct Runs {
 }
 
 impl Runs {
-    fn new(network: Option<Network>, timeout: Duration) -> Result<Self, Error> {
+    fn new(network: Option<NetworkProfile>, timeout: Duration) -> Result<Self, Error> {
         Ok(Self {
             client: Client::in_process(network, timeout)?,
             fastest: None,

@@ -90,7 +90,7 @@ pub use tolerance::SampledCheck;
 pub use verified::{Checks, Mixed, Verified};
 pub use watch::Watch;
 
-pub use trefoil_net::Network;
+pub use trefoil_net::NetworkProfile;
 pub use trefoil_nn::{Cost, Scores, StepPrice};
 pub use trefoil_serve::{Health, ModelView, Phase, Progress, Report, Served, UsageView};
 pub use trefoil_verify::{AccuracyTest, Demand, MixPlan};

@@ -17,7 +17,7 @@ pub(super) fn softmax_of(
     seed: u64,
 ) -> Result<Array2<f64>, LabError> {
     let format = Options::ring(64).fraction_bits;
-    let format = trefoil_ring::Fixed::new(format);
+    let format = trefoil_ring::FixedPoint::new(format);
     let backend = Fixed::<Z64>::new(format, coins(seed));
     batches(logits, |batch| {
         let Ok(s) = ready(softmax.apply(&backend, &batch.mapv(|v| format.encode::<Z64>(v))));

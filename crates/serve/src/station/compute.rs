@@ -25,7 +25,7 @@ enum Weights {
 }
 
 /// What a session needs beside the model and the requests.
-pub(crate) struct Session {
+pub(crate) struct SessionContext {
     pub(crate) role: Role,
     pub(crate) id: [u8; 16],
     pub(crate) seeds: PairSeeds,
@@ -129,7 +129,11 @@ impl Loaded {
     }
 
     /// This party's shares of the answer of each request.
-    pub(crate) fn compute(&self, session: Session, job: &Job) -> Result<Vec<Vec<u8>>, ServeError> {
+    pub(crate) fn compute(
+        &self,
+        session: SessionContext,
+        job: &Job,
+    ) -> Result<Vec<Vec<u8>>, ServeError> {
         match &self.weights {
             Weights::Z32(weights) => self.compute_in(weights, session, job),
             Weights::Z64(weights) => self.compute_in(weights, session, job),
@@ -139,10 +143,10 @@ impl Loaded {
     fn compute_in<R: GuardRing>(
         &self,
         weights: &[Share<R>],
-        session: Session,
+        session: SessionContext,
         job: &Job,
     ) -> Result<Vec<Vec<u8>>, ServeError> {
-        let Session {
+        let SessionContext {
             role,
             id,
             seeds,
