@@ -54,29 +54,11 @@ struct Estimated {
 }
 
 impl Estimated {
-    /// Measured seconds of each step.
-    fn measured_steps(&self) -> Vec<Option<f64>> {
-        let steps = self.estimate.predicted.len();
-        let Some(report) = &self.estimate.measured else {
-            return vec![None; steps];
-        };
-        // Phases before the steps are those of the client.
-        let before = report.phases.len().saturating_sub(steps);
-        let phases = report.phases.iter().skip(before);
-        phases.map(|phase| Some(phase.seconds)).collect()
-    }
-
-    /// How far the prediction is above what was measured, relative to it.
-    fn error(&self) -> Option<f64> {
-        let report = self.estimate.measured.as_ref()?;
-        Some(self.estimate.seconds() / report.wall_s - 1.0)
-    }
-
     fn print_json(&self) -> Result<(), Failure> {
         let (plan, cost) = (&self.priced.model.plan, self.priced.model.cost());
         let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
         let steps: Vec<_> = steps
-            .zip(self.measured_steps())
+            .zip(self.estimate.measured_steps())
             .map(|((step, predicted), measured)| {
                 json!({
                     "name": step.name,
@@ -108,7 +90,7 @@ impl Estimated {
             "bytes_sent_per_party": cost.bytes,
             "predicted_s": self.estimate.seconds(),
             "measured": measured,
-            "relative_error": self.error(),
+            "relative_error": self.estimate.error(),
         }))
     }
 
@@ -119,7 +101,7 @@ impl Estimated {
         }
         let mut table = summary::table(&header);
         let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
-        for ((step, &predicted), measured) in steps.zip(self.measured_steps()) {
+        for ((step, &predicted), measured) in steps.zip(self.estimate.measured_steps()) {
             let mut cells = vec![
                 step.name.clone(),
                 step.layer.to_owned(),
@@ -158,7 +140,7 @@ impl Estimated {
              computes for all three parties (the model is too large to be run for it)"
         })?;
         print::line(table.trim_fmt())?;
-        match self.error() {
+        match self.estimate.error() {
             Some(error) => print::line(format!(
                 "the prediction is {:.0} % {} what was measured, the fastest run",
                 error.abs() * 100.0,

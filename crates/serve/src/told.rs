@@ -14,6 +14,7 @@ const MESSAGE: usize = 2 * DIGEST;
 
 /// Running digests of everything that one client told one party in one session.
 pub(crate) struct Told {
+    /// Of the client, its request and its turns so far.
     request: [u8; DIGEST],
     /// Of the seeds of `x_0` and of `x_1`, as far as this party has them.
     seeds: [blake3::Hasher; 2],
@@ -22,7 +23,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// The client and its request, which says how many batches follow.
+    /// The client and its request.
     pub(crate) fn new(client: Option<Pin>, request: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("trefoil client and request");
         match client {
@@ -36,6 +37,13 @@ impl Told {
             seeds: [seed(), seed()],
             masked: blake3::Hasher::new_derive_key("trefoil masked values"),
         }
+    }
+
+    /// What the client asks for next, which says how many batches follow.
+    pub(crate) fn turn(&mut self, turn: &[u8]) {
+        let mut hasher = blake3::Hasher::new_derive_key("trefoil client turn");
+        hasher.update(&self.request).update(turn);
+        self.request = *hasher.finalize().as_bytes();
     }
 
     /// The digest of the client and its request.

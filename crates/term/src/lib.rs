@@ -7,6 +7,7 @@ mod outputs;
 pub mod print;
 mod progress;
 pub mod settings;
+pub mod spectrum;
 pub mod summary;
 mod tone;
 pub mod unused;

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::forecast::{Machine, Rehearsal, forecast};
 use crate::model::Model;
+use crate::random::random;
 use crate::watch::Watch;
 use ndarray::ArrayD;
 use std::time::Duration;
@@ -47,6 +48,24 @@ impl Estimate {
     pub fn seconds(&self) -> f64 {
         let client = self.rehearsal.as_ref().map_or(0.0, |run| run.client);
         self.predicted.iter().sum::<f64>() + client
+    }
+
+    /// Measured seconds of each step, where it was measured.
+    pub fn measured_steps(&self) -> Vec<Option<f64>> {
+        let steps = self.predicted.len();
+        let Some(report) = &self.measured else {
+            return vec![None; steps];
+        };
+        // Phases before the steps are those of the client.
+        let before = report.phases.len().saturating_sub(steps);
+        let phases = report.phases.iter().skip(before);
+        phases.map(|phase| Some(phase.seconds)).collect()
+    }
+
+    /// How far the prediction is above what was measured, relative to it.
+    pub fn error(&self) -> Option<f64> {
+        let report = self.measured.as_ref()?;
+        Some(self.seconds() / report.wall_s - 1.0)
     }
 }
 
@@ -166,15 +185,4 @@ impl Runs {
         }
         Ok(())
     }
-}
-
-/// Numbers in [0, 1): time does not depend on them.
-fn random(shape: &[usize]) -> Result<ArrayD<f64>, Error> {
-    let mut bytes = vec![0_u8; shape.iter().product()];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::new(format!("the system gives no random numbers: {error}")))?;
-    let mut values = bytes.iter().map(|&byte| f64::from(byte) / 256.0);
-    Ok(ArrayD::from_shape_simple_fn(shape, || {
-        values.next().unwrap_or_default()
-    }))
 }

@@ -33,6 +33,7 @@
 //! | read samples | [`Source::samples`], [`Samples::of`] |
 //! | run it here | [`Deployment::clear`], [`Deployment::fixed`] |
 //! | run it on three parties | [`Parties`], [`Parties::deploy`] |
+//! | measure protocols, models and guards | [`Parties::measure`], [`Parties::measure_model`], [`Parties::measure_guard`] |
 //! | guard answers | [`Compile::guard`] |
 //! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
 //! | push a model to a service, ask one | [`Service`] |
@@ -41,12 +42,14 @@
 //! Nothing here returns a number that it can know to be wrong: what does not fit, is not precise enough or fails a check is an
 //! [`Error`] that says what, where and what to do.
 
+pub mod bench;
 mod compile;
 pub mod data;
 mod deployment;
 mod doubts;
 mod error;
 mod estimate;
+mod faults;
 mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -59,6 +62,7 @@ mod model;
 mod precision;
 mod prepared;
 pub mod public;
+mod random;
 mod ranges;
 mod recipe;
 mod samples;

@@ -1,6 +1,5 @@
 //! The second part of the demo: what answers say about the training data, without and with the guard.
 
-use super::Ink;
 use super::parties::{Teller, ThreeParties, write};
 use crate::{Failure, OutputFolder, print, summary};
 use serde_json::{Value, json};
@@ -8,6 +7,7 @@ use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use trefoil_digits::Ink;
 use trefoil_lab::attacks::{ATTACKS, Attacker};
 use trefoil_lab::pipeline::{Evaluation, Outcome};
 use trefoil_lab::showcase::{GUARDED, Showcase, UNGUARDED};

@@ -1,6 +1,6 @@
 //! Confidences under noise, and the weights with which they respond to it.
 
-use super::query::{Anchor, Fixed, Query, SCORE_SCALE};
+use super::query::{Anchor, OthersWeight, Query, SCORE_SCALE};
 use crate::Settings;
 use std::ops::RangeInclusive;
 use trefoil_nn::{RangedBackend, Term};
@@ -137,7 +137,7 @@ async fn anchored<B: RangedBackend>(
     };
     let (others, label) = backend.join(others, label).await;
     let (others, label) = (others?, label?);
-    let Some(Fixed { weight, inverse }) = &anchor.fixed else {
+    let Some(OthersWeight { weight, inverse }) = &anchor.fixed else {
         unreachable!("an anchored query has its weight");
     };
     let scores = weighed(backend, query, (weight, &others), &label).await?;

@@ -61,7 +61,7 @@ impl Public {
             });
         }
         let public = Self { plan, guard };
-        limits.check(&public.plan, &public.secrets(), 1)?;
+        limits.check(&public.plan, &public.secrets())?;
         Ok(public)
     }
 
