@@ -55,43 +55,9 @@ struct Estimated {
 
 impl Estimated {
     fn print_json(&self) -> Result<(), Failure> {
-        let (plan, cost) = (&self.priced.model.plan, self.priced.model.cost());
-        let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
-        let steps: Vec<_> = steps
-            .zip(self.estimate.measured_steps())
-            .map(|((step, predicted), measured)| {
-                json!({
-                    "name": step.name,
-                    "layer": step.layer,
-                    "rounds": step.rounds,
-                    "bytes_sent_per_party": step.bytes_sent_per_party,
-                    "predicted_s": predicted,
-                    "measured_s": measured,
-                })
-            })
-            .collect();
-        let measured = self.estimate.measured.as_ref().map(|report| {
-            json!({
-                "wall_s": report.wall_s,
-                "rounds": report.rounds,
-                "bytes_sent_per_party": report.bytes_sent_per_party,
-            })
-        });
-        print::json(&json!({
-            "model": self.priced.file,
-            "batch": plan.batch,
-            "ring": plan.ring_bits,
-            "fraction_bits": plan.fraction_bits,
-            "network": self.estimate.network.to_string(),
-            "machine_seconds": self.estimate.machine,
-            "rehearsed": self.estimate.rehearsal.is_some(),
-            "steps": steps,
-            "rounds": cost.rounds,
-            "bytes_sent_per_party": cost.bytes,
-            "predicted_s": self.estimate.seconds(),
-            "measured": measured,
-            "relative_error": self.estimate.error(),
-        }))
+        let mut told = json!(self.estimate.summary(&self.priced.model));
+        told["model"] = json!(self.priced.file);
+        print::json(&told)
     }
 
     fn print_table(&self) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! What the command lines share: options, progress, printing, files of results, and how programs end.
 
+pub mod examples;
 mod failure;
 mod inputs;
 pub mod options;

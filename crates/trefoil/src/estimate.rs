@@ -1,5 +1,9 @@
 //! How long a model would take on a network, from what this machine shows.
 
+mod summary;
+
+pub use summary::{EstimateSummary, EstimatedStep, MeasuredRun};
+
 use crate::Error;
 use crate::forecast::{Machine, Rehearsal, forecast};
 use crate::model::Model;

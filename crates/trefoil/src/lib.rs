@@ -44,6 +44,7 @@
 
 pub mod bench;
 mod compile;
+pub mod conclusions;
 pub mod data;
 mod deployment;
 mod doubts;
@@ -54,9 +55,11 @@ mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;
+mod inspection;
 mod known;
 pub mod labels;
 mod layers;
+mod limits;
 pub mod local;
 mod model;
 mod precision;
@@ -78,11 +81,13 @@ pub use data::{Layout, Preparation};
 pub use deployment::{Backend, Deployment, Link, Parties};
 pub use doubts::Doubts;
 pub use error::{Error, Kind};
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, EstimateSummary, EstimatedStep, MeasuredRun, estimate};
 pub use forecast::{Machine, Rehearsal};
+pub use inspection::{InspectedStep, Inspection};
 pub use known::{Known, RangeReport, StepReport};
 pub use labels::Check;
 pub use layers::{LayerCheck, compare as compare_layers};
+pub use limits::NumberLimits;
 pub use model::{Model, NumberFormat};
 pub use precision::all as check_all;
 pub use prepared::{Answers, Checking, Prepared};

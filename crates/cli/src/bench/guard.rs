@@ -11,6 +11,7 @@ use trefoil::bench::{self, Search};
 
 /// Options of the guard's benchmark.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "The guard")]
 pub(crate) struct GuardBench {
     /// Classes, with --only guard
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "10")]

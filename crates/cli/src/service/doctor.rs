@@ -1,6 +1,6 @@
 //! `trefoil doctor`: whether the three parties of a service answer, and agree.
 
-use super::Which;
+use crate::options::ServiceOption;
 use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use trefoil::{Health, Service};
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
-    service: Which,
+    service: ServiceOption,
 }
 
 /// Look at each party, and say what differs and what to do.

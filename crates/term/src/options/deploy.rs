@@ -52,6 +52,7 @@ impl From<LinkOption> for Link {
 
 /// Where a model is deployed.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Servers")]
 pub struct DeployOptions {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = BackendOption::Secure)]

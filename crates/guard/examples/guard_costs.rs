@@ -1,6 +1,6 @@
 //! Rounds and bytes of the guard by variant and number of classes, from its cost functions.
 //!
-//! `cargo run --release -p trefoil-guard --example costs`
+//! `cargo run --release -p trefoil-guard --example guard_costs`
 #![allow(clippy::print_stdout)] // Its output is what it is for.
 
 use std::time::Instant;
