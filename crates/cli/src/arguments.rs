@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn long_help_shows_examples_and_groups_its_options() {
-        let mut command = super::command();
+        let mut command: clap::Command = command();
         command.build();
         let infer = command.find_subcommand_mut("infer").unwrap();
         let help = infer.render_long_help().to_string();

@@ -61,7 +61,12 @@ impl Outcome {
     pub fn write(&self, folder: &Path) -> Result<PathBuf, LabError> {
         let page = self.report.write(folder)?;
         write_whole(&folder.join("target.onnx"), &self.target)?;
-        self.guard.save(&folder.join("guard.safetensors"))?;
+        let path = folder.join("guard.safetensors");
+        let saved = self.guard.save(&path);
+        saved.map_err(|error| LabError::Write {
+            path,
+            problem: std::io::Error::other(error.to_string()),
+        })?;
         Ok(page)
     }
 }

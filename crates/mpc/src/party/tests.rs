@@ -1,6 +1,7 @@
 //! One party alone, with peers that send what they like.
 
 use super::*;
+use trefoil_net::encode_frame;
 
 /// Party 1 alone, and its peers' ends of the links.
 fn alone() -> (Party, Vec<trefoil_net::MemoryTransport>) {
