@@ -12,38 +12,10 @@ use peak_alloc::PeakAlloc;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 use trefoil_fuzz::{TARGETS, Target};
+use trefoil_testkit::{Coins, setting};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
-
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
-    })
-}
-
-/// Random choices, the same for the same seed and number (xorshift64*).
-struct Coins(u64);
-
-impl Coins {
-    fn new(seed: u64, index: u64) -> Self {
-        let mixed =
-            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mut coins = Self(mixed | 1);
-        for _ in 0..8 {
-            coins.below(2);
-        }
-        coins
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) as usize % end.max(1)
-    }
-}
 
 /// Numbers that lengths, counts and sizes go wrong at.
 const EDGES: [u64; 12] = [

@@ -17,7 +17,7 @@ mod subjects;
 
 pub use first_layer::{FirstLayer, Preparation};
 pub use guess::Guess;
-pub use judge::{Judge, Network};
+pub use judge::{Judge, PictureClassifier};
 pub use subjects::{Extent, subjects};
 
 use crate::insecure_scsdf::{Disguise, FACTOR_BITS};

@@ -25,7 +25,7 @@ use crate::session::Received;
 use crate::world::{Inputs, Secret};
 use crate::{Entry, Mutant, Random};
 use std::cell::Cell;
-use trefoil_mpc::{Abort, Party, Step};
+use trefoil_mpc::{Abort, MessageKind, Party};
 use trefoil_net::Role;
 use trefoil_ring::{Prg, Ring, Seed, Z64};
 
@@ -33,8 +33,8 @@ use trefoil_ring::{Prg, Ring, Seed, Z64};
 pub const HELPER: Role = Role::P2;
 /// Bits of the positive factor that hides magnitudes. A value of up to 30 bits times it stays below `2^62`.
 pub const FACTOR_BITS: u32 = 31;
-/// The step under which shares of masked values travel to the helper.
-const TO_HELPER: Step = Step::Input;
+/// The kind of message in which shares of masked values travel to the helper.
+const TO_HELPER: MessageKind = MessageKind::Input;
 
 /// One party of the framework. Parties 0 and 1 hold additive shares, as slices; the helper's are empty.
 pub struct Framework<'a> {
@@ -82,13 +82,13 @@ impl<'a> Framework<'a> {
         words
     }
 
-    fn post(&self, to: Role, step: Step, elements: &[Z64]) {
+    fn post(&self, to: Role, kind: MessageKind, elements: &[Z64]) {
         self.party
-            .post(to, step, bytemuck::cast_slice(elements).to_vec());
+            .post(to, kind, bytemuck::cast_slice(elements).to_vec());
     }
 
-    async fn take(&self, from: Role, step: Step, len: usize) -> Result<Vec<Z64>, Abort> {
-        let bytes = self.party.take(from, step, len * Z64::BYTES).await?;
+    async fn take(&self, from: Role, kind: MessageKind, len: usize) -> Result<Vec<Z64>, Abort> {
+        let bytes = self.party.take(from, kind, len * Z64::BYTES).await?;
         Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 }

@@ -10,7 +10,7 @@ use crate::Entry;
 use crate::finding::Test;
 use crate::random::Random;
 use crate::world::Secret;
-use trefoil_mpc::{Abort, Party, Share, Step, msb, open_bits};
+use trefoil_mpc::{Abort, MessageKind, Party, Share, msb, open_bits};
 use trefoil_net::Role;
 use trefoil_ring::{Ring, Z64};
 
@@ -200,7 +200,7 @@ async fn exchange(party: &Party, part: &[Z64]) -> Result<Vec<Z64>, Abort> {
     if party.role() == Role::P0 {
         return Ok(Vec::new());
     }
-    let received = party.exchange(Step::Reshare, bytes(part)).await?;
+    let received = party.exchange(MessageKind::Reshare, bytes(part)).await?;
     Ok(bytemuck::pod_collect_to_vec(&received))
 }
 
@@ -213,16 +213,20 @@ async fn constant_r(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Ab
         Role::P0 => {
             let fresh: Vec<Z64> = party.draw(Role::P1, LEN);
             let own: Vec<Z64> = add(x.mine(), &fresh).iter().map(|&v| v + r).collect();
-            party.post(Role::P2, Step::Reshare, bytes(&own));
+            party.post(Role::P2, MessageKind::Reshare, bytes(&own));
         }
         Role::P1 => {
             let fresh: Vec<Z64> = party.draw(Role::P0, LEN);
             let own = x.mine().iter().zip(fresh).map(|(&v, f)| v - f);
-            party.post(Role::P2, Step::Reshare, bytes(&own.collect::<Vec<_>>()));
+            party.post(
+                Role::P2,
+                MessageKind::Reshare,
+                bytes(&own.collect::<Vec<_>>()),
+            );
         }
         Role::P2 => {
             for from in [Role::P0, Role::P1] {
-                party.take(from, Step::Reshare, LEN * 8).await?;
+                party.take(from, MessageKind::Reshare, LEN * 8).await?;
             }
         }
     }
@@ -247,7 +251,7 @@ async fn one_factor(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Ab
             Role::P1 => x.next().to_vec(),
             Role::P2 => {
                 for from in [Role::P0, Role::P1] {
-                    party.take(from, Step::Reshare, LEN * 8).await?;
+                    party.take(from, MessageKind::Reshare, LEN * 8).await?;
                 }
                 continue;
             }
@@ -261,7 +265,11 @@ async fn one_factor(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Ab
                 masked - zero[i]
             }
         });
-        party.post(Role::P2, Step::Reshare, bytes(&message.collect::<Vec<_>>()));
+        party.post(
+            Role::P2,
+            MessageKind::Reshare,
+            bytes(&message.collect::<Vec<_>>()),
+        );
     }
     Ok(())
 }
@@ -276,13 +284,13 @@ async fn only_odd(party: &Party, inputs: &crate::Inputs<Z64>) -> Result<(), Abor
             let odd = component.iter().zip(mask);
             let odd = odd.filter(|(v, _)| v.to_u64() & 1 == 1);
             let odd: Vec<Z64> = odd.map(|(&v, m)| v + m).collect();
-            party.post(Role::P2, Step::Input, vec![odd.len() as u8]);
-            party.post(Role::P2, Step::Input, bytes(&odd));
+            party.post(Role::P2, MessageKind::Input, vec![odd.len() as u8]);
+            party.post(Role::P2, MessageKind::Input, bytes(&odd));
         }
         Role::P2 => {
-            let count = party.take(Role::P1, Step::Input, 1).await?;
+            let count = party.take(Role::P1, MessageKind::Input, 1).await?;
             let count = usize::from(count.first().copied().unwrap_or_default());
-            party.take(Role::P1, Step::Input, 8 * count).await?;
+            party.take(Role::P1, MessageKind::Input, 8 * count).await?;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ mod opening;
 
 use crate::world::Secret;
 use crate::{AuditError, Entry, Random};
-use trefoil_ring::{Bits, Fixed, Ring};
+use trefoil_ring::{Bits, FixedPoint, Ring};
 
 /// Elements of most secrets: packed bits of so many fill whole bytes.
 const LEN: usize = 8;
@@ -78,7 +78,7 @@ fn signed<R: Ring>(
 fn reals<R: Ring>(
     shape: &'static [usize],
     interval: [f64; 2],
-    format: Fixed,
+    format: FixedPoint,
 ) -> impl Fn(&mut Random) -> [Secret<R>; 2] {
     move |random| {
         let tenth = (interval[1] - interval[0]) / 10.0;

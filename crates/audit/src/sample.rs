@@ -2,7 +2,7 @@
 
 use crate::recorder::{Received, Shape};
 use crate::world::{Opened, OpenedShare, Secret, TO_CLIENT, View};
-use trefoil_mpc::Step;
+use trefoil_mpc::MessageKind;
 use trefoil_net::{Role, Tag};
 use trefoil_ring::Ring;
 
@@ -69,7 +69,7 @@ impl Sample {
                     continue;
                 }
                 if run == 0 {
-                    let packed = [Step::DealBits.tag(), Step::ReshareBits.tag()];
+                    let packed = [MessageKind::DealBits.tag(), MessageKind::ReshareBits.tag()];
                     let bits = packed.contains(&received.tag);
                     let words = words::<R>(bytes.len(), received.payload.len());
                     let word = |(number, (start, bytes))| Word {
@@ -138,7 +138,7 @@ impl Sample {
         if shape.tag == TO_CLIENT.0 {
             format!("to the client, from {from}")
         } else {
-            format!("{}, from {from}", Step::name(Tag(shape.tag)))
+            format!("{}, from {from}", MessageKind::name(Tag(shape.tag)))
         }
     }
 }
@@ -204,7 +204,7 @@ impl<R> Shown<R> {
     fn tag(&self) -> Option<Tag> {
         match self {
             Self::Nothing => None,
-            Self::Opened(_) => Some(Step::Open.tag()),
+            Self::Opened(_) => Some(MessageKind::Open.tag()),
             Self::Answered(_) => Some(TO_CLIENT),
         }
     }

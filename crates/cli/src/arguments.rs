@@ -13,7 +13,7 @@ use crate::verify::Verify;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::fmt::Write;
 use trefoil_party::{AccessArguments, Keys, PartyArguments, ServeArguments, SetupArguments};
-use trefoil_term::Tone;
+use trefoil_term::{Tone, examples};
 
 /// Answers queries to a neural network on three servers, none of which sees query, model or answer.
 ///
@@ -95,6 +95,9 @@ const GROUPS: [(&str, &[&str]); 7] = [
     ("Set up", &["completions", "man", "help"]),
 ];
 
+/// Examples of each command, for its long help.
+const EXAMPLES: &str = include_str!("examples.txt");
+
 /// The command line, its commands in groups.
 pub(crate) fn command() -> clap::Command {
     let mut command = Arguments::command();
@@ -114,12 +117,13 @@ pub(crate) fn command() -> clap::Command {
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\nOptions:\n{{options}}{{after-help}}"
     );
-    Arguments::command().help_template(template)
+    examples::attach(Arguments::command(), EXAMPLES).help_template(template)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_command_stands_in_one_group() {
@@ -137,5 +141,65 @@ mod tests {
         grouped.sort_unstable();
         all.sort_unstable();
         assert_eq!(grouped, all);
+    }
+
+    /// Commands that do something, but for those whose help is another program's.
+    fn commands(command: &clap::Command, above: &str, into: &mut BTreeSet<String>) {
+        for command in command.get_subcommands() {
+            let name = format!("{above} {}", command.get_name()).trim().to_owned();
+            if command.get_name() != "help" && !command.is_disable_help_flag_set() {
+                commands(command, &name, into);
+                into.insert(name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_and_all_of_them_can_be_typed() {
+        let mut all = BTreeSet::new();
+        commands(&command(), "", &mut all);
+        assert!(all.len() > 20, "{all:?}");
+        let with: BTreeSet<String> = examples::parts(EXAMPLES)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        assert_eq!(all, with);
+        for (name, lines) in examples::parts(EXAMPLES) {
+            let typed: Vec<&str> = lines
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .collect();
+            assert!(!typed.is_empty(), "{name}");
+            for line in typed {
+                assert!(
+                    line.starts_with(&format!("trefoil {name}")),
+                    "{name}: {line}"
+                );
+                let matches = command().try_get_matches_from(line.split(' '));
+                let matches = matches.unwrap_or_else(|error| panic!("{line}\n{error}"));
+                trefoil_term::unused::refuse_unused(crate::unused::RULES, &matches)
+                    .unwrap_or_else(|failure| panic!("{line}: {failure}"));
+            }
+        }
+    }
+
+    #[test]
+    fn long_help_shows_examples_and_groups_its_options() {
+        let mut command: clap::Command = command();
+        command.build();
+        let infer = command.find_subcommand_mut("infer").unwrap();
+        let help = infer.render_long_help().to_string();
+        for heading in [
+            "Servers:",
+            "Numbers:",
+            "Preparing samples:",
+            "Verification:",
+            "Examples:",
+        ] {
+            assert!(
+                help.contains(&format!("\n{heading}\n")),
+                "no {heading} in\n{help}"
+            );
+        }
+        assert!(!infer.render_help().to_string().contains("Examples:"));
     }
 }

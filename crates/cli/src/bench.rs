@@ -2,15 +2,16 @@
 
 mod guard;
 
-use crate::options::{LinkOption, NumberOptions, emulated_only_in_memory, seconds, start_client};
+use crate::options::{LinkOption, NumberOptions, emulated_only_in_memory, seconds, start};
 use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use serde::Serialize;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
-use trefoil::{Compile, Link, Source};
-use trefoil_net::Network;
-use trefoil_serve::{BENCHMARKS, BenchJob, Client, Inference};
+use trefoil::bench::Measured;
+use trefoil::{Compile, Link, Model, Samples, Source};
+use trefoil_net::NetworkProfile;
+use trefoil_serve::{BENCHMARKS, BenchJob};
 
 /// The row of a whole network.
 const LENET5: &str = "lenet5";
@@ -30,7 +31,7 @@ pub(crate) struct Bench {
     /// Emulate a network between the parties, with --link memory: `lan`, `wan`, or milliseconds one
     /// way and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
-    network: Option<Network>,
+    network: Option<NetworkProfile>,
     /// The size, for the protocols named by --only
     #[arg(long, value_name = "N", requires = "only")]
     size: Option<NonZeroUsize>,
@@ -68,34 +69,8 @@ struct Row {
     ring: u32,
     median_s: f64,
     best_s: f64,
-    seconds: Vec<f64>,
-    rounds: u32,
-    bytes_sent_per_party: [u64; 3],
-}
-
-impl Row {
-    fn new(protocol: &str, size: usize, link: Link, ring: u32) -> Self {
-        Self {
-            protocol: protocol.to_owned(),
-            size,
-            link,
-            ring,
-            median_s: 0.0,
-            best_s: 0.0,
-            seconds: Vec::new(),
-            rounds: 0,
-            bytes_sent_per_party: [0; 3],
-        }
-    }
-
-    fn with_times(mut self, seconds: Vec<f64>) -> Self {
-        let mut sorted = seconds.clone();
-        sorted.sort_by(f64::total_cmp);
-        self.best_s = sorted.first().copied().unwrap_or(0.0);
-        self.median_s = median(&sorted);
-        self.seconds = seconds;
-        self
-    }
+    #[serde(flatten)]
+    measured: Measured,
 }
 
 /// Measure and print.
@@ -117,15 +92,32 @@ pub(crate) fn run(arguments: &Bench, json: bool) -> Result<(), Failure> {
     let bar = Bar::new("starting");
     let mut rows: Vec<Vec<Row>> = Vec::new();
     for &link in &links {
-        let mut client = start_client(link, arguments.network, arguments.timeout)?;
+        let mut parties = start(link, arguments.network, arguments.timeout)?;
         let mut column = Vec::new();
         for &(name, size) in &wanted {
             bar.say(format!("{name} over {link}"));
-            let size = arguments.size.map_or(size, NonZeroUsize::get);
-            column.push(if name == LENET5 {
-                lenet5(arguments, &mut client, link)?
+            let (ring, repeats) = (arguments.format.ring, arguments.repeat.get());
+            let (size, measured) = if name == LENET5 {
+                let (model, picture) = lenet5(arguments)?;
+                (size, parties.measure_model(&model, &picture, repeats)?)
             } else {
-                protocol(arguments, &mut client, link, name, size)?
+                let size = arguments.size.map_or(size, NonZeroUsize::get);
+                let job = BenchJob {
+                    protocol: name.to_owned(),
+                    size,
+                    ring_bits: ring,
+                    repeats,
+                };
+                (size, parties.measure(&job)?)
+            };
+            column.push(Row {
+                protocol: name.to_owned(),
+                size,
+                link,
+                ring,
+                median_s: measured.median(),
+                best_s: measured.best(),
+                measured,
             });
         }
         rows.push(column);
@@ -159,54 +151,17 @@ fn wanted(only: &[String]) -> Result<Vec<(&'static str, usize)>, Failure> {
     only.iter().map(find).collect()
 }
 
-fn protocol(
-    arguments: &Bench,
-    client: &mut Client,
-    link: Link,
-    name: &str,
-    size: usize,
-) -> Result<Row, Failure> {
-    let result = client.bench(&BenchJob {
-        protocol: name.to_owned(),
-        size,
-        ring_bits: arguments.format.ring,
-        repeats: arguments.repeat.get(),
-    })?;
-    let row = Row {
-        rounds: result.rounds,
-        bytes_sent_per_party: result.bytes_sent_per_party,
-        ..Row::new(name, size, link, arguments.format.ring)
-    };
-    Ok(row.with_times(result.seconds))
-}
-
-/// One picture through LeNet-5, from the first share of it to the answer.
-fn lenet5(arguments: &Bench, client: &mut Client, link: Link) -> Result<Row, Failure> {
+/// LeNet-5 and a picture.
+fn lenet5(arguments: &Bench) -> Result<(Model, Samples), Failure> {
     let source = Source::from_bytes(trefoil_digits::LENET5, "lenet5.onnx")?;
     let compile = Compile {
         batch: Some(1),
         format: arguments.format.format(),
         ..Compile::default()
     };
-    let model = source.compile(1, &compile)?;
-    let (pictures, _) = trefoil_digits::generate(1, 1);
-    let pictures = [pictures.mapv(f64::from).into_dyn()];
-    let mut row = Row::new(LENET5, 1, link, arguments.format.ring);
-    let mut seconds = Vec::new();
-    for _ in 0..arguments.repeat.get() {
-        let job = Inference {
-            plan: &model.plan,
-            weights: &model.weights,
-            guard: None,
-            inputs: &pictures,
-            observe: false,
-        };
-        let report = client.infer(&job, &mut |_| ())?.report;
-        seconds.push(report.wall_s);
-        row.rounds = report.rounds;
-        row.bytes_sent_per_party = report.bytes_sent_per_party;
-    }
-    Ok(row.with_times(seconds))
+    let (picture, _) = trefoil_digits::generate(1, 1);
+    let samples = Samples::of(picture.mapv(f64::from).into_dyn());
+    Ok((source.compile(1, &compile)?, samples))
 }
 
 /// One line a protocol, the links side by side; `columns` has one list of rows for each link.
@@ -232,9 +187,9 @@ fn print_rows(arguments: &Bench, columns: &[Vec<Row>]) -> Result<(), Failure> {
         for row in &same {
             cells.extend([print::time(row.median_s), print::time(row.best_s)]);
         }
-        cells.push(first.rounds.to_string());
-        cells.extend(first.bytes_sent_per_party.map(print::bytes));
-        let all: u64 = first.bytes_sent_per_party.iter().sum();
+        cells.push(first.measured.rounds.to_string());
+        cells.extend(first.measured.bytes_sent_per_party.map(print::bytes));
+        let all: u64 = first.measured.bytes_sent_per_party.iter().sum();
         cells.push(format!("{:.3}", all as f64 / 1e6));
         table.add_row(cells);
     }
@@ -251,26 +206,9 @@ fn print_rows(arguments: &Bench, columns: &[Vec<Row>]) -> Result<(), Failure> {
     print::line(table.trim_fmt())
 }
 
-/// The median of sorted values.
-fn median(sorted: &[f64]) -> f64 {
-    let half = sorted.len() / 2;
-    match (sorted.get(half), sorted.len() % 2) {
-        (Some(&upper), 0) => f64::midpoint(sorted[half - 1], upper),
-        (Some(&middle), _) => middle,
-        (None, _) => 0.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert!((median(&[1.0, 2.0, 9.0]) - 2.0).abs() < 1e-12);
-        assert!((median(&[1.0, 2.0, 4.0, 9.0]) - 3.0).abs() < 1e-12);
-        assert!(median(&[]).abs() < 1e-12);
-    }
 
     #[test]
     fn names_are_known_or_refused() {

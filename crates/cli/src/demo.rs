@@ -4,17 +4,15 @@
 mod digits;
 mod membership;
 mod parties;
-mod spectrum;
 
 use crate::options::SeedOption;
 use crate::print;
 use crate::{Failure, print::json as print_json};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 use std::time::Instant;
-use trefoil_digits::Style;
+use trefoil_digits::Ink;
 
 /// Options of `trefoil demo`.
 #[derive(Debug, Args)]
@@ -81,34 +79,4 @@ pub(crate) fn run(arguments: &Demo, json: bool) -> Result<(), Failure> {
         return print_json(&all);
     }
     print::line(Ink::here().faint(&format!("\n{} from start to end", print::time(seconds))))
-}
-
-/// Colours, where the terminal has them.
-struct Ink(bool);
-
-impl Ink {
-    /// For standard output.
-    fn here() -> Self {
-        Self(stdout().is_terminal() && Style::of(&stdout()) != Style::Plain)
-    }
-
-    fn bold(&self, text: &str) -> String {
-        self.paint("1", text)
-    }
-    fn faint(&self, text: &str) -> String {
-        self.paint("2", text)
-    }
-    fn good(&self, text: &str) -> String {
-        self.paint("32", text)
-    }
-    fn bad(&self, text: &str) -> String {
-        self.paint("31", text)
-    }
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.0 {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use std::time::Duration;
 use trefoil::estimate;
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 
 /// Options of `trefoil estimate`.
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Estimate {
     /// The network between the parties: `lan` (0.1 ms one way, 10 Gbit/s), `wan` (10 ms, 100
     /// Mbit/s), or milliseconds and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
-    network: Network,
+    network: NetworkProfile,
     /// Run the model too, on random pictures and the network emulated, and compare
     #[arg(long)]
     measure: bool,
@@ -54,62 +54,10 @@ struct Estimated {
 }
 
 impl Estimated {
-    /// Measured seconds of each step.
-    fn measured_steps(&self) -> Vec<Option<f64>> {
-        let steps = self.estimate.predicted.len();
-        let Some(report) = &self.estimate.measured else {
-            return vec![None; steps];
-        };
-        // Phases before the steps are those of the client.
-        let before = report.phases.len().saturating_sub(steps);
-        let phases = report.phases.iter().skip(before);
-        phases.map(|phase| Some(phase.seconds)).collect()
-    }
-
-    /// How far the prediction is above what was measured, relative to it.
-    fn error(&self) -> Option<f64> {
-        let report = self.estimate.measured.as_ref()?;
-        Some(self.estimate.seconds() / report.wall_s - 1.0)
-    }
-
     fn print_json(&self) -> Result<(), Failure> {
-        let (plan, cost) = (&self.priced.model.plan, self.priced.model.cost());
-        let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
-        let steps: Vec<_> = steps
-            .zip(self.measured_steps())
-            .map(|((step, predicted), measured)| {
-                json!({
-                    "name": step.name,
-                    "layer": step.layer,
-                    "rounds": step.rounds,
-                    "bytes_sent_per_party": step.bytes_sent_per_party,
-                    "predicted_s": predicted,
-                    "measured_s": measured,
-                })
-            })
-            .collect();
-        let measured = self.estimate.measured.as_ref().map(|report| {
-            json!({
-                "wall_s": report.wall_s,
-                "rounds": report.rounds,
-                "bytes_sent_per_party": report.bytes_sent_per_party,
-            })
-        });
-        print::json(&json!({
-            "model": self.priced.file,
-            "batch": plan.batch,
-            "ring": plan.ring_bits,
-            "fraction_bits": plan.fraction_bits,
-            "network": self.estimate.network.to_string(),
-            "machine_seconds": self.estimate.machine,
-            "rehearsed": self.estimate.rehearsal.is_some(),
-            "steps": steps,
-            "rounds": cost.rounds,
-            "bytes_sent_per_party": cost.bytes,
-            "predicted_s": self.estimate.seconds(),
-            "measured": measured,
-            "relative_error": self.error(),
-        }))
+        let mut told = json!(self.estimate.summary(&self.priced.model));
+        told["model"] = json!(self.priced.file);
+        print::json(&told)
     }
 
     fn print_table(&self) -> Result<(), Failure> {
@@ -119,7 +67,7 @@ impl Estimated {
         }
         let mut table = summary::table(&header);
         let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
-        for ((step, &predicted), measured) in steps.zip(self.measured_steps()) {
+        for ((step, &predicted), measured) in steps.zip(self.estimate.measured_steps()) {
             let mut cells = vec![
                 step.name.clone(),
                 step.layer.to_owned(),
@@ -158,7 +106,7 @@ impl Estimated {
              computes for all three parties (the model is too large to be run for it)"
         })?;
         print::line(table.trim_fmt())?;
-        match self.error() {
+        match self.estimate.error() {
             Some(error) => print::line(format!(
                 "the prediction is {:.0} % {} what was measured, the fastest run",
                 error.abs() * 100.0,

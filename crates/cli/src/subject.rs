@@ -1,6 +1,8 @@
 //! A model and what each of its steps costs, known before anything runs.
 
-use crate::options::{ModelOption, NumberOptions, PreparationOptions, RangeOptions};
+use crate::options::{
+    Binding, ModelOption, NumberOptions, PreparationOptions, RangeOptions, binding,
+};
 use crate::{Bars, Failure};
 use clap::Args;
 use std::num::NonZeroUsize;
@@ -23,26 +25,6 @@ pub(crate) struct Subject {
     bind: Vec<Binding>,
     #[command(flatten)]
     format: NumberOptions,
-}
-
-/// A free dimension and its size.
-#[derive(Clone, Debug)]
-struct Binding {
-    name: String,
-    size: usize,
-}
-
-/// A name and a size, as a user writes them.
-fn binding(text: &str) -> Result<Binding, String> {
-    let wrong = || "a name and a size are expected, such as height=224".to_owned();
-    let (name, size) = text.split_once('=').ok_or_else(wrong)?;
-    match size.parse() {
-        Ok(size) if size > 0 => Ok(Binding {
-            name: name.to_owned(),
-            size,
-        }),
-        _ => Err(wrong()),
-    }
 }
 
 /// A compiled model with its price.
@@ -87,17 +69,6 @@ impl Subject {
 }
 
 impl PricedModel {
-    /// Products that are summed, in all.
-    pub(crate) fn multiply_accumulates(&self) -> u64 {
-        self.steps.iter().map(|s| s.multiply_accumulates).sum()
-    }
-
-    /// The most bytes of shares that a party holds at once.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        let steps = self.steps.iter().map(|step| step.memory_bytes);
-        steps.max().unwrap_or(0)
-    }
-
     /// One line that says what the columns are about.
     pub(crate) fn headline(&self) -> String {
         let plan = &self.model.plan;

@@ -1,35 +1,35 @@
 //! The guard on every back end, compiled once.
 
-use crate::{Network, Settings, Variant, faithful, guard};
+use crate::{LoadedClassifier, Settings, Variant, faithful, guard};
 use ndarray::ArrayD;
 use std::future::Future;
 use std::pin::Pin;
 use trefoil_mpc::Share;
-use trefoil_nn::{Backend, Clear, Fixed, Priced, Ranged, RunRing, Secure};
+use trefoil_nn::{Backend, Clear, Fixed, Priced, RangedBackend, RunRing, Secure};
 use trefoil_ring::{Z32, Z64};
 
-/// The guarded confidences, some time.
+/// A run of a guard, as a future of the guarded confidences.
 pub type Guarding<'a, B> =
     Pin<Box<dyn Future<Output = Result<<B as Backend>::Tensor, <B as Backend>::Error>> + 'a>>;
 
 /// A back end whose guard this crate compiles: once, and not again in every crate that guards.
-pub trait Compiled: Ranged + Sized {
+pub trait GuardBackend: RangedBackend + Sized {
     /// What [`crate::protect`] does.
     fn start<'a>(
         &'a self,
         settings: &'a Settings,
-        network: &'a Network<Self>,
+        network: &'a LoadedClassifier<Self>,
         logits: &'a Self::Tensor,
     ) -> Guarding<'a, Self>;
 }
 
-/// A ring whose back ends are [`Compiled`]: `Z32` and `Z64`.
+/// A ring whose back ends are [`GuardBackend`]: `Z32` and `Z64`.
 pub trait GuardRing: RunRing {
     /// [`crate::protect`] in fixed point.
     fn guard_fixed<'a>(
         backend: &'a Fixed<Self>,
         settings: &'a Settings,
-        network: &'a Network<Fixed<Self>>,
+        network: &'a LoadedClassifier<Fixed<Self>>,
         logits: &'a ArrayD<Self>,
     ) -> Guarding<'a, Fixed<Self>>;
 
@@ -37,7 +37,7 @@ pub trait GuardRing: RunRing {
     fn guard_secure<'a>(
         backend: &'a Secure<Self>,
         settings: &'a Settings,
-        network: &'a Network<Secure<Self>>,
+        network: &'a LoadedClassifier<Secure<Self>>,
         logits: &'a Share<Self>,
     ) -> Guarding<'a, Secure<Self>>;
 
@@ -46,7 +46,7 @@ pub trait GuardRing: RunRing {
     fn guard_priced<'a>(
         backend: &'a Priced<Self>,
         settings: &'a Settings,
-        network: &'a Network<Priced<Self>>,
+        network: &'a LoadedClassifier<Priced<Self>>,
         logits: &'a Vec<usize>,
     ) -> Guarding<'a, Priced<Self>>;
 }
@@ -76,7 +76,7 @@ macro_rules! guard_ring {
             fn guard_fixed<'a>(
                 backend: &'a Fixed<Self>,
                 settings: &'a Settings,
-                network: &'a Network<Fixed<Self>>,
+                network: &'a LoadedClassifier<Fixed<Self>>,
                 logits: &'a ArrayD<Self>,
             ) -> Guarding<'a, Fixed<Self>> {
                 $guard!(backend, settings, network, logits)
@@ -85,7 +85,7 @@ macro_rules! guard_ring {
             fn guard_secure<'a>(
                 backend: &'a Secure<Self>,
                 settings: &'a Settings,
-                network: &'a Network<Secure<Self>>,
+                network: &'a LoadedClassifier<Secure<Self>>,
                 logits: &'a Share<Self>,
             ) -> Guarding<'a, Secure<Self>> {
                 $guard!(backend, settings, network, logits)
@@ -94,7 +94,7 @@ macro_rules! guard_ring {
             fn guard_priced<'a>(
                 backend: &'a Priced<Self>,
                 settings: &'a Settings,
-                network: &'a Network<Priced<Self>>,
+                network: &'a LoadedClassifier<Priced<Self>>,
                 logits: &'a Vec<usize>,
             ) -> Guarding<'a, Priced<Self>> {
                 $guard!(backend, settings, network, logits)
@@ -106,44 +106,44 @@ macro_rules! guard_ring {
 guard_ring!(Z64, by_variant);
 guard_ring!(Z32, refused);
 
-impl Compiled for Clear {
+impl GuardBackend for Clear {
     fn start<'a>(
         &'a self,
         settings: &'a Settings,
-        network: &'a Network<Self>,
+        network: &'a LoadedClassifier<Self>,
         logits: &'a ArrayD<f64>,
     ) -> Guarding<'a, Self> {
         by_variant!(self, settings, network, logits)
     }
 }
 
-impl<R: GuardRing> Compiled for Fixed<R> {
+impl<R: GuardRing> GuardBackend for Fixed<R> {
     fn start<'a>(
         &'a self,
         settings: &'a Settings,
-        network: &'a Network<Self>,
+        network: &'a LoadedClassifier<Self>,
         logits: &'a ArrayD<R>,
     ) -> Guarding<'a, Self> {
         R::guard_fixed(self, settings, network, logits)
     }
 }
 
-impl<R: GuardRing> Compiled for Secure<R> {
+impl<R: GuardRing> GuardBackend for Secure<R> {
     fn start<'a>(
         &'a self,
         settings: &'a Settings,
-        network: &'a Network<Self>,
+        network: &'a LoadedClassifier<Self>,
         logits: &'a Share<R>,
     ) -> Guarding<'a, Self> {
         R::guard_secure(self, settings, network, logits)
     }
 }
 
-impl<R: GuardRing> Compiled for Priced<R> {
+impl<R: GuardRing> GuardBackend for Priced<R> {
     fn start<'a>(
         &'a self,
         settings: &'a Settings,
-        network: &'a Network<Self>,
+        network: &'a LoadedClassifier<Self>,
         logits: &'a Vec<usize>,
     ) -> Guarding<'a, Self> {
         R::guard_priced(self, settings, network, logits)

@@ -5,18 +5,18 @@
 //! fixed point: the softmax subtracts its maximum (else it overflows above 9.7, see `docs/guard.md`), and the norm's square is
 //! not rounded before its root.
 
-use crate::{Network, Settings};
+use crate::{LoadedClassifier, Settings};
 use ndarray::{Array2, ArrayD};
-use trefoil_nn::Ranged;
+use trefoil_nn::RangedBackend;
 
 /// The guarded confidences (rows × classes) of logits (rows × classes).
 ///
 /// # Errors
 /// The back end's.
-pub async fn faithful<B: Ranged>(
+pub async fn faithful<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     logits: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
     let shape = backend.shape(logits);
@@ -50,10 +50,10 @@ pub async fn faithful<B: Ranged>(
 }
 
 /// Protocol 1: the gradient of the loss.
-async fn gradient<B: Ranged>(
+async fn gradient<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     logits: &B::Tensor,
     s: &B::Tensor,
     noise: &B::Tensor,
@@ -91,7 +91,7 @@ async fn gradient<B: Ranged>(
 }
 
 /// Protocol 4: `J_ij = s_i (delta_ij - s_j)` (rows × n × n).
-async fn jacobian<B: Ranged>(backend: &B, s: &B::Tensor) -> Result<B::Tensor, B::Error> {
+async fn jacobian<B: RangedBackend>(backend: &B, s: &B::Tensor) -> Result<B::Tensor, B::Error> {
     let shape = backend.shape(s);
     let (rows, n) = (shape[0], shape[1]);
     let column = backend.reshape(s, &[rows, n, 1]);
@@ -102,7 +102,7 @@ async fn jacobian<B: Ranged>(backend: &B, s: &B::Tensor) -> Result<B::Tensor, B:
 }
 
 /// `J v`, row by row.
-async fn times<B: Ranged>(
+async fn times<B: RangedBackend>(
     backend: &B,
     jacobian: &B::Tensor,
     v: &B::Tensor,
@@ -113,7 +113,7 @@ async fn times<B: Ranged>(
 }
 
 /// The one-hot argmax of section V-A: one class after the other.
-async fn argmax<B: Ranged>(backend: &B, x: &B::Tensor) -> Result<B::Tensor, B::Error> {
+async fn argmax<B: RangedBackend>(backend: &B, x: &B::Tensor) -> Result<B::Tensor, B::Error> {
     let shape = backend.shape(x);
     let (rows, n) = (shape[0], shape[1]);
     let unit = |class: usize| {
@@ -141,10 +141,10 @@ async fn argmax<B: Ranged>(backend: &B, x: &B::Tensor) -> Result<B::Tensor, B::E
 }
 
 /// Protocol 2: whether the noise keeps the label and flips the classifier's sign.
-async fn validate<B: Ranged>(
+async fn validate<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     logits: &B::Tensor,
     s: &B::Tensor,
     noise: &B::Tensor,
@@ -167,9 +167,9 @@ async fn validate<B: Ranged>(
 }
 
 /// Protocol 5: which neurons of each hidden layer let through, and the score (rows).
-async fn forward<B: Ranged>(
+async fn forward<B: RangedBackend>(
     backend: &B,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     s: &B::Tensor,
 ) -> Result<(Vec<B::Bits>, B::Tensor), B::Error> {
     let rows = backend.shape(s)[0];
@@ -188,9 +188,9 @@ async fn forward<B: Ranged>(
 }
 
 /// Protocol 6: the score's gradient by the confidences (rows × classes), times c1.
-async fn backward<B: Ranged>(
+async fn backward<B: RangedBackend>(
     backend: &B,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     kept: &[B::Bits],
 ) -> Result<B::Tensor, B::Error> {
     let rows = kept.first().map_or(0, |bits| backend.bits_shape(bits)[0]);

@@ -19,18 +19,18 @@ mod query;
 
 pub use parts::{each_part, part_costs};
 
-use crate::network::Pass;
-use crate::{Network, Settings};
+use crate::loaded::Pass;
+use crate::{LoadedClassifier, Settings};
 use confidence::{Confidence, Scores, scores};
 use ndarray::ArrayD;
 use query::Query;
-use trefoil_nn::{Ranged, Term};
+use trefoil_nn::{RangedBackend, Term};
 
 /// How far the label's confidence leads in an answer, at least: more than rounding can take away.
 const LEAD: f64 = 1.0 / 65_536.0;
 
 /// What is known of the query under some noise.
-struct Look<B: Ranged> {
+struct Look<B: RangedBackend> {
     /// Confidences, and how they respond.
     now: Confidence<B>,
     /// The classifier's sign and gradient.
@@ -40,7 +40,7 @@ struct Look<B: Ranged> {
 }
 
 /// Where noise has moved a query.
-struct Moved<B: Ranged> {
+struct Moved<B: RangedBackend> {
     /// Where `s' < s`.
     below: B::Bits,
     /// The label's part of the gradient, `c2 (onehot l' - onehot l)`.
@@ -48,7 +48,7 @@ struct Moved<B: Ranged> {
 }
 
 /// The label's part of the gradient.
-enum LabelPart<B: Ranged> {
+enum LabelPart<B: RangedBackend> {
     /// For softmax proper: at the other classes' bits the value (rows), and minus the sum of all others at the label.
     Apart(B::Bits, B::Tensor),
     /// Rows × classes.
@@ -72,10 +72,10 @@ enum LabelPart<B: Ranged> {
 ///
 /// # Errors
 /// The back end's.
-pub async fn guard<B: Ranged>(
+pub async fn guard<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     logits: &B::Tensor,
 ) -> Result<B::Tensor, B::Error> {
     let query = Query::new(backend, settings, logits).await?;
@@ -121,10 +121,10 @@ pub async fn guard<B: Ranged>(
 }
 
 /// Softmax, classifier and label under `noise` (in units of beta), side by side where they are independent.
-async fn look<B: Ranged>(
+async fn look<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     query: &Query<B>,
     noise: &B::Tensor,
     original: Option<&B::Tensor>,
@@ -165,13 +165,13 @@ async fn look<B: Ranged>(
 }
 
 /// What a label under noise gives: the other classes' bits, or the whole part of the gradient.
-enum Labelled<B: Ranged> {
+enum Labelled<B: RangedBackend> {
     Apart(B::Bits),
     Among(B::Tensor),
 }
 
 /// Confidences under noise, and what the step needs of them.
-struct Response<B: Ranged> {
+struct Response<B: RangedBackend> {
     now: Confidence<B>,
     /// Where they are below the original ones, if there are any.
     below: Option<B::Bits>,
@@ -179,7 +179,7 @@ struct Response<B: Ranged> {
     label_weight: Option<B::Tensor>,
 }
 
-async fn respond<B: Ranged>(
+async fn respond<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
     scores: &Scores<B>,
@@ -217,7 +217,7 @@ async fn respond<B: Ranged>(
 }
 
 /// One step: `noise - u / ||u||` for the gradient u of the loss.
-async fn step<B: Ranged>(
+async fn step<B: RangedBackend>(
     backend: &B,
     query: &Query<B>,
     look: &Look<B>,
@@ -251,7 +251,7 @@ async fn step<B: Ranged>(
 }
 
 /// The loss's gradient by the confidences, `sign(h) c1 g + c3 sign(s' - s)`, where `sign(0) = 0` without noise.
-async fn by_confidence<B: Ranged>(
+async fn by_confidence<B: RangedBackend>(
     backend: &B,
     look: &Look<B>,
     c3: Option<&B::Tensor>,
@@ -273,10 +273,10 @@ async fn by_confidence<B: Ranged>(
 }
 
 /// Whether the noise keeps the label and flips the classifier's sign, and the confidences under it.
-async fn validate<B: Ranged>(
+async fn validate<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     query: &Query<B>,
     first: &Look<B>,
     noise: &B::Tensor,
@@ -298,7 +298,7 @@ async fn validate<B: Ranged>(
 }
 
 /// Take valid noise's confidences, and weigh distortion ten times more in the next search.
-async fn accept<B: Ranged>(
+async fn accept<B: RangedBackend>(
     backend: &B,
     (valid, s): (B::Bits, B::Tensor),
     best: &mut B::Tensor,
@@ -314,7 +314,7 @@ async fn accept<B: Ranged>(
 }
 
 /// Raise the label's confidence where another comes within [`LEAD`].
-async fn lead<B: Ranged>(
+async fn lead<B: RangedBackend>(
     backend: &B,
     query: &Query<B>,
     s: &B::Tensor,

@@ -2,12 +2,13 @@
 
 use crate::table::logit_limit;
 use crate::{
-    Compiled, GuardError, GuardFile, LOGIT_LIMIT, Network, Settings, Table, TableSettings, protect,
+    GuardBackend, GuardError, GuardFile, LOGIT_LIMIT, LoadedClassifier, Settings, Table,
+    TableSettings, protect,
 };
 use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
-use trefoil_nn::Ranged;
-use trefoil_ring::Fixed;
+use trefoil_nn::RangedBackend;
+use trefoil_ring::FixedPoint;
 
 /// Which guard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,8 +134,8 @@ impl GuardSettings {
     }
 
     /// The number format.
-    pub fn format(&self) -> Fixed {
-        Fixed::new(self.fraction_bits())
+    pub fn format(&self) -> FixedPoint {
+        FixedPoint::new(self.fraction_bits())
     }
 
     /// Whether it runs in a ring of so many bits.
@@ -161,14 +162,14 @@ impl GuardSettings {
 }
 
 /// A guard's secrets on a back end, ready to answer.
-pub enum Held<'a, B: Ranged> {
+pub enum Held<'a, B: RangedBackend> {
     /// `SIGuard`'s classifier.
-    Siguard(&'a Settings, Box<Network<B>>),
+    Siguard(&'a Settings, Box<LoadedClassifier<B>>),
     /// The table guard's values.
     Table(B::Tensor),
 }
 
-impl<'a, B: Compiled> Held<'a, B> {
+impl<'a, B: GuardBackend> Held<'a, B> {
     /// The guard of `settings` with its secret `tensors`, of the shapes of [`GuardSettings::tensors`].
     ///
     /// # Errors
@@ -183,7 +184,7 @@ impl<'a, B: Compiled> Held<'a, B> {
     ) -> Result<Self, B::Error> {
         match settings {
             GuardSettings::Siguard(settings) => {
-                let network = Network::new(backend, settings, tensors).await?;
+                let network = LoadedClassifier::new(backend, settings, tensors).await?;
                 Ok(Self::Siguard(settings, Box::new(network)))
             }
             GuardSettings::Table(_) => {

@@ -3,7 +3,7 @@
 use crate::{GuardError, NetworkShape, Softmax};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LOG2_E;
-use trefoil_ring::{Fixed, Z64, power_of_two};
+use trefoil_ring::{FixedPoint, Z64, power_of_two};
 
 /// Logits lie within ± this.
 pub const LOGIT_LIMIT: f64 = 64.0;
@@ -87,8 +87,8 @@ impl Settings {
     }
 
     /// The number format.
-    pub fn format(&self) -> Fixed {
-        Fixed::new(self.fraction_bits)
+    pub fn format(&self) -> FixedPoint {
+        FixedPoint::new(self.fraction_bits)
     }
 
     /// Classes.
@@ -206,6 +206,6 @@ impl Settings {
 
     /// The norm of a gradient that fits.
     pub fn largest_norm(&self) -> f64 {
-        trefoil_nn::Ranged::largest_norm(&trefoil_nn::Priced::<Z64>::new(self.format()))
+        trefoil_nn::RangedBackend::largest_norm(&trefoil_nn::Priced::<Z64>::new(self.format()))
     }
 }

@@ -1,7 +1,7 @@
 //! The softmax variants of secure inference systems.
 
 use serde::{Deserialize, Serialize};
-use trefoil_nn::Ranged;
+use trefoil_nn::RangedBackend;
 
 /// How confidences are made from logits: what four systems compute in the place of softmax (SIGuard, section IV-A).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,7 +44,11 @@ impl Softmax {
     ///
     /// # Errors
     /// The back end's.
-    pub async fn apply<B: Ranged>(self, backend: &B, z: &B::Tensor) -> Result<B::Tensor, B::Error> {
+    pub async fn apply<B: RangedBackend>(
+        self,
+        backend: &B,
+        z: &B::Tensor,
+    ) -> Result<B::Tensor, B::Error> {
         let n = backend.shape(z)[1];
         match self {
             Self::As19 => backend.softmax(z, 1).await,
@@ -61,7 +65,7 @@ impl Softmax {
                 let none = backend.repeat_bits(&none, n);
                 let uniform = backend.scaled_bits(&none, 1.0 / n as f64).await?;
                 let range = backend.smallest()..=BOUND;
-                let shares = backend.share_of(&kept, &safe, range).await?;
+                let shares = backend.fraction_of(&kept, &safe, range).await?;
                 Ok(backend.add(&shares, &uniform))
             }
             Self::CrypTen => {
@@ -89,15 +93,20 @@ impl Softmax {
 const BOUND: f64 = 131_072.0;
 
 /// The differences to the row's maximum.
-async fn differences<B: Ranged>(backend: &B, z: &B::Tensor) -> Result<B::Tensor, B::Error> {
+async fn differences<B: RangedBackend>(backend: &B, z: &B::Tensor) -> Result<B::Tensor, B::Error> {
     let n = backend.shape(z)[1];
     let top = backend.max(z, 1).await?;
     Ok(backend.sub(z, &backend.repeat(&top, n)))
 }
 
 /// Scores whose largest is about 1, as parts of their sum.
-async fn normalised<B: Ranged>(backend: &B, scores: &B::Tensor) -> Result<B::Tensor, B::Error> {
+async fn normalised<B: RangedBackend>(
+    backend: &B,
+    scores: &B::Tensor,
+) -> Result<B::Tensor, B::Error> {
     let n = backend.shape(scores)[1];
     let total = backend.sum(scores, 1);
-    backend.share_of(scores, &total, 0.9..=n as f64 + 1.0).await
+    backend
+        .fraction_of(scores, &total, 0.9..=n as f64 + 1.0)
+        .await
 }

@@ -10,8 +10,8 @@ use crate::GuardError;
 use ndarray::{Array1, Array2, ArrayD, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 use trefoil_mpc::Cost;
-use trefoil_nn::{Clear, Priced, Ranged, ready};
-use trefoil_ring::{Fixed, Ring, power_of_two};
+use trefoil_nn::{Clear, Priced, RangedBackend, ready};
+use trefoil_ring::{FixedPoint, Ring, power_of_two};
 
 /// A label with fewer non-members than this has the mean over all labels in the table: a mean of a few vectors would show them.
 pub const FEWEST_RECORDS: usize = 10;
@@ -54,8 +54,8 @@ pub struct Learned {
 
 impl TableSettings {
     /// The number format.
-    pub fn format(&self) -> Fixed {
-        Fixed::new(self.fraction_bits)
+    pub fn format(&self) -> FixedPoint {
+        FixedPoint::new(self.fraction_bits)
     }
 
     /// Check that the values of every row stay apart in the format, and that keeping them apart moves them little.

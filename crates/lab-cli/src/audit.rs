@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trefoil_audit::attack::{
-    Attack, Extent, FirstLayer, Judge, Network, Preparation, Subject, subjects,
+    Attack, Extent, FirstLayer, Judge, PictureClassifier, Preparation, Subject, subjects,
 };
 use trefoil_audit::pictures::Picture;
 use trefoil_audit::{Control, Options, Report, Verdict, html, p_value};
@@ -149,7 +149,7 @@ fn drawn_digits(extent: Extent) -> Result<Subject, Failure> {
         victims,
         labels,
         public: pictures(200, 2).0,
-        judge: Judge::Network(Box::new(Network::new(
+        judge: Judge::Classifier(Box::new(PictureClassifier::new(
             &judge,
             "the demo's network, another one",
             plain(),

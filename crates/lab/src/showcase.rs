@@ -8,9 +8,11 @@
 mod evaluate;
 #[cfg(feature = "train")]
 mod make;
+mod reached;
 mod recipe;
 
 pub use evaluate::{GUARDED, UNGUARDED};
+pub use reached::Reached;
 pub use recipe::Recipe;
 
 use crate::LabError;

@@ -12,7 +12,7 @@ use trefoil_mpc::{
     tanh_cost, truncate_cost,
 };
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring, Z32, Z64};
+use trefoil_ring::{FixedPoint, Ring, Z32, Z64};
 
 /// Elements that a cost is divided by: many, and a whole number of words of packed bits.
 const MANY: usize = 1 << 14;
@@ -107,7 +107,7 @@ fn named(rows: usize) -> String {
 }
 
 fn functions<R: Ring>(fraction: u32) {
-    let format = Fixed::new(fraction);
+    let format = FixedPoint::new(fraction);
     let range = |low, high| ExpRange { low, high };
     let positive = Positive {
         low: 0,

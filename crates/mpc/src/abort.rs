@@ -9,33 +9,33 @@ pub enum Abort {
     /// The link failed.
     #[error("during {step}: {source}")]
     Link {
-        /// The step this party was waiting in.
+        /// What this party was waiting for, or doing.
         step: String,
         /// What happened.
         source: NetError,
     },
-    /// A message of the wrong step or length.
+    /// A message of the wrong kind or length.
     #[error(
         "{peer} sent {found} of {found_bytes} bytes where {expected} of {expected_bytes} bytes was due"
     )]
     Unexpected {
         /// The sender.
         peer: Role,
-        /// The step this party is in.
+        /// What this party is doing.
         expected: String,
         /// The length that is due.
         expected_bytes: usize,
-        /// The step the message names.
+        /// The kind the message names.
         found: String,
         /// The message's length.
         found_bytes: usize,
     },
-    /// A message that no step asked for, or a second copy of one.
+    /// A message that nothing asked for, or a second copy of one.
     #[error("{peer} sent {found} again, or more than was asked for")]
     Surplus {
         /// The sender.
         peer: Role,
-        /// The step the message names.
+        /// The kind the message names.
         found: String,
     },
     /// More unread data from one peer than this party is willing to keep.

@@ -2,9 +2,9 @@
 
 use crate::sigmoid::{Saturating, saturating, saturating_cost};
 use crate::{Abort, Cost, Party, Share, Spline};
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{FixedPoint, Ring};
 
-fn erf_function<R: Ring>(format: Fixed) -> Saturating<R> {
+fn erf_function<R: Ring>(format: FixedPoint) -> Saturating<R> {
     // 128 pieces of 1/16; in the 32-bit ring 32 of 1/4. Beyond 3.5 the function is 1 up to 7.5e-7.
     let width_bits = if R::BITS == 64 { 4 } else { 2 };
     let high = if R::BITS == 64 { 3.9375 } else { 3.75 };
@@ -29,11 +29,15 @@ fn erf_function<R: Ring>(format: Fixed) -> Saturating<R> {
 ///
 /// # Cost
 /// [`erf_cost`]: 5 rounds.
-pub async fn erf<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Result<Share<R>, Abort> {
+pub async fn erf<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: FixedPoint,
+) -> Result<Share<R>, Abort> {
     saturating(party, x, format, &erf_function(format)).await
 }
 
 /// Cost of [`erf`] for `len` elements.
-pub fn erf_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
+pub fn erf_cost<R: Ring>(len: usize, format: FixedPoint) -> Cost {
     saturating_cost(len, &erf_function::<R>(format))
 }

@@ -4,7 +4,7 @@ use crate::lookup::{one_hot, one_hot_cost};
 use crate::reshare::{Part, reshare_truncated, reshare_truncated_cost};
 use crate::{Abort, Cost, Party, Share};
 use std::f64::consts::LOG2_E;
-use trefoil_ring::{Fixed, Ring, power_of_two};
+use trefoil_ring::{FixedPoint, Ring, power_of_two};
 
 /// The interval in which the arguments of [`exp`] lie: its width decides the cost, its upper end the precision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ struct Scales {
 }
 
 impl Scales {
-    fn new<R: Ring>(input: Fixed, range: ExpRange) -> Self {
+    fn new<R: Ring>(input: FixedPoint, range: ExpRange) -> Self {
         let (low, high) = (range.low * LOG2_E, range.high * LOG2_E);
         let top = high.ceil() as i64 + 1;
         let whole_bits = ((top as f64 - low + 3.0).ceil() as u64)
@@ -52,7 +52,7 @@ impl Scales {
         }
     }
 
-    fn product_shift(&self, output: Fixed) -> u32 {
+    fn product_shift(&self, output: FixedPoint) -> u32 {
         (self.dealt_bits + self.public_bits)
             .saturating_sub(output.fraction_bits)
             .max(1)
@@ -84,8 +84,8 @@ impl Scales {
 pub async fn exp<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    input: Fixed,
-    output: Fixed,
+    input: FixedPoint,
+    output: FixedPoint,
     range: ExpRange,
 ) -> Result<Share<R>, Abort> {
     exp_scaled(party, x, 1.0, input, output, range).await
@@ -101,12 +101,12 @@ pub async fn exp_scaled<R: Ring>(
     party: &Party,
     x: &Share<R>,
     factor: f64,
-    input: Fixed,
-    output: Fixed,
+    input: FixedPoint,
+    output: FixedPoint,
     range: ExpRange,
 ) -> Result<Share<R>, Abort> {
     let scales = Scales::new::<R>(input, range);
-    let t = x.scale(Fixed::new(scales.constant_bits).encode(LOG2_E * factor));
+    let t = x.scale(FixedPoint::new(scales.constant_bits).encode(LOG2_E * factor));
     let below = input.fraction_bits + scales.constant_bits;
     let fraction = |v: R| (v.to_u64() & ((1 << below) - 1)) as f64 / power_of_two(below as i32);
     let whole = |v: R| v.shift_right(below).to_u64() as usize % (1 << scales.whole_bits);
@@ -137,7 +137,12 @@ pub async fn exp_scaled<R: Ring>(
 }
 
 /// Cost of [`exp`] for `len` elements.
-pub fn exp_cost<R: Ring>(len: usize, input: Fixed, output: Fixed, range: ExpRange) -> Cost {
+pub fn exp_cost<R: Ring>(
+    len: usize,
+    input: FixedPoint,
+    output: FixedPoint,
+    range: ExpRange,
+) -> Cost {
     let scales = Scales::new::<R>(input, range);
     one_hot_cost::<R>(len, scales.whole_bits)
         + reshare_truncated_cost::<R>(len, scales.product_shift(output))

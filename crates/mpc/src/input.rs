@@ -1,7 +1,7 @@
 //! Values entering the sharing: from a party, or from a client outside.
 
 use crate::bytes::{from_bytes, to_bytes};
-use crate::{Abort, Cost, Party, Share, Step};
+use crate::{Abort, Cost, MessageKind, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::{Prg, Ring, Seed};
 
@@ -41,7 +41,11 @@ pub async fn input<R: Ring>(
         });
     }
     if role != owner {
-        let masked = from_bytes(&party.take(owner, Step::Input, len * R::BYTES).await?);
+        let masked = from_bytes(
+            &party
+                .take(owner, MessageKind::Input, len * R::BYTES)
+                .await?,
+        );
         return Ok(Share::evaluated(role, shape, zeros, masked));
     }
     let values = values.unwrap_or_default();
@@ -53,7 +57,7 @@ pub async fn input<R: Ring>(
     } else {
         Role::P1
     };
-    party.post(other, Step::Input, to_bytes(&masked));
+    party.post(other, MessageKind::Input, to_bytes(&masked));
     Ok(Share::evaluated(role, shape, mask, masked))
 }
 

@@ -22,6 +22,7 @@ mod input;
 mod log;
 mod lookup;
 mod max;
+mod message_kind;
 mod msb;
 mod open;
 mod packed;
@@ -38,12 +39,11 @@ mod short;
 mod sigmoid;
 mod softmax;
 mod spline;
-mod step;
 mod terms;
 mod tiles;
 mod transcript;
 mod trunc;
-mod wide;
+mod untruncated;
 
 pub use a2b::{a2b, a2b_cost};
 pub use abort::Abort;
@@ -63,6 +63,7 @@ pub use input::{ClientShares, Component, Masking, input, input_cost, share_for_p
 pub use log::{log, log_cost};
 pub use lookup::{lookup, lookup_cost};
 pub use max::{max, max_cost};
+pub use message_kind::MessageKind;
 pub use msb::{less_than, msb, msb_cost};
 pub use open::{
     answer, combine, open, open_bits, open_bits_cost, open_cost, open_to, open_to_cost,
@@ -84,8 +85,10 @@ pub use share::{BitShare, Share};
 pub use sigmoid::{sigmoid, sigmoid_cost, tanh, tanh_cost};
 pub use softmax::{softmax, softmax_cost};
 pub use spline::{Spline, spline, spline_cost};
-pub use step::Step;
 pub use terms::{Term, sum_of, sum_of_cost};
 pub use transcript::{BatchKeys, Entry, MessageName, PairSeeds, Transcript};
 pub use trunc::{truncate, truncate_cost};
-pub use wide::{Wide, matmul_wide, msb_wide, multiply_wide, multiply_wide_cost, wide_cost};
+pub use untruncated::{
+    Untruncated, matmul_untruncated, msb_untruncated, multiply_untruncated,
+    multiply_untruncated_cost, untruncated_cost,
+};

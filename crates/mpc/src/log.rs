@@ -4,7 +4,7 @@ use crate::reciprocal::{Normal, normalise, normalise_cost};
 use crate::spline::{spline_at, spline_at_cost};
 use crate::{Abort, Cost, Party, Positive, Share, Spline};
 use std::f64::consts::LN_2;
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{FixedPoint, Ring};
 
 /// `ln x`, element by element, in the format of `x`.
 ///
@@ -25,7 +25,7 @@ use trefoil_ring::{Fixed, Ring};
 pub async fn log<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
     range: Positive,
 ) -> Result<Share<R>, Abort> {
     let (normal, spline) = parts::<R>(format, range);
@@ -35,19 +35,19 @@ pub async fn log<R: Ring>(
 }
 
 /// Cost of [`log`] for `len` elements.
-pub fn log_cost<R: Ring>(len: usize, format: Fixed, range: Positive) -> Cost {
+pub fn log_cost<R: Ring>(len: usize, format: FixedPoint, range: Positive) -> Cost {
     let (normal, spline) = parts::<R>(format, range);
     normalise_cost(len, &normal, &spline) + spline_at_cost(len, &spline)
 }
 
-fn parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>) {
+fn parts<R: Ring>(format: FixedPoint, range: Positive) -> (Normal, Spline<R>) {
     let normal = Normal::new::<R>(range, 1);
     let spline = normal.spline(libm::log, format);
     (normal, spline)
 }
 
 /// The logarithm of the power of two, as a base less a term per reached threshold.
-fn powers<R: Ring>(normal: &Normal, format: Fixed) -> (R, Vec<R>) {
+fn powers<R: Ring>(normal: &Normal, format: FixedPoint) -> (R, Vec<R>) {
     let steps = normal.thresholds.len() as i64;
     // x 2^p = v 2^top for p thresholds that are not reached, so ln x = ln v + ln 2 (top - p - fraction bits).
     let lowest = i64::from(normal.top) - steps - i64::from(format.fraction_bits);

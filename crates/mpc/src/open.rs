@@ -1,7 +1,7 @@
 //! Opening: the few places where a value leaves the sharing.
 
 use crate::bytes::{from_bytes, to_bytes};
-use crate::{Abort, BitShare, Cost, Party, Share, Step};
+use crate::{Abort, BitShare, Cost, MessageKind, Party, Share};
 use ndarray::{ArrayD, IxDyn};
 use trefoil_net::Role;
 use trefoil_ring::{Bits, Ring};
@@ -15,9 +15,9 @@ use trefoil_ring::{Bits, Ring};
 /// [`open_cost`]: 1 round, one element from each party.
 pub async fn open<R: Ring>(party: &Party, x: &Share<R>) -> Result<ArrayD<R>, Abort> {
     let role = party.role();
-    party.post(role.next(), Step::Open, to_bytes(x.mine()));
+    party.post(role.next(), MessageKind::Open, to_bytes(x.mine()));
     let missing = party
-        .take(role.prev(), Step::Open, x.len() * R::BYTES)
+        .take(role.prev(), MessageKind::Open, x.len() * R::BYTES)
         .await?;
     Ok(sum(x, &from_bytes(&missing)))
 }
@@ -41,13 +41,13 @@ pub async fn open_to<R: Ring>(
 ) -> Result<Option<ArrayD<R>>, Abort> {
     let role = party.role();
     if role == to.prev() {
-        party.post(to, Step::Open, to_bytes(x.mine()));
+        party.post(to, MessageKind::Open, to_bytes(x.mine()));
     }
     if role != to {
         return Ok(None);
     }
     let missing = party
-        .take(to.prev(), Step::Open, x.len() * R::BYTES)
+        .take(to.prev(), MessageKind::Open, x.len() * R::BYTES)
         .await?;
     Ok(Some(sum(x, &from_bytes(&missing))))
 }
@@ -65,11 +65,11 @@ pub async fn open_bits(party: &Party, x: &BitShare) -> Result<Bits, Abort> {
     let bytes = Bits::words_for(x.len()) * 8;
     party.post(
         role.next(),
-        Step::Open,
+        MessageKind::Open,
         bytemuck::cast_slice(x.mine().words()).to_vec(),
     );
     let missing: Vec<u64> =
-        bytemuck::pod_collect_to_vec(&party.take(role.prev(), Step::Open, bytes).await?);
+        bytemuck::pod_collect_to_vec(&party.take(role.prev(), MessageKind::Open, bytes).await?);
     let words = x
         .mine()
         .words()

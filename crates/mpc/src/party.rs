@@ -7,32 +7,29 @@
 //! per link. Branches have their own message numbers and their own randomness, so neither the
 //! result nor the round count depends on scheduling, and no order of arrival can deadlock.
 
+mod runtime;
+mod side_by_side;
+
+pub use side_by_side::together;
+
 use crate::point::HashKeys;
 use crate::transcript::{BatchKeys, MessageName, PairSeeds, Transcript};
-use crate::{Abort, Step};
+use crate::{Abort, MessageKind};
+use runtime::{MESSAGE, Runtime, link};
+use side_by_side::all_of;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use trefoil_net::{
-    Branch, LinkStats, Message, NetError, Role, Transport, decode_frame, encode_frame,
-};
+use trefoil_net::{Branch, LinkStats, Message, NetError, Role, Transport};
 use trefoil_ring::{Prg, Ring, Seed};
 
 /// A frame leaves at once when this much is posted for one peer.
 const FULL_FRAME: usize = 256 << 10;
 /// Party 0 never waits, so its messages leave at the latest after this time.
 const LINGER: Duration = Duration::from_micros(20);
-/// Most bytes kept unread from one peer where nothing else is set.
-const FAR_AHEAD: u64 = 8 << 30;
-/// What an unread message takes beside its payload: its header, and its place in the table.
-const MESSAGE: u64 = 128;
-/// Longest wait before a party looks whether its peers still live.
-const GLANCE: Duration = Duration::from_millis(500);
 
 /// What a party needs to enter a session.
 pub struct PartyConfig {
@@ -65,25 +62,6 @@ impl Traffic {
     }
 }
 
-type Key = (Role, Branch, u32);
-
-struct Session {
-    role: Role,
-    transport: RefCell<Box<dyn Transport>>,
-    timeout: Duration,
-    posted: RefCell<[Vec<Message>; 3]>,
-    posted_bytes: [Cell<usize>; 3],
-    last_flush: Cell<Instant>,
-    arrived: RefCell<HashMap<Key, Message>>,
-    unread: [Cell<u64>; 3],
-    far_ahead: Cell<u64>,
-    awaited: RefCell<Vec<(Role, Step)>>,
-    yielded: Cell<bool>,
-    failure: RefCell<Option<Abort>>,
-    sent: [Cell<u64>; 3],
-    messages: [Cell<u64>; 3],
-}
-
 /// What is drawn from and hashed with, in a session or in a batch of its own.
 struct Keys {
     prgs: [Option<Prg>; 3],
@@ -105,7 +83,7 @@ impl Keys {
 
 /// One party, seen from one branch of the protocol.
 pub struct Party {
-    session: Rc<Session>,
+    runtime: Rc<Runtime>,
     keys: Rc<Keys>,
     transcript: Option<Rc<RefCell<Transcript>>>,
     branch: Branch,
@@ -130,34 +108,19 @@ impl Party {
         } = config;
         let keys = Keys::new(role, &session, &seeds);
         let root = branch_id(&session, 0);
-        let session = Session {
-            role,
-            transport: RefCell::new(transport),
-            timeout,
-            posted: RefCell::default(),
-            posted_bytes: Default::default(),
-            last_flush: Cell::new(Instant::now()),
-            arrived: RefCell::default(),
-            unread: Default::default(),
-            far_ahead: Cell::new(FAR_AHEAD),
-            awaited: RefCell::default(),
-            yielded: Cell::new(false),
-            failure: RefCell::default(),
-            sent: Default::default(),
-            messages: Default::default(),
-        };
-        Self::at(Rc::new(session), keys, None, root, 0)
+        let runtime = Runtime::new(role, timeout, transport);
+        Self::at(Rc::new(runtime), keys, None, root, 0)
     }
 
     fn at(
-        session: Rc<Session>,
+        runtime: Rc<Runtime>,
         keys: Rc<Keys>,
         transcript: Option<Rc<RefCell<Transcript>>>,
         branch: Branch,
         depth: u32,
     ) -> Self {
         Self {
-            session,
+            runtime,
             keys,
             transcript,
             branch,
@@ -179,7 +142,7 @@ impl Party {
         let role = self.role();
         let transcript = Rc::new(RefCell::new(Transcript::new(role, &keys.seeds)));
         Self::at(
-            Rc::clone(&self.session),
+            Rc::clone(&self.runtime),
             Keys::new(role, &keys.id, &keys.seeds),
             Some(transcript),
             branch_id(&keys.id, 0),
@@ -198,7 +161,7 @@ impl Party {
 
     /// This party's role.
     pub fn role(&self) -> Role {
-        self.session.role
+        self.runtime.role
     }
 
     /// The keys of the point functions' hash in this session, or in this batch if it has keys of its own.
@@ -210,8 +173,8 @@ impl Party {
     pub fn traffic(&self) -> Traffic {
         Traffic {
             rounds: self.depth.get(),
-            sent: std::array::from_fn(|peer| self.session.sent[peer].get()),
-            messages: std::array::from_fn(|peer| self.session.messages[peer].get()),
+            sent: std::array::from_fn(|peer| self.runtime.sent[peer].get()),
+            messages: std::array::from_fn(|peer| self.runtime.messages[peer].get()),
         }
     }
 
@@ -220,34 +183,34 @@ impl Party {
     /// # Errors
     /// What the program returns; any [`Abort`] of its messages.
     pub fn run<T>(&self, program: impl AsyncFnOnce(&Self) -> Result<T, Abort>) -> Result<T, Abort> {
-        let session = &*self.session;
+        let runtime = &*self.runtime;
         let mut context = Context::from_waker(Waker::noop());
         let mut program = pin!(program(self));
         loop {
-            session.awaited.borrow_mut().clear();
+            runtime.awaited.borrow_mut().clear();
             let state = program.as_mut().poll(&mut context);
             if let Poll::Ready(Err(abort)) = state {
                 return Err(abort);
             }
-            if let Err(abort) = session.flush() {
-                session.fail(abort);
+            if let Err(abort) = runtime.flush() {
+                runtime.fail(abort);
             }
             // A program that waits for nobody, as party 0's, would not see it.
             if state.is_pending()
-                && let Some(abort) = &*session.failure.borrow()
+                && let Some(abort) = &*runtime.failure.borrow()
             {
                 return Err(abort.clone());
             }
             match state {
                 Poll::Ready(done) => {
                     // What comes next may take long: no peer shall wait for a message meanwhile.
-                    let deadline = Instant::now() + session.timeout;
-                    let drained = session.transport.borrow_mut().drain(deadline);
+                    let deadline = Instant::now() + runtime.timeout;
+                    let drained = runtime.transport.borrow_mut().drain(deadline);
                     return drained.map_err(|source| link("sending", source)).and(done);
                 }
-                Poll::Pending if session.yielded.take() => {}
+                Poll::Pending if runtime.yielded.take() => {}
                 Poll::Pending => {
-                    session.receive_frame()?;
+                    runtime.receive_frame()?;
                 }
             }
         }
@@ -258,12 +221,12 @@ impl Party {
     /// # Panics
     /// If `peer` is this party.
     pub fn link_stats(&self, peer: Role) -> LinkStats {
-        self.session.transport.borrow().stats(peer)
+        self.runtime.transport.borrow().stats(peer)
     }
 
     /// From now on keep at most `bytes` unread from each peer; 8 GiB if nothing is said.
     pub fn keep_unread(&self, bytes: u64) {
-        self.session.far_ahead.set(bytes);
+        self.runtime.far_ahead.set(bytes);
     }
 
     /// The evaluators tell party 0 that a batch is over; party 0 does nothing. [`Party::await_batch_end`] is the
@@ -276,8 +239,8 @@ impl Party {
     /// [`Abort::Link`].
     pub fn end_batch(&self) -> Result<(), Abort> {
         if self.role() != Role::P0 {
-            self.post(Role::P0, Step::BatchEnd, Vec::new());
-            self.session.flush()?;
+            self.post(Role::P0, MessageKind::BatchEnd, Vec::new());
+            self.runtime.flush()?;
         }
         Ok(())
     }
@@ -292,7 +255,7 @@ impl Party {
         }
         self.run(async |party| {
             for evaluator in [Role::P1, Role::P2] {
-                party.take(evaluator, Step::BatchEnd, 0).await?;
+                party.take(evaluator, MessageKind::BatchEnd, 0).await?;
             }
             Ok(())
         })
@@ -301,15 +264,15 @@ impl Party {
     /// After [`Party::finish`]: wait until the peers have said goodbye too, at most the time-out. Whoever closes its
     /// links before that may destroy what is under way to them.
     pub fn linger(&self) {
-        let deadline = Instant::now() + self.session.timeout;
-        self.session.transport.borrow_mut().linger(deadline);
+        let deadline = Instant::now() + self.runtime.timeout;
+        self.runtime.transport.borrow_mut().linger(deadline);
     }
 
     /// Push out what is still queued and say goodbye to the peers.
     pub fn finish(&self) -> Result<(), Abort> {
-        self.session.flush()?;
-        let deadline = Instant::now() + self.session.timeout;
-        self.session
+        self.runtime.flush()?;
+        let deadline = Instant::now() + self.runtime.timeout;
+        self.runtime
             .transport
             .borrow_mut()
             .finish(deadline)
@@ -359,7 +322,7 @@ impl Party {
     pub fn fork(&self) -> Self {
         let child = count(&self.children, "sub-protocols") + 1;
         Self::at(
-            Rc::clone(&self.session),
+            Rc::clone(&self.runtime),
             Rc::clone(&self.keys),
             self.transcript.clone(),
             branch_id(&self.branch.0, child),
@@ -395,77 +358,82 @@ impl Party {
     ///
     /// # Security
     /// The payload is sent as it is: whoever writes a protocol masks it with a draw that `to` does not know.
-    pub fn post(&self, to: Role, step: Step, payload: Vec<u8>) {
-        let session = &*self.session;
+    pub fn post(&self, to: Role, kind: MessageKind, payload: Vec<u8>) {
+        let runtime = &*self.runtime;
         let number = count(&self.sent[to.index()], "messages to one peer");
-        let count = &session.sent[to.index()];
+        let count = &runtime.sent[to.index()];
         count.set(count.get() + payload.len() as u64);
-        session.messages[to.index()].set(session.messages[to.index()].get() + 1);
-        let bytes = &session.posted_bytes[to.index()];
+        runtime.messages[to.index()].set(runtime.messages[to.index()].get() + 1);
+        let bytes = &runtime.posted_bytes[to.index()];
         bytes.set(bytes.get() + payload.len());
-        self.note(self.role(), to, number, step, &payload);
+        self.note(self.role(), to, number, kind, &payload);
         let message = Message {
             branch: self.branch,
             number,
             depth: self.depth.get(),
-            tag: step.tag(),
+            tag: kind.tag(),
             payload,
         };
-        session.posted.borrow_mut()[to.index()].push(message);
-        let linger = session.role == Role::P0 && session.last_flush.get().elapsed() > LINGER;
+        runtime.posted.borrow_mut()[to.index()].push(message);
+        let linger = runtime.role == Role::P0 && runtime.last_flush.get().elapsed() > LINGER;
         if (linger || bytes.get() >= FULL_FRAME)
-            && let Err(abort) = session.flush()
+            && let Err(abort) = runtime.flush()
         {
-            session.fail(abort);
+            runtime.fail(abort);
         }
     }
 
     /// The next message of this branch from `from`: the one place where a peer's messages are
-    /// checked for step and length.
+    /// checked for kind and length.
     ///
     /// # Errors
-    /// [`Abort::Unexpected`] for a wrong step or length; [`Abort::Link`].
-    pub async fn take(&self, from: Role, step: Step, bytes: usize) -> Result<Vec<u8>, Abort> {
+    /// [`Abort::Unexpected`] for a wrong kind or length; [`Abort::Link`].
+    pub async fn take(
+        &self,
+        from: Role,
+        kind: MessageKind,
+        bytes: usize,
+    ) -> Result<Vec<u8>, Abort> {
         let number = count(&self.received[from.index()], "messages of one peer");
         let key = (from, self.branch, number);
-        let session = &*self.session;
+        let runtime = &*self.runtime;
         let message = poll_fn(|_| {
-            if let Some(abort) = &*session.failure.borrow() {
+            if let Some(abort) = &*runtime.failure.borrow() {
                 return Poll::Ready(Err(abort.clone()));
             }
-            if let Some(message) = session.arrived.borrow_mut().remove(&key) {
+            if let Some(message) = runtime.arrived.borrow_mut().remove(&key) {
                 return Poll::Ready(Ok(message));
             }
-            session.awaited.borrow_mut().push((from, step));
+            runtime.awaited.borrow_mut().push((from, kind));
             Poll::Pending
         })
         .await?;
-        let unread = &session.unread[from.index()];
+        let unread = &runtime.unread[from.index()];
         let kept = MESSAGE + message.payload.len() as u64;
         unread.set(unread.get().saturating_sub(kept));
-        if message.tag != step.tag() || message.payload.len() != bytes {
+        if message.tag != kind.tag() || message.payload.len() != bytes {
             return Err(Abort::Unexpected {
                 peer: from,
-                expected: step.to_string(),
+                expected: kind.to_string(),
                 expected_bytes: bytes,
-                found: Step::name(message.tag),
+                found: MessageKind::name(message.tag),
                 found_bytes: message.payload.len(),
             });
         }
-        self.note(from, self.role(), number, step, &message.payload);
+        self.note(from, self.role(), number, kind, &message.payload);
         // Party 0's messages depend on no input: they are preprocessing and deepen nothing. Nor does the word that a
         // batch is over.
-        if from != Role::P0 && step != Step::BatchEnd {
+        if from != Role::P0 && kind != MessageKind::BatchEnd {
             let malformed = || NetError::Malformed { peer: from, bytes };
             let depth = message.depth.checked_add(1);
-            let depth = depth.ok_or_else(|| link(&step.to_string(), malformed()))?;
+            let depth = depth.ok_or_else(|| link(&kind.to_string(), malformed()))?;
             self.depth.set(self.depth.get().max(depth));
         }
         Ok(message.payload)
     }
 
     /// Write a message down, where that is asked for.
-    fn note(&self, from: Role, to: Role, number: u32, step: Step, payload: &[u8]) {
+    fn note(&self, from: Role, to: Role, number: u32, kind: MessageKind, payload: &[u8]) {
         if let Some(transcript) = &self.transcript {
             let name = MessageName {
                 from,
@@ -473,21 +441,21 @@ impl Party {
                 branch: self.branch.0,
                 number,
             };
-            transcript.borrow_mut().note(name, step, payload);
+            transcript.borrow_mut().note(name, kind, payload);
         }
     }
 
     /// One round between the evaluators: send `payload` to the other one and take as many bytes. As for
     /// [`Party::post`], the caller masks it.
-    pub async fn exchange(&self, step: Step, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
+    pub async fn exchange(&self, kind: MessageKind, payload: Vec<u8>) -> Result<Vec<u8>, Abort> {
         let other = if self.role() == Role::P1 {
             Role::P2
         } else {
             Role::P1
         };
         let bytes = payload.len();
-        self.post(other, step, payload);
-        self.take(other, step, bytes).await
+        self.post(other, kind, payload);
+        self.take(other, kind, bytes).await
     }
 
     /// Let other branches go on: party 0, which never waits, calls this where the others would wait.
@@ -497,151 +465,10 @@ impl Party {
             if std::mem::replace(&mut paused, true) {
                 return Poll::Ready(());
             }
-            self.session.yielded.set(true);
+            self.runtime.yielded.set(true);
             Poll::Pending
         })
         .await;
-    }
-}
-
-/// Two futures of branches of one party side by side, for callers that fork branches themselves.
-pub async fn together<A, B>(f: impl Future<Output = A>, g: impl Future<Output = B>) -> (A, B) {
-    futures_util::future::join(f, g).await
-}
-
-/// The results of all futures, in order.
-///
-/// Each is polled whenever the session goes on: its futures wake nobody, and a combinator that polls only
-/// what was woken would wait for ever.
-async fn all_of<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Option<Pin<Box<F>>>> = futures.map(|f| Some(Box::pin(f))).collect();
-    let mut done: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        let mut all = Poll::Ready(());
-        for (slot, done) in running.iter_mut().zip(&mut done) {
-            let Some(future) = slot else { continue };
-            match future.as_mut().poll(context) {
-                Poll::Ready(output) => {
-                    *done = Some(output);
-                    *slot = None;
-                }
-                Poll::Pending => all = Poll::Pending,
-            }
-        }
-        all
-    })
-    .await;
-    done.into_iter().flatten().collect()
-}
-
-impl Session {
-    fn fail(&self, abort: Abort) {
-        self.failure.borrow_mut().get_or_insert(abort);
-    }
-
-    fn step(&self) -> String {
-        self.awaited
-            .borrow()
-            .first()
-            .map_or_else(|| "sending".to_owned(), |(_, step)| step.to_string())
-    }
-
-    fn flush(&self) -> Result<(), Abort> {
-        self.last_flush.set(Instant::now());
-        for peer in Role::ALL {
-            let posted = std::mem::take(&mut self.posted.borrow_mut()[peer.index()]);
-            self.posted_bytes[peer.index()].set(0);
-            if !posted.is_empty() {
-                let body = encode_frame(&posted);
-                self.transport
-                    .borrow_mut()
-                    .send(peer, body)
-                    .map_err(|source| link(&self.step(), source))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The next frame, however long it takes, as long as both peers live and somebody works.
-    fn receive_while_they_live(&self, awaited: &[Role]) -> Result<(Role, Vec<u8>), NetError> {
-        let start = Instant::now();
-        let mut transport = self.transport.borrow_mut();
-        let glance = (self.timeout / 8).min(GLANCE);
-        loop {
-            let received = transport.receive(awaited, Instant::now() + glance);
-            let Err(NetError::Timeout { .. }) = received else {
-                return received;
-            };
-            let now = Instant::now();
-            let since = |sign: Instant| now.saturating_duration_since(sign.max(start));
-            let (mut silent, mut stuck) = (Vec::new(), now - start);
-            for peer in [self.role.next(), self.role.prev()] {
-                let Some(heard) = transport.heard(peer) else {
-                    continue;
-                };
-                stuck = stuck.min(since(heard.work));
-                if since(heard.any) >= self.timeout {
-                    silent.push((peer, since(heard.any)));
-                }
-            }
-            // Who gives no sign of life is named, whether it is waited for or one of the others waits for it.
-            let waited = silent.iter().map(|&(_, silence)| silence).max();
-            if let Some(waited) = waited {
-                let peers = silent.into_iter().map(|(peer, _)| peer).collect();
-                return Err(NetError::Timeout { peers, waited });
-            }
-            // All live and nobody works: the message was lost, and will not come.
-            if stuck >= self.timeout {
-                let (peers, waited) = (awaited.to_vec(), now - start);
-                return Err(NetError::Timeout { peers, waited });
-            }
-        }
-    }
-
-    fn receive_frame(&self) -> Result<(), Abort> {
-        let mut peers: Vec<Role> = self
-            .awaited
-            .borrow()
-            .iter()
-            .map(|(peer, _)| *peer)
-            .collect();
-        peers.sort_unstable();
-        peers.dedup();
-        let received = self.receive_while_they_live(&peers);
-        let (peer, body) = received.map_err(|source| link(&self.step(), source))?;
-        let malformed = || {
-            link(
-                &self.step(),
-                NetError::Malformed {
-                    peer,
-                    bytes: body.len(),
-                },
-            )
-        };
-        let messages = decode_frame(&body).ok_or_else(malformed)?;
-        let mut arrived = self.arrived.borrow_mut();
-        for message in messages {
-            let unread = &self.unread[peer.index()];
-            unread.set(unread.get() + MESSAGE + message.payload.len() as u64);
-            let limit = self.far_ahead.get();
-            if unread.get() > limit {
-                return Err(Abort::TooFarAhead {
-                    peer,
-                    bytes: unread.get(),
-                    limit,
-                });
-            }
-            match arrived.entry((peer, message.branch, message.number)) {
-                Entry::Occupied(_) => {
-                    return Err(Abort::Surplus {
-                        peer,
-                        found: Step::name(message.tag),
-                    });
-                }
-                Entry::Vacant(place) => place.insert(message),
-            };
-        }
-        Ok(())
     }
 }
 
@@ -657,13 +484,6 @@ fn generators(role: Role, seeds: &[Option<Seed>; 3]) -> [Option<Prg>; 3] {
             .filter(|_| peer != role.index())
             .map(Prg::new)
     })
-}
-
-fn link(step: &str, source: NetError) -> Abort {
-    Abort::Link {
-        step: step.to_owned(),
-        source,
-    }
 }
 
 /// The next number of a counter, which never comes back to a number that was used.

@@ -1,7 +1,7 @@
 //! Point functions dealt to the evaluators: short keys for long vectors with one entry.
 
 use crate::reshare::{Part, deal};
-use crate::{Abort, Cost, Party, Step};
+use crate::{Abort, Cost, MessageKind, Party};
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use trefoil_net::Role;
@@ -72,12 +72,14 @@ pub(crate) async fn points<R: Ring>(
                 let roots = [Role::P1, Role::P2].map(|role| roots(party, role, count));
                 let points: Vec<(usize, R)> = (start..start + count).map(&points).collect();
                 let keys = keys(&hash, &roots, levels, &points);
-                party.post(Role::P1, Step::Deal, keys.clone());
-                party.post(Role::P2, Step::Deal, keys);
+                party.post(Role::P1, MessageKind::Deal, keys.clone());
+                party.post(Role::P2, MessageKind::Deal, keys);
             }
             role => {
                 let roots = roots(party, Role::P0, count);
-                let keys = party.take(Role::P0, Step::Deal, count * key_bytes).await?;
+                let keys = party
+                    .take(Role::P0, MessageKind::Deal, count * key_bytes)
+                    .await?;
                 let group = (NODES >> levels).max(1);
                 let parts = roots.chunks(group).zip(keys.chunks(group * key_bytes));
                 for (part, (roots, keys)) in parts.enumerate() {

@@ -4,7 +4,7 @@ use crate::bilinear::{bilinear_cost, bilinear_truncated_cost, dot, mul, mul_trun
 use crate::reciprocal::{Normal, magnitude, magnitude_cost, narrow, narrow_cost};
 use crate::spline::{spline_at, spline_at_cost};
 use crate::{Abort, Cost, Party, Positive, Share, Spline};
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{FixedPoint, Ring};
 
 /// A row's divisor after [`scale_rows`]: a number in `[1/2, 1)`, known to nobody.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ impl<R: Ring> Inversion<R> {
     fn new(range: Positive) -> Self {
         let normal = Normal::new::<R>(range, 1);
         let bits = normal.result_bits::<R>();
-        let spline = normal.spline(|v| 1.0 / v, Fixed::new(bits));
+        let spline = normal.spline(|v| 1.0 / v, FixedPoint::new(bits));
         Self {
             normal,
             spline,
@@ -31,7 +31,7 @@ impl<R: Ring> Inversion<R> {
     }
 
     /// Bits by which a row times its power of two is shifted back to `format`.
-    fn down(&self, format: Fixed) -> u32 {
+    fn down(&self, format: FixedPoint) -> u32 {
         assert!(
             self.normal.top > format.fraction_bits,
             "divisors below 1 at {} fraction bits",
@@ -62,7 +62,7 @@ pub async fn scale_rows<R: Ring>(
     party: &Party,
     x: &Share<R>,
     total: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
     range: Positive,
 ) -> Result<(Share<R>, RowScale<R>), Abort> {
     let inversion = Inversion::<R>::new(range);
@@ -73,7 +73,12 @@ pub async fn scale_rows<R: Ring>(
 }
 
 /// Cost of [`scale_rows`] for a matrix of rows × n.
-pub fn scale_rows_cost<R: Ring>(rows: usize, n: usize, format: Fixed, range: Positive) -> Cost {
+pub fn scale_rows_cost<R: Ring>(
+    rows: usize,
+    n: usize,
+    format: FixedPoint,
+    range: Positive,
+) -> Cost {
     let inversion = Inversion::<R>::new(range);
     magnitude_cost::<R>(rows, &inversion.normal)
         + bilinear_truncated_cost::<R>(rows * n, inversion.down(format))
@@ -132,7 +137,7 @@ pub async fn divide_rows<R: Ring>(
     party: &Party,
     x: &Share<R>,
     total: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
     range: Positive,
 ) -> Result<Share<R>, Abort> {
     let inversion = Inversion::<R>::new(range);
@@ -149,7 +154,12 @@ pub async fn divide_rows<R: Ring>(
 }
 
 /// Cost of [`divide_rows`] for a matrix of rows × n.
-pub fn divide_rows_cost<R: Ring>(rows: usize, n: usize, format: Fixed, range: Positive) -> Cost {
+pub fn divide_rows_cost<R: Ring>(
+    rows: usize,
+    n: usize,
+    format: FixedPoint,
+    range: Positive,
+) -> Cost {
     let inversion = Inversion::<R>::new(range);
     let scaled = bilinear_truncated_cost::<R>(rows * n, inversion.down(format));
     magnitude_cost::<R>(rows, &inversion.normal)
@@ -178,7 +188,7 @@ pub fn divide_rows_cost<R: Ring>(rows: usize, n: usize, format: Fixed, range: Po
 pub async fn unit_rows<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
 ) -> Result<Share<R>, Abort> {
     let root = Root::<R>::new();
     let square = dot(party, x, x).await?;
@@ -205,7 +215,7 @@ pub async fn unit_rows<R: Ring>(
 const WIDE_ROW: usize = 64;
 
 /// Cost of [`unit_rows`] for a matrix of rows × n.
-pub fn unit_rows_cost<R: Ring>(rows: usize, n: usize, format: Fixed) -> Cost {
+pub fn unit_rows_cost<R: Ring>(rows: usize, n: usize, format: FixedPoint) -> Cost {
     let root = Root::<R>::new();
     let inverse =
         narrow_cost(rows, &root.normal, &root.spline) + spline_at_cost(rows, &root.spline);
@@ -234,7 +244,7 @@ impl<R: Ring> Root<R> {
         let normal = Normal::new::<R>(Positive { low, high }, 2);
         // The scaled row has half the ring's bits.
         let bits = normal.argument_bits().min(R::BITS / 2 - 3);
-        let spline = normal.spline(|v| 1.0 / v.sqrt(), Fixed::new(bits));
+        let spline = normal.spline(|v| 1.0 / v.sqrt(), FixedPoint::new(bits));
         Self {
             normal,
             spline,
@@ -243,7 +253,7 @@ impl<R: Ring> Root<R> {
     }
 
     /// `x 2^p` is the unit vector's element times `2^(top / 2)` and the root.
-    fn down(&self, format: Fixed) -> u32 {
+    fn down(&self, format: FixedPoint) -> u32 {
         self.normal.top / 2 + self.bits - format.fraction_bits
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     truncate, truncate_cost,
 };
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring, power_of_two};
+use trefoil_ring::{FixedPoint, Ring, power_of_two};
 
 /// A range of positive fixed-point numbers, as ring elements: `2^low <= x < 2^high`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,14 +76,14 @@ impl Normal {
         )
     }
 
-    pub(crate) fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: Fixed) -> Spline<R> {
+    pub(crate) fn spline<R: Ring>(&self, f: impl Fn(f64) -> f64, output: FixedPoint) -> Spline<R> {
         let low = power_of_two(-(self.step as i32));
         let safe = |v: f64| f(v.max(low / 2.0));
         Spline::fit(
             safe,
             [low, 1.0],
             self.width_bits,
-            Fixed::new(self.argument_bits),
+            FixedPoint::new(self.argument_bits),
             output,
             2,
         )
@@ -121,7 +121,7 @@ impl Normal {
 pub async fn reciprocal<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
     range: Positive,
 ) -> Result<Share<R>, Abort> {
     let (normal, spline, shift) = reciprocal_parts(format, range);
@@ -129,14 +129,14 @@ pub async fn reciprocal<R: Ring>(
 }
 
 /// Cost of [`reciprocal`] for `len` elements.
-pub fn reciprocal_cost<R: Ring>(len: usize, format: Fixed, range: Positive) -> Cost {
+pub fn reciprocal_cost<R: Ring>(len: usize, format: FixedPoint, range: Positive) -> Cost {
     let (normal, spline, shift) = reciprocal_parts::<R>(format, range);
     scaled_cost(len, &normal, &spline, shift)
 }
 
-fn reciprocal_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>, i32) {
+fn reciprocal_parts<R: Ring>(format: FixedPoint, range: Positive) -> (Normal, Spline<R>, i32) {
     let normal = Normal::new::<R>(range, 1);
-    let result = Fixed::new(normal.result_bits::<R>());
+    let result = FixedPoint::new(normal.result_bits::<R>());
     let spline = normal.spline(|v| 1.0 / v, result);
     // x 2^p = v 2^top, so the result 2^(2f) / x is (1 / v) 2^p 2^(2f - top).
     let shift = result.fraction_bits as i32 + normal.top as i32 - 2 * format.fraction_bits as i32;
@@ -159,7 +159,7 @@ fn reciprocal_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<
 pub async fn rsqrt<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
     range: Positive,
 ) -> Result<Share<R>, Abort> {
     let (normal, spline, shift) = rsqrt_parts(format, range);
@@ -167,14 +167,14 @@ pub async fn rsqrt<R: Ring>(
 }
 
 /// Cost of [`rsqrt`] for `len` elements.
-pub fn rsqrt_cost<R: Ring>(len: usize, format: Fixed, range: Positive) -> Cost {
+pub fn rsqrt_cost<R: Ring>(len: usize, format: FixedPoint, range: Positive) -> Cost {
     let (normal, spline, shift) = rsqrt_parts::<R>(format, range);
     scaled_cost(len, &normal, &spline, shift)
 }
 
-fn rsqrt_parts<R: Ring>(format: Fixed, range: Positive) -> (Normal, Spline<R>, i32) {
+fn rsqrt_parts<R: Ring>(format: FixedPoint, range: Positive) -> (Normal, Spline<R>, i32) {
     let normal = Normal::new::<R>(range, 2);
-    let result = Fixed::new(normal.result_bits::<R>());
+    let result = FixedPoint::new(normal.result_bits::<R>());
     // x 4^p = v 2^top, so 2^(3f/2) / sqrt(x) is (1 / sqrt v) 2^p 2^((3f - top) / 2); top is even.
     let odd = if format.fraction_bits % 2 == 1 {
         std::f64::consts::SQRT_2

@@ -10,7 +10,7 @@ mod part;
 use crate::abort::Abort;
 use crate::bytes::{from_bytes, to_bytes};
 use crate::tiles::{joined, tiles};
-use crate::{Cost, Party, Share, Step, trunc};
+use crate::{Cost, MessageKind, Party, Share, trunc};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
 
@@ -36,12 +36,14 @@ pub(crate) async fn deal<R: Ring>(
             let values = values();
             assert_eq!(values.len(), len, "values to deal");
             let message = dealing(&values, party.draw(Role::P1, len));
-            party.post(Role::P2, Step::Deal, message);
+            party.post(Role::P2, MessageKind::Deal, message);
             Ok(Vec::new())
         }
         Role::P1 => Ok(Part::all(party.draw(Role::P0, len))),
         Role::P2 => {
-            let message = party.take(Role::P0, Step::Deal, len * R::BYTES).await?;
+            let message = party
+                .take(Role::P0, MessageKind::Deal, len * R::BYTES)
+                .await?;
             Ok(Part::all(from_bytes(&message)))
         }
     }
@@ -112,7 +114,7 @@ pub(crate) async fn reshare_offset<R: Ring>(
             let message: Vec<R> = (0..len)
                 .map(|i| part[i].under(-(mask[i] + mine[i] + next[i])))
                 .collect();
-            party.post(Role::P2, Step::Deal, to_bytes(&message));
+            party.post(Role::P2, MessageKind::Deal, to_bytes(&message));
             party.pause().await;
             Ok(Share::new(shape, mine, next))
         }
@@ -126,8 +128,11 @@ pub(crate) async fn reshare_offset<R: Ring>(
         }
         Role::P2 => {
             let half_mask = party.draw::<R>(Role::P0, len);
-            let offset: Vec<R> =
-                from_bytes(&party.take(Role::P0, Step::Deal, len * R::BYTES).await?);
+            let offset: Vec<R> = from_bytes(
+                &party
+                    .take(Role::P0, MessageKind::Deal, len * R::BYTES)
+                    .await?,
+            );
             let masked = add_up(party, part, |i| offset[i]).await?;
             Ok(Share::evaluated(Role::P2, shape, half_mask, masked))
         }
@@ -212,7 +217,7 @@ async fn add_up<R: Ring>(
 ) -> Result<Vec<R>, Abort> {
     let masked = part.into_iter().enumerate();
     let mut sum: Vec<R> = masked.map(|(i, v)| v.under(mask(i))).collect();
-    let theirs = party.exchange(Step::Reshare, to_bytes(&sum)).await?;
+    let theirs = party.exchange(MessageKind::Reshare, to_bytes(&sum)).await?;
     for (v, w) in sum.iter_mut().zip(from_bytes::<R>(&theirs)) {
         *v += w;
     }

@@ -94,11 +94,11 @@ impl ShortParts {
 /// 1 round, the bits of `masked` from each evaluator.
 pub(crate) async fn opened<R: Ring>(
     party: &Party,
-    step: crate::Step,
+    kind: crate::MessageKind,
     masked: Shorts,
 ) -> Result<impl Iterator<Item = R>, Abort> {
     let len = masked.numbers.len() / bytes_of(masked.bits);
-    let theirs = party.exchange(step, masked.message()).await?;
+    let theirs = party.exchange(kind, masked.message()).await?;
     let theirs = Shorts::from_message(&theirs, len, masked.bits);
     let sums: Vec<R> = masked
         .lifted::<R>()

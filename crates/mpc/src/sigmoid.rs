@@ -5,7 +5,7 @@ use crate::reshare::{Part, reshare, reshare_cost};
 use crate::select::{bit_factors_cost, bit_parts, bit_products, bit_products_cost};
 use crate::{Abort, Cost, Party, Share, Spline, spline, spline_cost};
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{FixedPoint, Ring};
 
 /// A function that is `floor` below `-bound`, 1 above `bound`, and a spline between.
 pub(crate) struct Saturating<R> {
@@ -14,7 +14,7 @@ pub(crate) struct Saturating<R> {
     pub(crate) floor: f64,
 }
 
-fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
+fn sigmoid_function<R: Ring>(format: FixedPoint) -> Saturating<R> {
     let sigmoid = |v: f64| 1.0 / (1.0 + libm::exp(-v));
     // 256 pieces of 1/8; in the 32-bit ring 32 of 1/2, whose error is below its format's.
     let width_bits = if R::BITS == 64 { 3 } else { 1 };
@@ -26,7 +26,7 @@ fn sigmoid_function<R: Ring>(format: Fixed) -> Saturating<R> {
     }
 }
 
-fn tanh_function<R: Ring>(format: Fixed) -> Saturating<R> {
+fn tanh_function<R: Ring>(format: FixedPoint) -> Saturating<R> {
     let width_bits = if R::BITS == 64 { 4 } else { 2 };
     let spline = Spline::fit(libm::tanh, [-8.0, 7.75], width_bits, format, format, 1);
     Saturating {
@@ -52,13 +52,13 @@ fn tanh_function<R: Ring>(format: Fixed) -> Saturating<R> {
 pub async fn sigmoid<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
 ) -> Result<Share<R>, Abort> {
     saturating(party, x, format, &sigmoid_function(format)).await
 }
 
 /// Cost of [`sigmoid`] for `len` elements.
-pub fn sigmoid_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
+pub fn sigmoid_cost<R: Ring>(len: usize, format: FixedPoint) -> Cost {
     saturating_cost(len, &sigmoid_function::<R>(format))
 }
 
@@ -66,19 +66,23 @@ pub fn sigmoid_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
 ///
 /// # Cost
 /// [`tanh_cost`]: 5 rounds.
-pub async fn tanh<R: Ring>(party: &Party, x: &Share<R>, format: Fixed) -> Result<Share<R>, Abort> {
+pub async fn tanh<R: Ring>(
+    party: &Party,
+    x: &Share<R>,
+    format: FixedPoint,
+) -> Result<Share<R>, Abort> {
     saturating(party, x, format, &tanh_function(format)).await
 }
 
 /// Cost of [`tanh`] for `len` elements.
-pub fn tanh_cost<R: Ring>(len: usize, format: Fixed) -> Cost {
+pub fn tanh_cost<R: Ring>(len: usize, format: FixedPoint) -> Cost {
     saturating_cost(len, &tanh_function::<R>(format))
 }
 
 pub(crate) async fn saturating<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
     function: &Saturating<R>,
 ) -> Result<Share<R>, Abort> {
     let (len, role) = (x.len(), party.role());

@@ -4,7 +4,7 @@ use crate::{
     Abort, Cost, ExpRange, Party, Positive, Share, bilinear_truncated_cost, exp, exp_cost, max,
     max_cost, mul_truncated, reciprocal, reciprocal_cost,
 };
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{FixedPoint, Ring};
 
 /// Logits lie in `[-64, 64]`, so differences to the maximum in `[-128, 0]`.
 const RANGE: ExpRange = ExpRange {
@@ -13,8 +13,8 @@ const RANGE: ExpRange = ExpRange {
 };
 
 /// What softmax works in: more fraction bits than the default formats, so that its steps lose nothing.
-fn inner_format<R: Ring>() -> Fixed {
-    Fixed::new(if R::BITS == 64 { 24 } else { 12 })
+fn inner_format<R: Ring>() -> FixedPoint {
+    FixedPoint::new(if R::BITS == 64 { 24 } else { 12 })
 }
 
 fn sum_range<R: Ring>(n: usize) -> Positive {
@@ -42,7 +42,7 @@ fn sum_range<R: Ring>(n: usize) -> Positive {
 pub async fn softmax<R: Ring>(
     party: &Party,
     x: &Share<R>,
-    format: Fixed,
+    format: FixedPoint,
 ) -> Result<Share<R>, Abort> {
     let (n, rows) = (x.shape()[0], x.shape()[1]);
     let inner = inner_format::<R>();
@@ -55,7 +55,7 @@ pub async fn softmax<R: Ring>(
     mul_truncated(party, &powers, &tiled(&inverse), product_shift::<R>(format)).await
 }
 
-fn product_shift<R: Ring>(format: Fixed) -> u32 {
+fn product_shift<R: Ring>(format: FixedPoint) -> u32 {
     let inner = 2 * inner_format::<R>().fraction_bits;
     assert!(
         inner > format.fraction_bits,
@@ -66,7 +66,7 @@ fn product_shift<R: Ring>(format: Fixed) -> u32 {
 }
 
 /// Cost of [`softmax`] over n × rows.
-pub fn softmax_cost<R: Ring>(n: usize, rows: usize, format: Fixed) -> Cost {
+pub fn softmax_cost<R: Ring>(n: usize, rows: usize, format: FixedPoint) -> Cost {
     max_cost::<R>(n, rows, R::BITS)
         + exp_cost::<R>(n * rows, format, inner_format::<R>(), RANGE)
         + reciprocal_cost::<R>(rows, inner_format::<R>(), sum_range::<R>(n))

@@ -5,7 +5,7 @@ use crate::reshare::{Part, reshare_truncated, reshare_truncated_cost};
 use crate::{
     Abort, Cost, Party, Share, bilinear_cost, lookup, lookup_cost, mul, truncate, truncate_cost,
 };
-use trefoil_ring::{Fixed, Ring, power_of_two};
+use trefoil_ring::{FixedPoint, Ring, power_of_two};
 
 /// A function as quadratics `a + b u + c u^2` on pieces of one width, `u` the distance from the piece's start.
 ///
@@ -14,9 +14,9 @@ use trefoil_ring::{Fixed, Ring, power_of_two};
 #[derive(Clone, Debug)]
 pub struct Spline<R> {
     /// Format of the argument.
-    pub input: Fixed,
+    pub input: FixedPoint,
     /// Format of the result.
-    pub output: Fixed,
+    pub output: FixedPoint,
     /// Low bits of the argument that lie within a piece.
     piece_shift: u32,
     index_bits: u32,
@@ -40,8 +40,8 @@ impl<R: Ring> Spline<R> {
         f: impl Fn(f64) -> f64,
         interval: [f64; 2],
         width_bits: i32,
-        input: Fixed,
-        output: Fixed,
+        input: FixedPoint,
+        output: FixedPoint,
         bound: u32,
     ) -> Self {
         let width = power_of_two(-width_bits);

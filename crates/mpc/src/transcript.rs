@@ -3,7 +3,7 @@
 //! Given inputs, weights and the pairwise seeds, every message of all three parties is determined. So whoever knows them can
 //! run all three again and compare: see `trefoil-verify`'s `replay`.
 
-use crate::Step;
+use crate::MessageKind;
 use std::collections::HashSet;
 use trefoil_net::Role;
 use trefoil_ring::Seed;
@@ -32,7 +32,7 @@ pub struct MessageName {
     pub number: u32,
 }
 
-/// A message's name and its leaf: a hash of name, step and payload under a key of the link.
+/// A message's name and its leaf: a hash of name, kind and payload under a key of the link.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// Which message.
@@ -66,7 +66,7 @@ pub struct Transcript {
 #[derive(Clone, Copy)]
 struct Waiting {
     name: MessageName,
-    step: u16,
+    kind: u16,
     bytes: usize,
 }
 
@@ -109,11 +109,11 @@ impl Transcript {
     }
 
     /// Write a message down.
-    pub fn note(&mut self, name: MessageName, step: Step, payload: &[u8]) {
-        let step = step.tag().0;
+    pub fn note(&mut self, name: MessageName, kind: MessageKind, payload: &[u8]) {
+        let kind = kind.tag().0;
         if payload.len() > WAITING / 4 {
             self.settle();
-            self.enter(name, step, payload);
+            self.enter(name, kind, payload);
             return;
         }
         if self.payloads.len() + payload.len() > WAITING {
@@ -121,30 +121,30 @@ impl Transcript {
         }
         self.payloads.extend_from_slice(payload);
         let bytes = payload.len();
-        self.waiting.push(Waiting { name, step, bytes });
+        self.waiting.push(Waiting { name, kind, bytes });
     }
 
     /// Hash what waits for it.
     pub fn settle(&mut self) {
         let payloads = std::mem::take(&mut self.payloads);
         let mut rest = &payloads[..];
-        for Waiting { name, step, bytes } in std::mem::take(&mut self.waiting) {
+        for Waiting { name, kind, bytes } in std::mem::take(&mut self.waiting) {
             let (payload, others) = rest.split_at(bytes);
-            self.enter(name, step, payload);
+            self.enter(name, kind, payload);
             rest = others;
         }
         self.payloads = payloads;
         self.payloads.clear();
     }
 
-    fn enter(&mut self, name: MessageName, step: u16, payload: &[u8]) {
+    fn enter(&mut self, name: MessageName, kind: u16, payload: &[u8]) {
         let peer = if name.from == self.role {
             name.to
         } else {
             name.from
         };
         if let Some(key) = &self.keys[peer.index()] {
-            let leaf = leaf(key, name, step, payload);
+            let leaf = leaf(key, name, kind, payload);
             self.entries.push(Entry { name, leaf });
         }
     }
@@ -212,12 +212,12 @@ impl Transcript {
 }
 
 /// The leaf of a message, under a link's key.
-fn leaf(key: &[u8; 32], name: MessageName, step: u16, payload: &[u8]) -> [u8; 32] {
+fn leaf(key: &[u8; 32], name: MessageName, kind: u16, payload: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(&[u8::from(name.from), u8::from(name.to)]);
     hasher.update(&name.branch);
     hasher.update(&name.number.to_le_bytes());
-    hasher.update(&step.to_le_bytes());
+    hasher.update(&kind.to_le_bytes());
     hasher.update(payload);
     *hasher.finalize().as_bytes()
 }
@@ -280,7 +280,7 @@ mod tests {
     fn transcript(order: &[u32]) -> Transcript {
         let mut transcript = Transcript::new(Role::P1, &seeds(1));
         for &number in order {
-            transcript.note(name(number), Step::Reshare, &number.to_le_bytes());
+            transcript.note(name(number), MessageKind::Reshare, &number.to_le_bytes());
         }
         transcript.settle();
         transcript
@@ -292,16 +292,16 @@ mod tests {
         assert_eq!(transcript(&[3, 1, 4, 0, 2]).root(), root);
         assert_ne!(transcript(&[0, 1, 2, 3]).root(), root);
         let mut other_step = transcript(&[0, 1, 2, 3]);
-        other_step.note(name(4), Step::Deal, &4_u32.to_le_bytes());
+        other_step.note(name(4), MessageKind::Deal, &4_u32.to_le_bytes());
         let mut other_payload = transcript(&[0, 1, 2, 3]);
-        other_payload.note(name(4), Step::Reshare, &5_u32.to_le_bytes());
+        other_payload.note(name(4), MessageKind::Reshare, &5_u32.to_le_bytes());
         let mut back = transcript(&[0, 1, 2, 3]);
         let turned = MessageName {
             from: Role::P2,
             to: Role::P1,
             ..name(4)
         };
-        back.note(turned, Step::Reshare, &4_u32.to_le_bytes());
+        back.note(turned, MessageKind::Reshare, &4_u32.to_le_bytes());
         for noted in [&mut other_step, &mut other_payload, &mut back] {
             noted.settle();
         }
@@ -318,7 +318,7 @@ mod tests {
         let mut other = Transcript::new(Role::P2, &[Some(Seed([9; 16])), shared, None]);
         let own = transcript(&[0, 1, 2]);
         for number in 0..3_u32 {
-            other.note(name(number), Step::Reshare, &number.to_le_bytes());
+            other.note(name(number), MessageKind::Reshare, &number.to_le_bytes());
         }
         other.settle();
         assert!(own.entries() == other.entries());
@@ -342,13 +342,13 @@ mod tests {
         let mut waiting = Transcript::new(Role::P1, &seeds(1));
         let mut at_once = Transcript::new(Role::P1, &seeds(1));
         for (number, payload) in [(0, &long), (1, &short), (2, &short)] {
-            waiting.note(name(number), Step::Reshare, payload);
-            at_once.enter(name(number), Step::Reshare.tag().0, payload);
+            waiting.note(name(number), MessageKind::Reshare, payload);
+            at_once.enter(name(number), MessageKind::Reshare.tag().0, payload);
         }
         assert_eq!((waiting.entries.len(), waiting.waiting.len()), (1, 2));
         for number in 3..9 {
-            waiting.note(name(number), Step::Reshare, &short);
-            at_once.enter(name(number), Step::Reshare.tag().0, &short);
+            waiting.note(name(number), MessageKind::Reshare, &short);
+            at_once.enter(name(number), MessageKind::Reshare.tag().0, &short);
         }
         assert!(waiting.payloads.len() <= WAITING && waiting.entries.len() > 1);
         waiting.settle();

@@ -4,7 +4,7 @@ use crate::bytes::{from_bytes, to_bytes};
 use crate::gates::packed_bytes;
 use crate::short::{ShortParts, Shorts, opened};
 use crate::tiles::tiled;
-use crate::{Abort, Cost, Party, Share, Step};
+use crate::{Abort, Cost, MessageKind, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
 
@@ -85,7 +85,7 @@ pub(crate) async fn truncate_masked<R: Ring>(
             let mut message = to_bytes(&mine);
             let tops = known.iter().map(|r| u64::from(r.is_negative()));
             message.extend(dealt.dealing(tops));
-            party.post(Role::P2, Step::TruncatedMask, message);
+            party.post(Role::P2, MessageKind::TruncatedMask, message);
             add_all(&mut mine, mask_0.lifted());
             add_all(&mut next, mask_1.lifted());
             party.pause().await;
@@ -102,7 +102,11 @@ pub(crate) async fn truncate_masked<R: Ring>(
                 let mask = Shorts::draw(party, Role::P0, len, shift);
                 let packed = packed_bytes(shift as usize, len);
                 let mut elements = party
-                    .take(Role::P0, Step::TruncatedMask, len * R::BYTES + packed)
+                    .take(
+                        Role::P0,
+                        MessageKind::TruncatedMask,
+                        len * R::BYTES + packed,
+                    )
                     .await?;
                 let dealt = elements.split_off(len * R::BYTES);
                 let dealt = ShortParts::from_message(&dealt, len, shift);
@@ -110,7 +114,7 @@ pub(crate) async fn truncate_masked<R: Ring>(
             };
             let may_wrap = known.iter().map(|&c| u64::from(truncated(c, shift).1));
             let wraps = dealt.times_under(may_wrap, &mask);
-            let mut masked: Vec<R> = opened(party, Step::Wrap, wraps).await?.collect();
+            let mut masked: Vec<R> = opened(party, MessageKind::Wrap, wraps).await?.collect();
             let down = known.iter().map(|&c| truncated(c, shift).0);
             add_all(&mut masked, down);
             add_all(&mut half_mask, mask.lifted());

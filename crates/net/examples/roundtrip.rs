@@ -8,7 +8,7 @@ use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 use trefoil_net::{
-    Identity, LinkOptions, Listener, Role, Security, Session, SocketTransport, Transport,
+    Identity, LinkOptions, Listener, Rendezvous, Role, Security, SocketTransport, Transport,
     establish, memory_mesh_with,
 };
 
@@ -148,7 +148,7 @@ fn socket_mesh(security: [Security; 3], options: LinkOptions) -> Outcome<[Socket
         .zip(Role::ALL)
         .map(|(mut listener, role)| {
             let addresses = addresses.clone();
-            let session = Session {
+            let session = Rendezvous {
                 role,
                 id: [1; 16],
                 plan_hash: [2; 32],

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 ///
 /// Parsed from `lan`, `wan` or `MS,MBIT`: one-way latency in milliseconds, bandwidth in Mbit/s.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Network {
+pub struct NetworkProfile {
     /// From the last bit sent to the last bit received.
     pub one_way: Duration,
     /// Bandwidth in bits per second, per direction and link.
     pub bits_per_second: f64,
 }
 
-impl Network {
+impl NetworkProfile {
     /// 0.1 ms one way, 10 Gbit/s.
     pub const LAN: Self = Self {
         one_way: Duration::from_micros(100),
@@ -36,12 +36,12 @@ impl Network {
 
 /// One directed link: when it is free again.
 pub(crate) struct Pace {
-    network: Network,
+    network: NetworkProfile,
     free: Option<Instant>,
 }
 
 impl Pace {
-    pub(crate) fn new(network: Network) -> Self {
+    pub(crate) fn new(network: NetworkProfile) -> Self {
         Self {
             network,
             free: None,
@@ -72,15 +72,15 @@ impl Pace {
      MS,MBIT such as `2.5,1000`: one-way latency in ms (0 to 60000), bandwidth in Mbit/s (0.001 to \
      1000000)"
 )]
-pub struct NetworkParseError {
+pub struct NetworkProfileError {
     given: String,
 }
 
-impl FromStr for Network {
-    type Err = NetworkParseError;
+impl FromStr for NetworkProfile {
+    type Err = NetworkProfileError;
 
-    fn from_str(text: &str) -> Result<Self, NetworkParseError> {
-        let error = || NetworkParseError {
+    fn from_str(text: &str) -> Result<Self, NetworkProfileError> {
+        let error = || NetworkProfileError {
             given: text.to_owned(),
         };
         match text {
@@ -102,7 +102,7 @@ impl FromStr for Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for NetworkProfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.one_way.as_secs_f64() * 1e3;
         write!(f, "{ms} ms one way, {} Mbit/s", self.bits_per_second / 1e6)
@@ -117,22 +117,22 @@ mod tests {
 
     #[test]
     fn networks_parse_and_print() {
-        assert_eq!("lan".parse(), Ok(Network::LAN));
-        assert_eq!("wan".parse(), Ok(Network::WAN));
-        assert_eq!("10,100".parse(), Ok(Network::WAN));
-        assert_eq!("0.1, 10000".parse(), Ok(Network::LAN));
-        assert_eq!(Network::WAN.to_string(), "10 ms one way, 100 Mbit/s");
+        assert_eq!("lan".parse(), Ok(NetworkProfile::LAN));
+        assert_eq!("wan".parse(), Ok(NetworkProfile::WAN));
+        assert_eq!("10,100".parse(), Ok(NetworkProfile::WAN));
+        assert_eq!("0.1, 10000".parse(), Ok(NetworkProfile::LAN));
+        assert_eq!(NetworkProfile::WAN.to_string(), "10 ms one way, 100 Mbit/s");
         for wrong in [
             "", "LAN", "5", "5,", ",5", "-1,5", "1,0", "nan,1", "1,inf", "1,2,3",
         ] {
-            let error = wrong.parse::<Network>().unwrap_err();
+            let error = wrong.parse::<NetworkProfile>().unwrap_err();
             assert!(error.to_string().contains("MS,MBIT"), "{wrong}: {error}");
         }
     }
 
     #[test]
     fn a_link_sends_one_frame_after_the_other() {
-        let mut pace = Pace::new(Network::WAN);
+        let mut pace = Pace::new(NetworkProfile::WAN);
         let start = Instant::now();
         // 1.25 MB take 0.1 s at 100 Mbit/s.
         let first = pace.arrival(start, 1_250_000);
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn no_frame_arrives_early_and_arrival_orders_the_two_peers() {
-        let network = Network {
+        let network = NetworkProfile {
             one_way: Duration::from_millis(5),
             bits_per_second: 1e6,
         };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Version of everything that goes over a connection. Only equal versions talk to each other.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// Largest frame accepted before the peer is known.
 pub(crate) const HELLO_LIMIT: u64 = 1024;

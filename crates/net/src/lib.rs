@@ -43,7 +43,7 @@ mod wire;
 pub use activity::Activity;
 pub use channel::{Channel, LINGER};
 pub use connect::{connect, connect_unless};
-pub use emulated::{Network, NetworkParseError};
+pub use emulated::{NetworkProfile, NetworkProfileError};
 pub use error::SessionError;
 pub use hello::{Hello, Mismatch, PROTOCOL_VERSION, Peer, Terms};
 pub use identity::{Identity, Pin, PinParseError};
@@ -51,7 +51,7 @@ pub use listener::{Accepted, Incoming, Listener, Waker};
 pub use memory::{
     MemoryTransport, emulated_mesh, emulated_mesh_with, memory_mesh, memory_mesh_with,
 };
-pub use mesh::{Entrance, Session, establish, establish_unless};
+pub use mesh::{Entrance, Rendezvous, establish, establish_unless};
 pub use message::{Branch, HEADER_BYTES, Message, Tag, decode_frame, encode_frame};
 pub use pulse::{BEAT, Pulse, Stop};
 pub use role::Role;

@@ -1,6 +1,6 @@
 //! Links between three threads of one process, at memory speed or paced like a network.
 
-use crate::emulated::{Network, Pace};
+use crate::emulated::{NetworkProfile, Pace};
 use crate::ending::GOODBYE;
 use crate::header::FRAME_HEADER_BYTES;
 use crate::patience::{Patience, send_stalled};
@@ -99,16 +99,16 @@ pub fn memory_mesh_with(options: LinkOptions) -> [MemoryTransport; 3] {
 /// arrives, as a whole, the latency after its last bit has left. Loss, congestion control and the
 /// headers of TCP/IP and TLS (2 to 6 % of large frames) are not emulated, so times are those of
 /// an ideal link.
-pub fn emulated_mesh(network: Network) -> [MemoryTransport; 3] {
+pub fn emulated_mesh(network: NetworkProfile) -> [MemoryTransport; 3] {
     emulated_mesh_with(network, LinkOptions::default())
 }
 
 /// [`emulated_mesh`] with other limits and spin time.
-pub fn emulated_mesh_with(network: Network, options: LinkOptions) -> [MemoryTransport; 3] {
+pub fn emulated_mesh_with(network: NetworkProfile, options: LinkOptions) -> [MemoryTransport; 3] {
     mesh(Some(network), options)
 }
 
-fn mesh(network: Option<Network>, options: LinkOptions) -> [MemoryTransport; 3] {
+fn mesh(network: Option<NetworkProfile>, options: LinkOptions) -> [MemoryTransport; 3] {
     let (tx0, rx0) = channel();
     let (tx1, rx1) = channel();
     let (tx2, rx2) = channel();
@@ -509,7 +509,7 @@ mod tests {
 
     #[test]
     fn an_emulated_link_drains_as_slowly_as_it_sends() {
-        let network = Network {
+        let network = NetworkProfile {
             one_way: Duration::from_millis(1),
             bits_per_second: 400e6,
         };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// What the three parties agree on before they connect, as one of them sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct Rendezvous {
     /// This party.
     pub role: Role,
     /// The session; drawn at random for each.
@@ -61,7 +61,7 @@ impl Entrance for Listener {
 /// this session that has another plan.
 pub fn establish(
     listener: &mut dyn Entrance,
-    session: &Session,
+    session: &Rendezvous,
     options: LinkOptions,
     deadline: Instant,
 ) -> Result<(SocketTransport, [Option<Seed>; 3]), SessionError> {
@@ -74,7 +74,7 @@ pub fn establish(
 /// As for [`establish`], and [`SessionError::Stopped`].
 pub fn establish_unless(
     listener: &mut dyn Entrance,
-    session: &Session,
+    session: &Rendezvous,
     options: LinkOptions,
     deadline: Instant,
     stop: &Stop,
@@ -124,7 +124,7 @@ const KEPT_REJECTIONS: usize = 4;
 
 fn accept_higher(
     listener: &mut dyn Entrance,
-    session: &Session,
+    session: &Rendezvous,
     channels: &mut [Option<Channel>; 3],
     deadline: Instant,
     stop: &Stop,

@@ -12,7 +12,7 @@ pub(crate) use bounds::{Bounds, Interval};
 pub use clear::Clear;
 pub use cost::Priced;
 pub use fixed::Fixed;
-pub use ranged::{Ranged, Term};
+pub use ranged::{RangedBackend, Term};
 pub use secure::{Secure, SharedBits};
 
 use crate::window::{Outside, Pool2d};

@@ -1,7 +1,7 @@
 //! From a graph to a plan and its weights.
 
 use crate::graph::{Attribute, Dimension, Element, Graph, GraphInput, Node};
-use crate::operators::network::Network;
+use crate::operators::layer_graph::LayerGraph;
 use crate::operators::{Bits, Numbers, Reader, constants, find, reason, supported_operators};
 use crate::plan::{Options, Plan, Port, Step, Weights, check_format};
 use crate::scaling::{self, Scaling};
@@ -64,7 +64,7 @@ impl Plan {
     }
 }
 
-fn finish(network: Network, name: &str, batch: usize, options: &Options) -> (Plan, Weights) {
+fn finish(network: LayerGraph, name: &str, batch: usize, options: &Options) -> (Plan, Weights) {
     let (plan, tensors) = emit(&network, name, batch, options);
     // With the network gone the tensors have one owner, and are moved, not copied.
     drop(network);
@@ -84,13 +84,13 @@ impl Graph {
 }
 
 /// Read all nodes into layers, with shapes for `batch` pictures.
-fn network(graph: &Graph, batch: Option<usize>) -> Result<(Network, usize), Problem> {
+fn network(graph: &Graph, batch: Option<usize>) -> Result<(LayerGraph, usize), Problem> {
     let stored = graph
         .initializers
         .values()
         .map(|c| c.shape().iter().product::<usize>())
         .sum();
-    let mut network = Network::new(stored);
+    let mut network = LayerGraph::new(stored);
     let own = own_batch(&graph.inputs);
     let (made_for, batch) = match (own, batch) {
         (_, Some(0)) => return Err(Problem::Options("a batch of 0 pictures".into())),
@@ -171,7 +171,7 @@ fn needed(graph: &Graph) -> Needed<'_> {
 }
 
 /// An input as what its elements are in the model: users give numbers.
-fn typed(network: &mut Network, input: &GraphInput, id: ValueId) -> Result<ValueId, String> {
+fn typed(network: &mut LayerGraph, input: &GraphInput, id: ValueId) -> Result<ValueId, String> {
     match input.element {
         Element::Float => Ok(id),
         Element::Integer => {
@@ -222,7 +222,7 @@ impl Scope<'_, '_> {
 
 /// Nodes becoming layers.
 struct Reading {
-    network: Network,
+    network: LayerGraph,
     /// The batch that the model was made for, and the one that it is compiled for.
     batches: (usize, usize),
 }
@@ -394,7 +394,7 @@ fn input_shape(input: &GraphInput, batch: Option<usize>) -> Result<Vec<usize>, P
 
 /// Number the values that are used: inputs, then weights, then what the steps make.
 fn emit(
-    network: &Network,
+    network: &LayerGraph,
     name: &str,
     batch: usize,
     options: &Options,

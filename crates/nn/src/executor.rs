@@ -1,7 +1,7 @@
 //! Running a plan on a back end.
 
 use crate::backend::Secure;
-use crate::backend::{Backend, Clear, Fixed, Ranged};
+use crate::backend::{Backend, Clear, Fixed, RangedBackend};
 use crate::plan::{Plan, ValueId};
 use crate::value::{Given, Value};
 use ndarray::ArrayD;
@@ -17,7 +17,7 @@ pub trait Observer {
     fn step(&mut self, index: usize, name: &str, elapsed: Duration);
 }
 
-/// An observer that looks away.
+/// An observer of no steps.
 impl Observer for () {
     fn step(&mut self, _: usize, _: &str, _: Duration) {}
 }
@@ -28,13 +28,13 @@ impl<F: FnMut(usize, &str, Duration)> Observer for F {
     }
 }
 
-/// The results of a plan, some time.
+/// A run of a plan, as a future of its outputs.
 pub type Running<'a, B> =
     Pin<Box<dyn Future<Output = Result<Vec<<B as Backend>::Tensor>, <B as Backend>::Error>> + 'a>>;
 
 /// A back end whose executor this crate compiles, with all its layers: once, and not again in every
 /// crate that runs plans.
-pub trait Compiled: Ranged + Sized {
+pub trait PlanBackend: RangedBackend + Sized {
     /// What [`run`] does.
     fn start<'a>(
         &'a self,
@@ -45,7 +45,7 @@ pub trait Compiled: Ranged + Sized {
     ) -> Running<'a, Self>;
 }
 
-/// A ring whose back ends are [`Compiled`]: `Z32` and `Z64`.
+/// A ring whose back ends are [`PlanBackend`]: `Z32` and `Z64`.
 pub trait RunRing: Ring {
     /// [`run`] in fixed point.
     fn start_fixed<'a>(
@@ -94,7 +94,7 @@ macro_rules! run_ring {
 
 run_ring!(Z32, Z64);
 
-impl Compiled for Clear {
+impl PlanBackend for Clear {
     fn start<'a>(
         &'a self,
         plan: &'a Plan,
@@ -106,7 +106,7 @@ impl Compiled for Clear {
     }
 }
 
-impl<R: RunRing> Compiled for Fixed<R> {
+impl<R: RunRing> PlanBackend for Fixed<R> {
     fn start<'a>(
         &'a self,
         plan: &'a Plan,
@@ -118,7 +118,7 @@ impl<R: RunRing> Compiled for Fixed<R> {
     }
 }
 
-impl<R: RunRing> Compiled for Secure<R> {
+impl<R: RunRing> PlanBackend for Secure<R> {
     fn start<'a>(
         &'a self,
         plan: &'a Plan,
@@ -138,7 +138,7 @@ impl<R: RunRing> Compiled for Secure<R> {
 ///
 /// # Panics
 /// If weights or inputs do not have the plan's number and shapes.
-pub async fn run<B: Compiled>(
+pub async fn run<B: PlanBackend>(
     plan: &Plan,
     backend: &B,
     weights: &[B::Tensor],

@@ -30,11 +30,11 @@ mod value;
 mod walk;
 mod window;
 
-pub use backend::{Backend, Clear, Fixed, Priced, Ranged, Secure, SharedBits, Term};
+pub use backend::{Backend, Clear, Fixed, Priced, RangedBackend, Secure, SharedBits, Term};
 pub use batch::filled;
 pub use compare::{Examined, LayerError, examine, layer_errors};
 pub use error::{InputError, ModelError, PlanError, Problem};
-pub use executor::{Compiled, Observer, RunRing, Running, run};
+pub use executor::{Observer, PlanBackend, RunRing, Running, run};
 pub use graph::Graph;
 pub use need::{Extent, Need};
 pub use operators::{Layer, supported_operators};

@@ -1,7 +1,7 @@
 //! What operands are used for, and how large they may be.
 
 use trefoil_mpc::{ExpRange, Positive};
-use trefoil_ring::{Fixed as Format, Ring, Z32, Z64};
+use trefoil_ring::{FixedPoint, Ring, Z32, Z64};
 
 /// What an operand is used for, which decides how large it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ impl Need {
     /// Functions take what their protocols state.
     pub fn allowed(self, ring_bits: u32, fraction_bits: u32) -> [f64; 2] {
         let (ring, bits) = (f64::from(ring_bits), f64::from(fraction_bits));
-        let format = Format::new(fraction_bits);
+        let format = FixedPoint::new(fraction_bits);
         let (exponent, highest) = if ring_bits == 32 {
             (exp_range::<Z32>(), positive::<Z32>(format).high)
         } else {
@@ -101,7 +101,7 @@ impl Extent {
 
 /// Bits that a comparison looks at: of numbers below `2^(k+2-2f)` (k bits in the ring, f of them fraction), 16 times what
 /// products reach, and of differences of two of them.
-pub(crate) fn compared_bits<R: Ring>(format: Format) -> u32 {
+pub(crate) fn compared_bits<R: Ring>(format: FixedPoint) -> u32 {
     (R::BITS + 4 - format.fraction_bits).min(R::BITS)
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn exp_range<R: Ring>() -> ExpRange {
 }
 
 /// The arguments that [`crate::Backend::reciprocal`], [`crate::Backend::rsqrt`] and [`crate::Backend::log`] take.
-pub(crate) fn positive<R: Ring>(format: Format) -> Positive {
+pub(crate) fn positive<R: Ring>(format: FixedPoint) -> Positive {
     Positive {
         low: 0,
         high: (2 * format.fraction_bits + 2).min(R::BITS - 6),

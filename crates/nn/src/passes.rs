@@ -9,10 +9,10 @@ mod dead;
 mod layout;
 mod pool_first;
 
-use crate::operators::network::Network;
+use crate::operators::layer_graph::LayerGraph;
 
 /// Run all passes.
-pub(crate) fn optimise(network: &mut Network) {
+pub(crate) fn optimise(network: &mut LayerGraph) {
     dead::remove(network);
     common::merge(network);
     layout::join(network);
@@ -30,7 +30,7 @@ mod tests {
     use crate::window::Pool2d;
     use ndarray::{ArrayD, IxDyn};
 
-    fn ones(network: &mut Network, shape: &[usize]) -> usize {
+    fn ones(network: &mut LayerGraph, shape: &[usize]) -> usize {
         network.constant(
             "c",
             ArrayD::ones(IxDyn(shape)),
@@ -39,10 +39,10 @@ mod tests {
     }
 
     /// Layers that fold into the product before them, and layers that fold into the one behind.
-    fn products(scales: usize) -> Network {
-        let mut network = Network::new(1 << 20);
+    fn products(scales: usize) -> LayerGraph {
+        let mut network = LayerGraph::new(1 << 20);
         let mut x = network.input("x", vec![1, 3], true);
-        let add = |network: &mut Network, x, index: usize| {
+        let add = |network: &mut LayerGraph, x, index: usize| {
             let c = ones(network, &[3]);
             let layer = if index.is_multiple_of(2) {
                 Mul {}.into()
@@ -64,8 +64,8 @@ mod tests {
     }
 
     /// A chain of convolutions, each with a rectifier and a pool.
-    fn pools(count: usize) -> Network {
-        let mut network = Network::new(1 << 20);
+    fn pools(count: usize) -> LayerGraph {
+        let mut network = LayerGraph::new(1 << 20);
         let mut x = network.input("x", vec![1, 1, 2, 2], true);
         for _ in 0..count {
             let w = ones(&mut network, &[1, 1, 1, 1]);

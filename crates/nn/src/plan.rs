@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use trefoil_ring::{Fixed, Ring};
+use trefoil_ring::{FixedPoint, Ring};
 
 /// Version of the encoding and of the meaning of plans. Raised with every change of a layer.
 pub const PLAN_VERSION: u32 = 5;
@@ -150,8 +150,8 @@ impl Plan {
     }
 
     /// The number format.
-    pub fn format(&self) -> Fixed {
-        Fixed::new(self.fraction_bits)
+    pub fn format(&self) -> FixedPoint {
+        FixedPoint::new(self.fraction_bits)
     }
 
     /// The shape of a value.
@@ -447,7 +447,7 @@ impl Weights {
         self.tensors.to_vec()
     }
 
-    /// The tensors as elements of the plan's ring, to be shared or for [`crate::Fixed`].
+    /// The tensors as elements of the plan's ring, to be shared or for [`crate::FixedPoint`].
     ///
     /// # Errors
     /// The first element that is not finite or outside the format's range.

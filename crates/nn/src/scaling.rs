@@ -4,7 +4,7 @@ use crate::backend::Clear;
 use crate::batch::filled;
 use crate::executor::run;
 use crate::graph::Element;
-use crate::operators::network::{LayerNode, Network};
+use crate::operators::layer_graph::{LayerGraph, LayerNode};
 use crate::operators::{Layer, Mul};
 use crate::plan::{Plan, Weights};
 use crate::ready::ready;
@@ -55,7 +55,7 @@ impl Scaling {
 
 /// Take the leading scaling out of `network`, which begins behind it then; none if it begins with something else or
 /// has several inputs.
-pub(crate) fn take(network: &mut Network) -> Option<Network> {
+pub(crate) fn take(network: &mut LayerGraph) -> Option<LayerGraph> {
     let &[input] = &network.inputs[..] else {
         return None;
     };
@@ -79,12 +79,12 @@ pub(crate) fn take(network: &mut Network) -> Option<Network> {
     }
     taken.truncate(kept.0);
     let end = kept.1;
-    let mut scaling = Network {
+    let mut scaling = LayerGraph {
         values: network.values.clone(),
         inputs: vec![input],
         rebatched: network.rebatched,
         folding: network.folding,
-        ..Network::default()
+        ..LayerGraph::default()
     };
     let mut index = 0;
     let (before, behind): (Vec<LayerNode>, Vec<LayerNode>) = std::mem::take(&mut network.nodes)
@@ -106,7 +106,7 @@ pub(crate) fn take(network: &mut Network) -> Option<Network> {
 ///
 /// # Errors
 /// If a layer does not fit, which the shapes rule out.
-pub(crate) fn balance(network: &mut Network, scaling: &mut Network) -> Result<(), String> {
+pub(crate) fn balance(network: &mut LayerGraph, scaling: &mut LayerGraph) -> Result<(), String> {
     let &[input] = &network.inputs[..] else {
         return Ok(());
     };
@@ -172,7 +172,7 @@ struct Users {
 }
 
 impl Users {
-    fn of(network: &mut Network) -> Self {
+    fn of(network: &mut LayerGraph) -> Self {
         let uses = network.uses();
         let mut node = vec![None; uses.len()];
         for place in network.walk() {
@@ -194,7 +194,7 @@ impl Users {
 }
 
 /// Whether a node scales or shifts `value` by constants, and whether it only moves its elements.
-fn kind(network: &Network, node: &LayerNode, value: ValueId) -> (bool, bool) {
+fn kind(network: &LayerGraph, node: &LayerNode, value: ValueId) -> (bool, bool) {
     let others = node.inputs.iter().filter(|&&id| id != value);
     let constant = others.clone().all(|&id| network.constant_of(id).is_some());
     let same = network.shape(node.output) == network.shape(value);

@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-/// Index of a value in `Network::values` (and, after numbering, in a plan).
+/// Index of a value in `LayerGraph::values` (and, after numbering, in a plan).
 pub type ValueId = usize;
 
 /// What a value of a plan holds.

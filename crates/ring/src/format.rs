@@ -1,4 +1,4 @@
-//! Fixed-point numbers: a real `v` stands for the ring element `round(v * 2^fraction_bits)`.
+//! FixedPoint-point numbers: a real `v` stands for the ring element `round(v * 2^fraction_bits)`.
 
 use crate::Ring;
 use ndarray::{ArrayD, ArrayViewD};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// before its truncation, at twice the fraction bits, `|v| < 2^(k - 2 - 2 fraction_bits)`.
 /// Encoding rounds to nearest, ties away from zero: error at most half a unit in the last place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Fixed {
+pub struct FixedPoint {
     /// Bits after the binary point.
     pub fraction_bits: u32,
 }
@@ -57,7 +57,7 @@ pub fn power_of_two(exponent: i32) -> f64 {
     f64::from_bits(((exponent + 1023) as u64) << 52)
 }
 
-impl Fixed {
+impl FixedPoint {
     /// The format with `fraction_bits` bits after the point.
     pub const fn new(fraction_bits: u32) -> Self {
         Self { fraction_bits }
@@ -132,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn error_is_half_a_unit(value in -8000.0..8000.0_f64, fraction_bits in 0_u32..18) {
-            let format = Fixed::new(fraction_bits);
+            let format = FixedPoint::new(fraction_bits);
             let half = format.ulp() / 2.0;
             prop_assert!((format.decode(format.encode::<Z32>(value)) - value).abs() <= half);
             prop_assert!((format.decode(format.encode::<Z64>(value)) - value).abs() <= half);
@@ -140,7 +140,7 @@ mod tests {
 
         #[test]
         fn decoding_is_the_inverse(value in -(1_i64 << 52)..1 << 52, fraction_bits in 0_u32..40) {
-            let format = Fixed::new(fraction_bits);
+            let format = FixedPoint::new(fraction_bits);
             let element = Z64::from_i64(value);
             prop_assert_eq!(format.encode::<Z64>(format.decode(element)), element);
         }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn ties_round_away_from_zero() {
-        let format = Fixed::new(1);
+        let format = FixedPoint::new(1);
         for (value, units) in [
             (0.25, 1),
             (-0.25, -1),
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn shape_and_order_are_kept() {
         let values = array![[1.0, -2.0, 0.5], [0.0, 3.25, -0.75]];
-        let format = Fixed::new(8);
+        let format = FixedPoint::new(8);
         // A transposed view: the result is in standard layout all the same.
         let encoded = format.encode_all::<Z64>(values.t().into_dyn()).unwrap();
         assert!(encoded.is_standard_layout());
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let format = Fixed::new(16);
+        let format = FixedPoint::new(16);
         let limit = format.limit::<Z32>();
         assert!((limit - 16384.0).abs() < f64::EPSILON);
         let encode = |value: f64| format.encode_all::<Z32>(array![0.0, value].view().into_dyn());
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_value_just_below_the_limit_stays_in_its_ring() {
         for fraction_bits in [0, 5, 16, 30] {
-            let format = Fixed::new(fraction_bits);
+            let format = FixedPoint::new(fraction_bits);
             // Floats near 2^62 lie 512 apart; the one below 2^30 rounds up to it, and no further.
             let value = format.limit::<Z64>().next_down();
             assert_eq!(format.encode::<Z64>(value).to_i64(), (1 << 62) - 512);

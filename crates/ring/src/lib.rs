@@ -19,7 +19,7 @@ mod simd;
 pub use bits::Bits;
 pub use conv::{Conv2d, GeometryError, conv2d, conv2d_at};
 pub use element::{Ring, Tensor, Z32, Z64};
-pub use format::{Fixed, FormatError, power_of_two};
+pub use format::{FixedPoint, FormatError, power_of_two};
 pub use matmul::{kernel_name, matmul, matmul_at};
 pub use planes::{from_planes, to_planes};
 pub use prg::{Prg, Seed};

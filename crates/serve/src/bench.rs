@@ -10,7 +10,7 @@ use trefoil_mpc::{
 };
 use trefoil_net::Role;
 use trefoil_nn::defaults::fraction_bits;
-use trefoil_ring::{Bits, Fixed, Ring, Z32, Z64};
+use trefoil_ring::{Bits, FixedPoint, Ring, Z32, Z64};
 
 /// Name, what its size means, and the default size of each benchmark.
 pub const BENCHMARKS: &[(&str, &str, usize)] = &[
@@ -215,7 +215,7 @@ impl<R: Ring> Inputs<R> {
 
 async fn protocol<R: Ring>(party: &Party, job: &BenchJob, inputs: &Inputs<R>) -> Result<(), Abort> {
     let (n, any, positive) = (job.size, &inputs.any, &inputs.positive);
-    let format = Fixed::new(fraction_bits(R::BITS));
+    let format = FixedPoint::new(fraction_bits(R::BITS));
     let range = Positive {
         low: 0,
         high: format.fraction_bits + 5,

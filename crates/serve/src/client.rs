@@ -1,33 +1,29 @@
 //! The client: brings a model and queries to three parties, and puts the answers together.
 
+mod deployed;
+
+pub use deployed::{Deployed, SharedModel};
+
 use crate::conversation::{Conversation, pipe};
 use crate::ends::{Conversations, while_they_run};
 use crate::local::Processes;
-use crate::outcome::{assemble, batches, report, step_name};
-use crate::random::{random_id, random_seed, random_seeds};
+use crate::outcome::Queries;
+use crate::random::{random_id, random_seed};
 use crate::records::Records;
-use crate::replay::{BatchReceipt, Receipt};
+use crate::replay::Receipt;
 use crate::session::{Peers, Session};
-use crate::task;
-use crate::wire::{
-    PartyReport, Reply, Request, are_times, receive_elements, say, share_tensors, unexpected,
-};
-use crate::{
-    BenchJob, BenchResult, Limits, Link, Outcome, PartiesFile, Phase, Progress, ServeError,
-};
+use crate::wire::{Reply, Request, are_times, unexpected};
+use crate::{BenchJob, BenchResult, Limits, Link, Outcome, PartiesFile, Progress, ServeError};
 use ndarray::ArrayD;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use trefoil_guard::Guard;
-use trefoil_mpc::{Share, combine};
 use trefoil_net::{
-    Hello, LinkOptions, Network, Peer, Pulse, Role, Security, Stop, Transport, connect_unless,
-    emulated_mesh_with, memory_mesh_with,
+    Hello, LinkOptions, NetworkProfile, Peer, Pulse, Role, Security, Stop, Transport,
+    connect_unless, emulated_mesh_with, memory_mesh_with,
 };
 use trefoil_nn::{Plan, Weights};
-use trefoil_ring::{Ring, Seed, Z32, Z64};
-use trefoil_verify::replay::digest;
 
 /// Three parties, as their client sees them.
 pub struct Client {
@@ -37,7 +33,7 @@ pub struct Client {
 
 enum Parties {
     /// With what each keeps of sessions that are over.
-    Threads(Option<Network>, [Arc<Records>; 3]),
+    Threads(Option<NetworkProfile>, [Arc<Records>; 3]),
     Services(Box<Services>),
 }
 
@@ -70,7 +66,10 @@ impl Client {
     ///
     /// # Errors
     /// None today; reserved for failures of the system.
-    pub fn in_process(network: Option<Network>, timeout: Duration) -> Result<Self, ServeError> {
+    pub fn in_process(
+        network: Option<NetworkProfile>,
+        timeout: Duration,
+    ) -> Result<Self, ServeError> {
         Ok(Self {
             parties: Parties::Threads(network, Default::default()),
             timeout,
@@ -149,198 +148,29 @@ impl Client {
         job: &Inference<'_>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Outcome, Receipt), ServeError> {
-        match job.plan.ring_bits {
-            32 => self.infer_in::<Z32>(job, progress),
-            _ => self.infer_in::<Z64>(job, progress),
-        }
+        // Before anything is sent.
+        let queries = Queries::new(job.plan, job.inputs)?;
+        let model = SharedModel {
+            plan: job.plan,
+            weights: job.weights,
+            guard: job.guard,
+            observe: job.observe,
+        };
+        self.deploy(&model, progress)?.last(&queries, progress)
     }
 
-    fn infer_in<R: Ring>(
+    /// Share a model with the three parties, in a session that stays open: [`Deployed::answer`] asks as often as one likes, and
+    /// weights and guard are shared this once. The parties serve nobody else until it ends, which is when it is dropped, when they
+    /// have been asked nothing for longer than they allow, or after the longest session that they allow.
+    ///
+    /// # Errors
+    /// [`ServeError::Input`] and [`ServeError::Guard`] before anything is sent; else as [`Client::infer`].
+    pub fn deploy<'m>(
         &mut self,
-        job: &Inference<'_>,
+        model: &SharedModel<'m>,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Outcome, Receipt), ServeError> {
-        let Inference {
-            plan,
-            weights,
-            guard,
-            inputs,
-            observe,
-        } = *job;
-        let settings = guard.map(Guard::settings);
-        let settings = settings.as_ref();
-        settings
-            .map(|settings| task::check(settings, plan))
-            .transpose()?;
-        let queries = inputs.first().map_or(0, |input| input.shape()[0]);
-        assert!(
-            inputs.iter().all(|input| input.shape()[0] == queries),
-            "queries of each input"
-        );
-        let batches = batches(plan, inputs, queries)?;
-        plan.check_weights(weights)?;
-        let start = Instant::now();
-        progress(Progress::Connecting);
-        let (session, seeds) = (random_id()?, random_seeds()?);
-        let mut parties = self.open(session, task::hash(plan, settings))?;
-        let request = Request::Infer {
-            plan: plan.to_bytes(),
-            guard: settings.map(task::encode),
-            batches: batches.len(),
-            observe,
-        };
-        let connected = start.elapsed();
-        progress(Progress::Sharing);
-        let of_guard = guard.map(Guard::tensors).unwrap_or_default();
-        let held = weights.held();
-        let tensors = held.iter().map(AsRef::as_ref);
-        let secrets: Vec<&ArrayD<f64>> = tensors.chain(&of_guard).collect();
-        let ready = self.begin::<R>(&mut parties, &request, Some((plan, &secrets, &seeds)));
-        parties.or_failures(ready)?;
-        let shared = start.elapsed();
-        let mut state = Run {
-            batches: batches.len(),
-            outputs: Vec::new(),
-            inputs: Duration::ZERO,
-            answered: Instant::now(),
-            receipt: Receipt::new(session, seeds),
-        };
-        for (batch, inputs) in batches.iter().enumerate() {
-            let done = self.batch::<R>(&mut parties, plan, batch, inputs, &mut state, progress);
-            parties.or_failures(done)?;
-        }
-        let reports = Self::reports(&mut parties, plan);
-        let reports = parties.or_failures(reports)?;
-        let wall = state
-            .answered
-            .saturating_duration_since(start)
-            .saturating_sub(shared);
-        parties.join();
-        let mut report = report(plan, guard.is_some(), &reports)?;
-        (report.wall_s, report.setup_s) = (wall.as_secs_f64(), shared.as_secs_f64());
-        let phase = |name: &str, time: Duration| Phase {
-            name: name.into(),
-            seconds: time.as_secs_f64(),
-            ..Phase::default()
-        };
-        let before = [
-            phase("connect", connected),
-            phase("share weights", shared.saturating_sub(connected)),
-            phase("share inputs", state.inputs),
-        ];
-        report.phases.splice(0..0, before);
-        let outcome = Outcome {
-            outputs: assemble(plan, &state.outputs, queries),
-            report,
-        };
-        Ok((outcome, state.receipt))
-    }
-
-    /// Send the request and the weights, and wait until all parties are connected to each other.
-    fn begin<R: Ring>(
-        &self,
-        parties: &mut Conversations,
-        request: &Request,
-        secrets: Option<Secrets<'_>>,
-    ) -> Result<(), ServeError> {
-        for role in Role::ALL {
-            say(parties.end(role), request, self.deadline())?;
-        }
-        if let Some((plan, secrets, seeds)) = secrets {
-            let deadline = || self.deadline();
-            share_tensors::<R>(
-                &mut parties.ends,
-                secrets.iter().copied(),
-                plan.format(),
-                seeds,
-                deadline,
-            )?;
-        }
-        for role in Role::ALL {
-            match parties.reply(role)? {
-                Reply::Ready => {}
-                other => return Err(unexpected(role, &other)),
-            }
-        }
-        Ok(())
-    }
-
-    fn batch<R: Ring>(
-        &self,
-        parties: &mut Conversations,
-        plan: &Plan,
-        batch: usize,
-        inputs: &[ArrayD<f64>],
-        state: &mut Run,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<(), ServeError> {
-        let start = Instant::now();
-        let (seeds, deadline) = (random_seeds()?, || self.deadline());
-        share_tensors::<R>(&mut parties.ends, inputs, plan.format(), &seeds, deadline)?;
-        state.inputs += start.elapsed();
-        let mut outputs: [Vec<Share<R>>; 3] = Default::default();
-        // Party 1 tells of each step.
-        for role in [Role::P1, Role::P2, Role::P0] {
-            loop {
-                match parties.reply(role)? {
-                    Reply::Step(index) if index <= plan.steps.len() => progress(Progress::Step {
-                        batch,
-                        batches: state.batches,
-                        index,
-                        steps: plan.steps.len(),
-                        name: step_name(plan, index).to_owned(),
-                    }),
-                    Reply::Output => break,
-                    other => return Err(unexpected(role, &other)),
-                }
-            }
-            for port in &plan.outputs {
-                let shape = plan.shape(port.value);
-                let len = shape.iter().product();
-                let mut component = || {
-                    receive_elements::<R>(
-                        parties.end(role),
-                        &role.to_string(),
-                        len,
-                        self.deadline(),
-                    )
-                };
-                let (mine, next) = (component()?, component()?);
-                outputs[role.index()].push(Share::new(shape, mine, next));
-            }
-        }
-        state.answered = Instant::now();
-        let mut roots = [[0; 32]; 3];
-        for role in Role::ALL {
-            match parties.reply(role)? {
-                Reply::Root(root) => roots[role.index()] = root,
-                other => return Err(unexpected(role, &other)),
-            }
-        }
-        state.receipt.batches.push(BatchReceipt {
-            inputs: seeds,
-            roots,
-            answers: outputs.each_ref().map(|shares| digest(shares)),
-        });
-        let mut decoded = Vec::new();
-        let [first, second, third] = outputs;
-        for ((a, b), c) in first.into_iter().zip(second).zip(third) {
-            let shares = [a, b, c];
-            decoded.push(plan.format().decode_all(combine(&shares)?.view()));
-        }
-        state.outputs.push(decoded);
-        Ok(())
-    }
-
-    fn reports(parties: &mut Conversations, plan: &Plan) -> Result<Vec<PartyReport>, ServeError> {
-        let report = |role: Role| match parties.reply(role)? {
-            Reply::Done(report) => {
-                report.check(role, plan.steps.len())?;
-                Ok(report)
-            }
-            other => Err(unexpected(role, &other)),
-        };
-        Role::ALL.into_iter().map(report).collect()
+    ) -> Result<Deployed<'m>, ServeError> {
+        Deployed::begin(self, model, progress)
     }
 
     /// Measure a protocol at the three parties, on random shares.
@@ -350,7 +180,9 @@ impl Client {
     pub fn bench(&mut self, job: &BenchJob) -> Result<BenchResult, ServeError> {
         job.check()?;
         let mut parties = self.open(random_id()?, [0; 32])?;
-        let ready = self.begin::<Z64>(&mut parties, &Request::Bench(job.clone()), None);
+        let request = Request::Bench(job.clone());
+        let asked = parties.say_to_all(&request, self.timeout);
+        let ready = asked.and_then(|()| parties.ready());
         parties.or_failures(ready)?;
         let mut result = BenchResult::of(job);
         let mut depth = [0; 2];
@@ -434,7 +266,7 @@ impl Client {
 
     fn start_threads(
         &self,
-        network: Option<Network>,
+        network: Option<NetworkProfile>,
         records: &[Arc<Records>; 3],
         id: [u8; 16],
     ) -> Result<Conversations, ServeError> {
@@ -488,19 +320,6 @@ impl Client {
         Ok(parties)
     }
 }
-
-/// What an inference has gathered.
-struct Run {
-    batches: usize,
-    outputs: Vec<Vec<ArrayD<f64>>>,
-    inputs: Duration,
-    /// When the newest answer was here.
-    answered: Instant,
-    receipt: Receipt,
-}
-
-/// A plan, what is secret of the model, and the seeds that mask it.
-type Secrets<'a> = (&'a Plan, &'a [&'a ArrayD<f64>], &'a [Seed; 2]);
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! The client's three conversations: who has something to say, who is silent, who is gone.
 
 use crate::conversation::Conversation;
-use crate::wire::{CONTROL_LIMIT, Reply};
+use crate::wire::{CONTROL_LIMIT, Reply, Turn, say, unexpected};
 use crate::{ServeError, local::Processes};
+use serde::Serialize;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use trefoil_net::{Pulse, Role};
@@ -42,7 +43,7 @@ enum Word {
 fn is_last(reply: &Reply) -> bool {
     matches!(
         reply,
-        Reply::Done(_) | Reply::Measured { .. } | Reply::Opened { .. }
+        Reply::Done(_) | Reply::Measured { .. } | Reply::Opened { .. } | Reply::Ended
     )
 }
 
@@ -116,6 +117,46 @@ impl Conversations {
                 problem: "said something that makes no sense".into(),
             }),
         }
+    }
+
+    /// Say the same to all three parties, each of which takes it before it is silent for `patience`.
+    pub(crate) fn say_to_all(
+        &mut self,
+        what: &impl Serialize,
+        patience: Duration,
+    ) -> Result<(), ServeError> {
+        let mut ends = self.ends.iter_mut();
+        ends.try_for_each(|end| say(&mut **end, what, Instant::now() + patience))
+    }
+
+    /// Wait until all parties are connected to each other.
+    pub(crate) fn ready(&mut self) -> Result<(), ServeError> {
+        Role::ALL
+            .into_iter()
+            .try_for_each(|role| match self.reply(role)? {
+                Reply::Ready => Ok(()),
+                other => Err(unexpected(role, &other)),
+            })
+    }
+
+    /// Take in what parties have said since they were last asked for something.
+    ///
+    /// # Errors
+    /// If one of them has failed or has gone.
+    pub(crate) fn look_at_all(&mut self) -> Result<(), ServeError> {
+        Role::ALL.into_iter().try_for_each(|role| self.look(role))
+    }
+
+    /// End an open session. Waits for the parties' words so that what was said arrives, but for nobody longer than `patience`.
+    pub(crate) fn farewell(mut self, patience: Duration) {
+        let end = Instant::now() + patience;
+        if self.say_to_all(&Turn::End, patience).is_ok() {
+            for conversation in &mut self.ends {
+                // Nothing depends on it any more.
+                let _ = conversation.receive_before(CONTROL_LIMIT, end);
+            }
+        }
+        self.join();
     }
 
     fn note(&mut self, role: Role, word: Word) {

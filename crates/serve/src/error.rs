@@ -81,6 +81,19 @@ pub enum ServeError {
         /// How much is allowed.
         limit: u64,
     },
+    /// A client with an open session asked for nothing for longer than the operator allows.
+    #[error(
+        "the session was open for {seconds} s without a request, and this party waits no longer (idle_seconds under [limits]): \
+         the next answer begins a session anew"
+    )]
+    Idle {
+        /// How long this party waits.
+        seconds: u64,
+    },
+    /// An open session that has failed, or that the parties have ended, is asked again.
+    #[cfg(feature = "client")]
+    #[error("the session with the parties is over: share the model with them anew")]
+    Over,
     /// The session was stopped from outside.
     #[error("the session was stopped: {reason}")]
     Stopped {

@@ -1,16 +1,20 @@
 //! What clients and parties send each other, read as the service and the client read it: for fuzz targets.
 
 use crate::outcome::report;
-use crate::wire::{PartyReport, Reply, Request};
-use crate::{BenchJob, Seen, task};
+use crate::wire::{PartyReport, Reply, Request, Turn};
+use crate::{BenchJob, Limits, Seen, task};
 use trefoil_guard::GuardSettings;
 use trefoil_mpc::Transcript;
 use trefoil_net::Role;
 use trefoil_nn::Plan;
 use trefoil_ring::Seed;
 
-/// Read what a client asks for, as far as a party does before it answers.
+/// Read what a client asks for, at first or in an open session, as far as a party does before it answers.
 pub fn request(bytes: &[u8]) {
+    if let Ok((Turn::Answer { batches, .. }, [])) = postcard::take_from_bytes(bytes) {
+        // However many: counted without overflow.
+        drop(Limits::default().check_batches(u64::MAX.saturating_add(batches as u64)));
+    }
     match postcard::take_from_bytes(bytes) {
         Ok((Request::Infer { plan, guard, .. }, [])) => {
             let Ok(plan) = Plan::from_bytes(&plan) else {
@@ -26,12 +30,11 @@ pub fn request(bytes: &[u8]) {
     }
 }
 
-/// Requests to begin with: for a plan, with and without a guard, and for a benchmark.
+/// Requests to begin with: for a plan, with and without a guard, for a benchmark, and those of an open session.
 pub fn requests(plan: &Plan, guard: &GuardSettings) -> Vec<Vec<u8>> {
     let infer = |guard: Option<Vec<u8>>| Request::Infer {
         plan: plan.to_bytes(),
         guard,
-        batches: 2,
         observe: false,
     };
     let bench = Request::Bench(BenchJob {
@@ -40,8 +43,10 @@ pub fn requests(plan: &Plan, guard: &GuardSettings) -> Vec<Vec<u8>> {
         ring_bits: 64,
         repeats: 2,
     });
-    let requests = [infer(None), infer(Some(task::encode(guard))), bench];
-    encoded(&requests)
+    let answer = |last| Turn::Answer { batches: 2, last };
+    let mut requests = encoded(&[infer(None), infer(Some(task::encode(guard))), bench]);
+    requests.extend(encoded(&[answer(false), answer(true), Turn::End]));
+    requests
 }
 
 /// Read what a party opens of a recorded batch, as its owner does before it computes it again.
@@ -91,33 +96,31 @@ pub fn settings(guard: &GuardSettings) -> Vec<u8> {
 
 /// Read what a party says, and of three reports what a client makes of them.
 pub fn reply(bytes: &[u8], plan: &Plan) {
-    if let Ok((Reply::Done(told), [])) = postcard::take_from_bytes(bytes) {
+    if let Ok((Reply::Done(told) | Reply::Answered(told), [])) = postcard::take_from_bytes(bytes) {
         for guarded in [false, true] {
             let reports = vec![told.clone(), told.clone(), told.clone()];
-            drop(report(plan, guarded, &reports));
+            drop(report(plan, guarded, 3, &reports));
         }
     }
 }
 
 /// Replies to begin with: the report of a run of `plan` among them.
 pub fn replies(plan: &Plan) -> Vec<Vec<u8>> {
-    let done = |steps: usize| {
-        Reply::Done(PartyReport {
-            steps: vec![(0.25, 3, 400); steps],
-            rounds: 9,
-            bytes: 1_000,
-            wire_bytes: 1_200,
-            frames: 8,
-            seen: Some(Seen::default()),
-        })
+    let told = |steps: usize| PartyReport {
+        steps: vec![(0.25, 3, 400); steps],
+        depth: 9,
+        bytes: 1_000,
+        wire_bytes: 1_200,
+        frames: 8,
+        seen: Some(Seen::default()),
     };
     let steps = plan.steps.len();
     encoded(&[
         Reply::Ready,
         Reply::Step(3),
         Reply::Output,
-        done(steps),
-        done(steps + 1),
+        Reply::Done(told(steps)),
+        Reply::Answered(told(steps + 1)),
         Reply::Measured {
             seconds: vec![0.5, 0.25],
             rounds: [1, 2],

@@ -49,7 +49,7 @@ pub use bench::{BENCHMARKS, BenchJob, BenchResult};
 #[cfg(feature = "client")]
 pub use caller::{Caller, CallerError, CallerFile, Contact, Health, Served};
 #[cfg(feature = "client")]
-pub use client::{Client, Inference};
+pub use client::{Client, Deployed, Inference, SharedModel};
 pub use config::{KeyFiles, Link, PartiesFile, PartyFile, write_keys, write_keys_listening};
 pub use error::ServeError;
 pub use irregular::irregular;

@@ -18,28 +18,32 @@ pub struct Limits {
     pub batches: u64,
     /// Seconds that a session may last.
     pub session_seconds: u64,
+    /// Seconds that a client whose session is open may let pass between an answer and its next request.
+    pub idle_seconds: u64,
 }
 
 impl Default for Limits {
-    /// For a service: 2^28 elements, 8 GiB, a million batches, four hours.
+    /// For a service: 2^28 elements, 8 GiB, a million batches, four hours, five minutes idle.
     fn default() -> Self {
         Self {
             elements: 1 << 28,
             bytes: 8 << 30,
             batches: 1_000_000,
             session_seconds: 4 * 3600,
+            idle_seconds: 300,
         }
     }
 }
 
 impl Limits {
     /// For parties that a client starts on its own machine: 2^32 elements, 64 GiB, as many batches as there may be, a
-    /// month.
+    /// month, idle or not.
     pub const LOCAL: Self = Self {
         elements: 1 << 32,
         bytes: 64 << 30,
         batches: u32::MAX as u64,
         session_seconds: 30 * 24 * 3600,
+        idle_seconds: 30 * 24 * 3600,
     };
 
     /// Check that something can be asked for at all.
@@ -52,6 +56,7 @@ impl Limits {
             ("bytes", self.bytes),
             ("batches", self.batches),
             ("session_seconds", self.session_seconds),
+            ("idle_seconds", self.idle_seconds),
         ];
         match all.iter().find(|(_, limit)| *limit == 0) {
             Some((name, _)) => Err(format!(
@@ -66,16 +71,24 @@ impl Limits {
         Duration::from_secs(self.session_seconds)
     }
 
-    /// Check a plan, the tensors of its owner and the number of batches. `secrets` are the shapes of weights and guard.
+    /// The longest time between an answer and the next request of its session.
+    pub(crate) fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds)
+    }
+
+    /// Check the number of batches of a session so far.
+    ///
+    /// # Errors
+    /// [`ServeError::Limit`].
+    pub(crate) fn check_batches(&self, batches: u64) -> Result<(), ServeError> {
+        at_most("batches", batches, self.batches)
+    }
+
+    /// Check a plan and the tensors of its owner, whose shapes (weights and guard) are `secrets`.
     ///
     /// # Errors
     /// [`ServeError::Limit`], naming what is asked for and what is allowed.
-    pub(crate) fn check(
-        &self,
-        plan: &Plan,
-        secrets: &[Vec<usize>],
-        batches: usize,
-    ) -> Result<(), ServeError> {
+    pub(crate) fn check(&self, plan: &Plan, secrets: &[Vec<usize>]) -> Result<(), ServeError> {
         let inputs = plan.inputs.iter().map(|port| plan.shape(port.value));
         let shared: u64 = secrets
             .iter()
@@ -85,7 +98,6 @@ impl Limits {
         let values = plan.shapes.iter().map(|shape| elements(shape));
         let most = values.max().unwrap_or(0).max(shared);
         at_most("elements", most, self.elements)?;
-        at_most("batches", batches as u64, self.batches)?;
         // Shares are two components. Of the values in between those of a step are held at once, and what party 0 sends
         // for a batch may wait at an evaluator.
         let share = 2 * u64::from(plan.ring_bits / 8);

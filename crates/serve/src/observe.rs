@@ -3,7 +3,7 @@
 use crate::Seen;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use trefoil_mpc::Step;
+use trefoil_mpc::MessageKind;
 use trefoil_net::{LinkStats, NetError, Role, Transport, decode_frame};
 
 /// Counts received words by their top bits on the way in.
@@ -40,7 +40,7 @@ impl Transport for Observer {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for message in decode_frame(&body).unwrap_or_default() {
             // Digests of what the client sent are no part of a protocol.
-            if message.tag == Step::Compare.tag() {
+            if message.tag == MessageKind::Compare.tag() {
                 continue;
             }
             seen.bytes += message.payload.len() as u64;

@@ -42,6 +42,11 @@ impl Kept {
         });
     }
 
+    /// Whether there is nothing to open.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
     fn add(&mut self, batch: Batch) {
         self.bytes += batch.entries.len();
         if self.bytes <= KEPT_BYTES {

@@ -1,23 +1,25 @@
 //! Replaying a batch: the parties open it, and the client computes all three of them again.
 
-use crate::outcome::batches;
+use crate::outcome::Queries;
 use crate::random::random_id;
 use crate::session::Task;
-use crate::wire::{Reply, Request, say, unexpected};
+use crate::wire::{Reply, Request, unexpected};
 use crate::{Client, Inference, ServeError};
 use ndarray::ArrayD;
 use trefoil_guard::{Guard, GuardRing};
 use trefoil_mpc::{BatchKeys, Component, Share};
 use trefoil_net::Role;
 use trefoil_nn::Secure;
-use trefoil_ring::{Fixed, Ring, Seed, Z32, Z64};
+use trefoil_ring::{FixedPoint, Ring, Seed, Z32, Z64};
 use trefoil_verify::Blame;
 use trefoil_verify::replay::{Opened, digest, examine};
 
-/// What a client remembers of a session: enough to replay its batches, with the job itself.
+/// What a client remembers of an answer: enough to replay its batches, with the job itself.
 #[derive(Clone)]
 pub struct Receipt {
     session: [u8; 16],
+    /// The number of its first batch in the session.
+    first: usize,
     /// Under which the owner's tensors were shared.
     secrets: [Seed; 2],
     pub(crate) batches: Vec<BatchReceipt>,
@@ -35,15 +37,16 @@ pub(crate) struct BatchReceipt {
 }
 
 impl Receipt {
-    pub(crate) fn new(session: [u8; 16], secrets: [Seed; 2]) -> Self {
+    pub(crate) fn new(session: [u8; 16], first: usize, secrets: [Seed; 2]) -> Self {
         Self {
             session,
+            first,
             secrets,
             batches: Vec::new(),
         }
     }
 
-    /// Batches of the session.
+    /// Batches of the answer.
     pub fn batches(&self) -> usize {
         self.batches.len()
     }
@@ -55,13 +58,13 @@ impl Client {
     ///
     /// # Security
     /// The parties learn that the batch is checked, and open its own seeds alone: those of other batches and of the session do
-    /// not follow from them. Ask when all answers are in.
+    /// not follow from them. Ask when all answers are in, and the session is over: the parties serve one at a time.
     ///
     /// # Errors
     /// [`ServeError::Parties`] if a party does not open the batch, [`ServeError::Connection`], [`ServeError::Replay`].
     ///
     /// # Panics
-    /// If the session has no such batch, or the job is another one.
+    /// If the answer has no such batch, or the job is another one.
     pub fn replay(
         &mut self,
         job: &Inference<'_>,
@@ -78,12 +81,12 @@ impl Client {
     /// What the parties open of a batch.
     fn opened(&self, receipt: &Receipt, batch: usize) -> Result<[Opened; 3], ServeError> {
         let mut parties = self.open(random_id()?, [0; 32])?;
-        let session = receipt.session;
         let mut opened = Vec::new();
-        let asked = Role::ALL.into_iter().try_for_each(|role| {
-            let request = Request::Open { session, batch };
-            say(parties.end(role), &request, self.deadline())
-        });
+        let request = Request::Open {
+            session: receipt.session,
+            batch: receipt.first + batch,
+        };
+        let asked = parties.say_to_all(&request, self.timeout);
         parties.or_failures(asked)?;
         for role in Role::ALL {
             let reply = parties.reply(role);
@@ -113,8 +116,7 @@ impl Client {
         let held = job.weights.held();
         let secrets = held.iter().map(AsRef::as_ref).chain(&of_guard);
         let secrets = shares::<R>(secrets, format, &receipt.secrets);
-        let queries = job.inputs.first().map_or(0, |input| input.shape()[0]);
-        let inputs = &batches(plan, job.inputs, queries)?[batch];
+        let inputs = &Queries::new(plan, job.inputs)?.batches[batch];
         let its = &receipt.batches[batch];
         let inputs = shares::<R>(inputs, format, &its.inputs);
         let [first, second, third] = inputs;
@@ -127,7 +129,8 @@ impl Client {
             plan: plan.clone(),
             guard: job.guard.map(Guard::settings),
         };
-        let id = BatchKeys::of(&receipt.session, batch as u32, &[None, None, None]).id;
+        let number = (receipt.first + batch) as u32;
+        let id = BatchKeys::of(&receipt.session, number, &[None, None, None]).id;
         let blame = examine(
             id,
             opened,
@@ -151,7 +154,7 @@ impl Client {
 /// The three parties' shares of tensors that were shared under `seeds`.
 fn shares<'a, R: Ring>(
     tensors: impl IntoIterator<Item = &'a ArrayD<f64>>,
-    format: Fixed,
+    format: FixedPoint,
     seeds: &[Seed; 2],
 ) -> [Vec<Share<R>>; 3] {
     let mut drawn = seeds.each_ref().map(Component::<R>::new);

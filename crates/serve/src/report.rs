@@ -52,7 +52,7 @@ pub struct Seen {
 pub struct Report {
     /// Seconds from the first input share to the last answer: what a user with a session waits.
     pub wall_s: f64,
-    /// Seconds before: connecting, keys, sharing the weights.
+    /// Seconds before: connecting, keys, sharing the weights; 0 where an open session answers again.
     pub setup_s: f64,
     /// Rounds between the parties, all batches.
     pub rounds: u32,
@@ -60,6 +60,9 @@ pub struct Report {
     pub bytes_sent_per_party: [u64; 3],
     /// Bytes on the peers' links with all headers, before encryption.
     pub wire_bytes_per_party: [u64; 3],
+    /// Bytes that the client shared with the parties, seeds and masked values: the queries', and the model's with the first answer
+    /// of a session.
+    pub shared_bytes: u64,
     /// Frames that each party sent to its peers; depends on scheduling.
     pub frames_per_party: [u64; 3],
     /// Parts of the run, in order.

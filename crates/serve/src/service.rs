@@ -322,7 +322,7 @@ impl Rules {
             stop: stop.clone(),
             client,
         };
-        let peers = trefoil_net::Session {
+        let peers = trefoil_net::Rendezvous {
             role,
             id,
             plan_hash: hello.plan_hash,

@@ -1,18 +1,17 @@
 //! One session at one party: from the client's request to the last answer.
 
+mod inference;
+
 use crate::bench::run_benchmark;
 use crate::conversation::Conversation;
-use crate::observe::Observer;
-use crate::records::{Batch, Kept, Records};
+use crate::records::{Batch, Records};
 use crate::task;
 use crate::told::Told;
-use crate::wire::{PartyReport, Reply, Request, SharedTensors, hear, say, send_elements};
+use crate::wire::{Reply, Request, SharedTensors, hear, say};
 use crate::{Limits, ServeError};
-use std::cell::Cell;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 use trefoil_guard::{GuardRing, GuardSettings, Held};
-use trefoil_mpc::{Abort, BatchKeys, PairSeeds, Party, PartyConfig, Share};
+use trefoil_mpc::{Abort, PairSeeds, Party, PartyConfig, Share};
 use trefoil_net::{Pin, Role, Stop, Transport};
 use trefoil_nn::{Plan, Port, Secure};
 use trefoil_ring::{Ring, Z32, Z64};
@@ -86,9 +85,6 @@ pub(crate) struct Session<'a> {
     pub(crate) client: &'a mut dyn Conversation,
 }
 
-/// Party 0 begins a batch when all but this many before it are over at both evaluators: it works one batch ahead.
-const LEAD: usize = 2;
-
 impl Session<'_> {
     /// Hear the request, connect to the peers by `connect`, and do it. A failure is also told to the client.
     pub(crate) fn serve(
@@ -138,7 +134,6 @@ impl Session<'_> {
             Request::Infer {
                 plan,
                 guard,
-                batches,
                 observe,
             } => {
                 if observe && !self.own_program {
@@ -155,10 +150,10 @@ impl Session<'_> {
                     });
                 }
                 let task = Task { plan, guard };
-                self.limits.check(&task.plan, &task.secrets(), batches)?;
+                self.limits.check(&task.plan, &task.secrets())?;
                 match task.plan.ring_bits {
-                    32 => self.infer::<Z32>(&task, told, batches, observe, connect),
-                    _ => self.infer::<Z64>(&task, told, batches, observe, connect),
+                    32 => self.infer::<Z32>(&task, told, observe, connect),
+                    _ => self.infer::<Z64>(&task, told, observe, connect),
                 }
             }
             Request::Open { session, batch } => {
@@ -170,129 +165,6 @@ impl Session<'_> {
                 say(self.client, &opened, after(self.timeout))
             }
         }
-    }
-
-    fn infer<R: GuardRing>(
-        &mut self,
-        task: &Task,
-        mut told: Told,
-        batches: usize,
-        observe: bool,
-        connect: impl FnOnce(Instant) -> Result<Peers, ServeError>,
-    ) -> Result<(), ServeError> {
-        let plan = &task.plan;
-        // Before the weights, which may take longer than a peer waits for a connection.
-        let Peers { transport, seeds } = connect(after(self.timeout))?;
-        let weights = self.receive_all::<R>(&task.secrets(), &mut told)?;
-        let (transport, seen): (Box<dyn Transport>, _) = if observe {
-            let (observer, seen) = Observer::new(transport);
-            (Box::new(observer), Some(seen))
-        } else {
-            (transport, None)
-        };
-        let of_session = seeds.clone();
-        let mut kept = Kept::default();
-        let party = self.party(Peers { transport, seeds });
-        say(self.client, &Reply::Ready, after(self.timeout))?;
-        let mut report = PartyReport {
-            steps: vec![Default::default(); plan.steps.len() + 1],
-            ..PartyReport::default()
-        };
-        let mut compared = 0;
-        for batch in 0..batches {
-            if batch >= LEAD {
-                party.await_batch_end()?;
-            }
-            let inputs = self.receive_all::<R>(&shapes(plan, &plan.inputs), &mut told)?;
-            let given = (&weights[..], inputs, &told);
-            let keys = BatchKeys::of(&self.id, batch as u32, &of_session);
-            let within = party.batch(&keys);
-            let (outputs, bytes) = self.batch(task, (&party, &within), given, &mut report)?;
-            party.end_batch()?;
-            compared += bytes;
-            say(self.client, &Reply::Output, after(self.timeout))?;
-            for output in outputs {
-                for component in trefoil_mpc::answer(&output) {
-                    send_elements(self.client, component, after(self.timeout))?;
-                }
-            }
-            // Before anybody says whether this batch will be replayed; the client has its answer, and waits for no hash.
-            if let Some(transcript) = within.transcript() {
-                let root = Reply::Root(transcript.root());
-                say(self.client, &root, after(self.timeout))?;
-                kept.push(keys.seeds, &transcript);
-            }
-        }
-        let evaluates = self.role != Role::P0;
-        if evaluates {
-            party.finish()?;
-        }
-        report.rounds = party.traffic().rounds;
-        // What the protocols sent, as the plan foretells it: the comparisons belong to the session.
-        report.bytes = party.traffic().bytes_sent() - compared;
-        for peer in [self.role.next(), self.role.prev()] {
-            let stats = party.link_stats(peer);
-            report.wire_bytes += stats.bytes_sent;
-            report.frames += stats.frames_sent;
-        }
-        self.records.keep(self.id, self.client_pin, kept);
-        report.seen = seen.map(|seen| seen.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        say(self.client, &Reply::Done(report), after(self.timeout))?;
-        // The client has its answers; what follows lets the peers end in peace. Party 0, which is ahead of them, stays
-        // until they have taken all that it sent.
-        let farewell = || {
-            if !evaluates {
-                (0..batches.min(LEAD)).try_for_each(|_| party.await_batch_end())?;
-                party.finish()?;
-            }
-            party.linger();
-            Ok::<(), Abort>(())
-        };
-        // The client may close everything before that.
-        let _ = farewell();
-        Ok(())
-    }
-
-    /// One batch; party 1 tells the client of each step. The guard is a step behind those of the plan.
-    ///
-    /// Beside it the parties compare what the client told them, before any of them answers; returns the bytes
-    /// that this party sent for that, too. That is of the session; the batch itself runs on the second party given, which has keys of
-    /// its own.
-    fn batch<R: GuardRing>(
-        &mut self,
-        task: &Task,
-        (party, within): (&Party, &Party),
-        (secrets, inputs, told): (&[Share<R>], Vec<Share<R>>, &Told),
-        report: &mut PartyReport,
-    ) -> Result<(Vec<Share<R>>, u64), ServeError> {
-        let (tells, timeout, plan) = (self.role == Role::P1, self.timeout, &task.plan);
-        let client = &mut *self.client;
-        let mut lost = None;
-        let mut compared = 0;
-        let outputs = party.run(async |party| {
-            // On a branch of its own, whose rounds are not waited for: the digests travel with the first layer.
-            let aside = party.fork();
-            compared = told.post(&aside);
-            let backend = Secure::<R>::new(within.fork(), plan.format());
-            let before = Cell::new(backend.party().traffic());
-            let mut observer = |index: usize, _: &str, elapsed: Duration| {
-                let (now, then) = (backend.party().traffic(), before.get());
-                before.set(now);
-                let step = &mut report.steps[index];
-                step.0 += elapsed.as_secs_f64();
-                step.1 += now.rounds - then.rounds;
-                step.2 += now.bytes_sent() - then.bytes_sent();
-                if tells && lost.is_none() {
-                    lost = say(client, &Reply::Step(index), after(timeout)).err();
-                }
-            };
-            let outputs = task.compute(&backend, secrets, inputs, &mut observer);
-            let outputs = outputs.await?;
-            party.merge(&[backend.party()]);
-            told.compare(&aside).await?;
-            Ok(outputs)
-        })?;
-        lost.map_or(Ok((outputs, compared)), Err)
     }
 
     /// The client's shares of all tensors of these shapes.

@@ -3,7 +3,7 @@
 //! A client speaks to each party alone. Whoever sends one of them something else makes the three compute on
 //! nothing that was shared, and could learn from what comes of it; so they compare before they answer.
 
-use trefoil_mpc::{Abort, Party, Step};
+use trefoil_mpc::{Abort, MessageKind, Party};
 use trefoil_net::{Pin, Role};
 use trefoil_ring::Seed;
 
@@ -14,6 +14,7 @@ const MESSAGE: usize = 2 * DIGEST;
 
 /// Running digests of everything that one client told one party in one session.
 pub(crate) struct Told {
+    /// Of the client, its request and its turns so far.
     request: [u8; DIGEST],
     /// Of the seeds of `x_0` and of `x_1`, as far as this party has them.
     seeds: [blake3::Hasher; 2],
@@ -22,7 +23,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// The client and its request, which says how many batches follow.
+    /// The client and its request.
     pub(crate) fn new(client: Option<Pin>, request: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("trefoil client and request");
         match client {
@@ -36,6 +37,13 @@ impl Told {
             seeds: [seed(), seed()],
             masked: blake3::Hasher::new_derive_key("trefoil masked values"),
         }
+    }
+
+    /// What the client asks for next, which says how many batches follow.
+    pub(crate) fn turn(&mut self, turn: &[u8]) {
+        let mut hasher = blake3::Hasher::new_derive_key("trefoil client turn");
+        hasher.update(&self.request).update(turn);
+        self.request = *hasher.finalize().as_bytes();
     }
 
     /// The digest of the client and its request.
@@ -66,7 +74,7 @@ impl Told {
         };
         let bytes = (to.len() * MESSAGE) as u64;
         for (peer, material) in to {
-            party.post(peer, Step::Compare, self.message(material));
+            party.post(peer, MessageKind::Compare, self.message(material));
         }
         bytes
     }
@@ -82,7 +90,7 @@ impl Told {
             Role::P2 => [(Role::P0, &self.seeds[0]), (Role::P1, &self.masked)],
         };
         for (peer, material) in from {
-            let theirs = party.take(peer, Step::Compare, MESSAGE).await?;
+            let theirs = party.take(peer, MessageKind::Compare, MESSAGE).await?;
             let own = self.message(material);
             if theirs[..DIGEST] != own[..DIGEST] {
                 let what = "an identity or a request (its number of batches is part of it)";

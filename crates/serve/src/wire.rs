@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use trefoil_mpc::{Component, Masking, Share};
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring, Seed};
+use trefoil_ring::{FixedPoint, Ring, Seed};
 
 /// Largest control frame: a plan of a large network fits.
 pub(crate) const CONTROL_LIMIT: u64 = 64 << 20;
@@ -21,14 +21,12 @@ const CLIENT: &str = "the client";
 /// What a client asks for.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// Run a plan; shares of its weights and of the guard's follow, then shares of each batch.
+    /// Hold a plan; shares of its weights and of the guard's follow, then one [`Turn`] after the other.
     Infer {
         /// The encoded plan.
         plan: Vec<u8>,
         /// The encoded public half of the guard over its output.
         guard: Option<Vec<u8>>,
-        /// Batches that follow.
-        batches: usize,
         /// Whether to tell what was received, coarsely.
         observe: bool,
     },
@@ -41,6 +39,20 @@ pub(crate) enum Request {
     },
     /// Measure a protocol.
     Bench(BenchJob),
+}
+
+/// What a client says where it may ask for an answer or leave.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Turn {
+    /// Answer queries; shares of each batch follow.
+    Answer {
+        /// How many batches.
+        batches: usize,
+        /// Whether the session ends behind them.
+        last: bool,
+    },
+    /// The session is over.
+    End,
 }
 
 /// What a party says.
@@ -61,7 +73,7 @@ pub(crate) enum Reply {
         /// Its leaves.
         entries: Vec<u8>,
     },
-    /// The end.
+    /// All batches of an answer are done, and the session is over.
     Done(PartyReport),
     /// Seconds of each repeat of a benchmark, rounds, and bytes sent in one repeat.
     Measured {
@@ -80,15 +92,19 @@ pub(crate) enum Reply {
         /// The parties that the reason speaks of as its cause.
         blames: Vec<Role>,
     },
+    /// All batches of an answer are done; the session goes on.
+    Answered(PartyReport),
+    /// The session is over, as the client wished.
+    Ended,
 }
 
-/// What one party measured.
+/// What one party measured in one answer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PartyReport {
     /// Per step of the plan, and of the guard behind them: seconds, rounds, payload bytes sent; summed over batches.
     pub(crate) steps: Vec<(f64, u32, u64)>,
-    /// Rounds.
-    pub(crate) rounds: u32,
+    /// Rounds of the session so far.
+    pub(crate) depth: u32,
     /// Payload bytes sent to the peers.
     pub(crate) bytes: u64,
     /// Bytes sent on the links with headers.
@@ -209,15 +225,17 @@ pub(crate) fn receive_elements<R: Ring>(
 }
 
 /// Share tensors with the three parties: party 0 receives two seeds, the others a seed and the masked
-/// values, tensor by tensor. A piece is masked and sent at a time, so that no copy of the tensors is held.
+/// values, tensor by tensor. A piece is masked and sent at a time, so that no copy of the tensors is held. Returns the bytes
+/// sent.
 pub(crate) fn share_tensors<'a, R: Ring>(
     parties: &mut [Box<dyn Conversation>],
     tensors: impl IntoIterator<Item = &'a ArrayD<f64>>,
-    format: Fixed,
+    format: FixedPoint,
     seeds: &[Seed; 2],
     deadline: impl Fn() -> Instant,
-) -> Result<(), ServeError> {
+) -> Result<u64, ServeError> {
     let [x_0, x_1] = seeds;
+    let mut sent = (2 * (x_0.0.len() + x_1.0.len())) as u64;
     for (role, end) in Role::ALL.into_iter().zip(parties.iter_mut()) {
         match role {
             Role::P0 => end.send(&[x_0.0, x_1.0].concat(), deadline())?,
@@ -239,10 +257,11 @@ pub(crate) fn share_tensors<'a, R: Ring>(
             masking.mask(&mut piece);
             for end in parties.iter_mut().skip(Role::P1.index()) {
                 send_elements(&mut **end, &piece, deadline())?;
+                sent += (piece.len() * R::BYTES) as u64;
             }
         }
     }
-    Ok(())
+    Ok(sent)
 }
 
 /// The counterpart of [`share_tensors`]: this party's shares, tensor by tensor.
@@ -317,6 +336,8 @@ pub(crate) fn unexpected(role: Role, reply: &Reply) -> ServeError {
         Reply::Done(_) => "that it is done",
         Reply::Measured { .. } => "what it measured",
         Reply::Failed { .. } => "that it has failed",
+        Reply::Answered(_) => "that an answer is done",
+        Reply::Ended => "that the session is over",
     };
     ServeError::Conversation {
         peer: role.to_string(),

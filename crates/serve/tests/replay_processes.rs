@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use trefoil_mpc::Step;
+use trefoil_mpc::MessageKind;
 use trefoil_net::{
     Heard, LinkStats, Message, NetError, Role, Transport, decode_frame, encode_frame,
 };
@@ -29,7 +29,7 @@ impl Shifting {
         let Some(mut messages) = decode_frame(&body) else {
             return body;
         };
-        let reshared = |message: &&mut Message| message.tag == Step::Reshare.tag();
+        let reshared = |message: &&mut Message| message.tag == MessageKind::Reshare.tag();
         for message in messages.iter_mut().filter(reshared) {
             for word in message.payload.chunks_exact_mut(8) {
                 let value = u64::from_le_bytes(word.try_into().expect("8 bytes"));

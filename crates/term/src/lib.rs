@@ -1,5 +1,6 @@
 //! What the command lines share: options, progress, printing, files of results, and how programs end.
 
+pub mod examples;
 mod failure;
 mod inputs;
 pub mod options;
@@ -7,6 +8,7 @@ mod outputs;
 pub mod print;
 mod progress;
 pub mod settings;
+pub mod spectrum;
 pub mod summary;
 mod tone;
 pub mod unused;

@@ -64,3 +64,12 @@ pub fn layers(layers: &[LayerCheck]) -> Result<(), Failure> {
     print::line(table.trim_fmt())?;
     print::line("")
 }
+
+/// Rounds, and the bytes that each party sent.
+pub fn sent(rounds: u32, bytes_per_party: [u64; 3]) -> String {
+    let [first, second, third] = bytes_per_party.map(print::bytes);
+    format!(
+        "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
+        print::count(rounds as usize, "round")
+    )
+}

@@ -10,12 +10,14 @@
     clippy::print_stdout
 )]
 
+mod coins;
 mod contract;
 mod ports;
 mod random;
 mod statistics;
 mod world;
 
+pub use coins::{Coins, setting};
 pub use contract::{
     Contract, Generator, Oracle, contract, one_traffic_shape, tampering_is_noticed,
 };

@@ -10,8 +10,8 @@ use ndarray::{Array1, ArrayD, IxDyn};
 use std::path::Path;
 use std::time::Duration;
 use trefoil::{
-    Backend, Checking, Checks, Compile, Demand, Deployment, Error, Network, Parties, Preparation,
-    Samples, Source, estimate, labels, public,
+    Backend, Checking, Checks, Compile, Demand, Deployment, Error, NetworkProfile, Parties,
+    Preparation, Samples, Source, estimate, labels, public,
 };
 
 pub fn main() -> Result<(), Error> {
@@ -21,7 +21,7 @@ pub fn main() -> Result<(), Error> {
     // A model, and what it costs before anything runs.
     let source = Source::open(&examples.join("target.onnx"))?;
     let model = source.compile(4, &Compile::default())?;
-    let told = estimate(&model, Network::WAN, false, wait, &mut |_, _| ())?;
+    let told = estimate(&model, NetworkProfile::WAN, false, wait, &mut |_, _| ())?;
     println!(
         "{} rounds, {:.2} s on a WAN",
         model.cost().rounds,
@@ -81,7 +81,7 @@ pub fn main() -> Result<(), Error> {
         &checks,
         watch,
     )?;
-    let parties = Parties::in_process(Some(Network::LAN), wait)?;
+    let parties = Parties::in_process(Some(NetworkProfile::LAN), wait)?;
     let verified = mix.ask(&mut parties.deploy(&mix.model))?;
     println!("verdict: {}", verified.comparison.verdict);
     assert!(verified.accepted() && answers.values.shape()[0] == 4);

@@ -10,8 +10,10 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use trefoil_net::Network;
-use trefoil_serve::{Client, Inference, Outcome, PartiesFile, Receipt, Report};
+use trefoil_net::NetworkProfile;
+use trefoil_serve::{
+    Client, Deployed, Inference, Outcome, PartiesFile, Receipt, Report, SharedModel,
+};
 use trefoil_verify::{Blame, Replayed, Servers, VerifyError};
 
 /// Bytes of samples in one request; larger mixes are sent in several.
@@ -57,7 +59,7 @@ impl fmt::Display for Link {
 /// Parties of this machine ([`Parties::in_process`], [`Parties::spawn`]) show what three servers would do; the machine's administrator
 /// sees everything. Against one corrupt server protects only [`Parties::connect`], to three machines in different hands.
 pub struct Parties {
-    client: Client,
+    pub(crate) client: Client,
     started: Duration,
 }
 
@@ -66,7 +68,7 @@ impl Parties {
     ///
     /// # Errors
     /// If the system has no threads left.
-    pub fn in_process(network: Option<Network>, timeout: Duration) -> Result<Self, Error> {
+    pub fn in_process(network: Option<NetworkProfile>, timeout: Duration) -> Result<Self, Error> {
         Self::of(|| Ok(Client::in_process(network, timeout)?))
     }
 
@@ -102,7 +104,8 @@ impl Parties {
         Ok(Self { client, started })
     }
 
-    /// Let them compute `model`, whose weights each of them gets as shares.
+    /// Let them compute `model`. Each of them gets shares of its weights once, with the first answer; then the session with them stays
+    /// open, and they serve nobody else, until the deployment is [closed](Deployment::close) or dropped.
     pub fn deploy(self, model: &Model) -> Deployment<'_> {
         Deployment::of(model, Place::Parties(self))
     }
@@ -114,9 +117,14 @@ enum Place {
     Parties(Parties),
 }
 
-/// A deployed model that answers.
+/// A deployed model that answers, as often as it is asked.
+///
+/// Three parties hold shares of it from the first answer on. If one of them fails, or ends the session because it was open for too long
+/// without a request, the next call of [`Deployment::answer`] says so, naming the party; the call after that begins anew.
 pub struct Deployment<'m> {
     model: &'m Model,
+    /// The open session with the parties, which ends before they do.
+    session: Option<Deployed<'m>>,
     place: Place,
     watch: Box<Watch<'m>>,
     /// Requests that can be replayed, where that is asked for: the queries and the receipt for them.
@@ -129,6 +137,7 @@ impl<'m> Deployment<'m> {
     fn of(model: &'m Model, place: Place) -> Self {
         Self {
             model,
+            session: None,
             place,
             watch: Box::new(|_, _| ()),
             recorded: None,
@@ -203,15 +212,19 @@ impl<'m> Deployment<'m> {
             Place::Clear => local::clear(self.model, samples, &mut progress)?,
             Place::Fixed => local::fixed(self.model, samples, &mut progress)?,
             Place::Parties(parties) => {
-                let job = job(self.model, &samples.inputs);
-                let mut outcome = if let Some(recorded) = &mut self.recorded {
-                    let (outcome, receipt) =
-                        parties.client.infer_with_receipt(&job, &mut progress)?;
-                    recorded.extend(samples.inputs.first().map(|first| (first.clone(), receipt)));
-                    outcome
-                } else {
-                    parties.client.infer(&job, &mut progress)?
+                let mut session = match self.session.take() {
+                    Some(session) => session,
+                    None => {
+                        let shared = shared(self.model);
+                        parties.client.deploy(&shared, &mut progress)?
+                    }
                 };
+                // A session that has failed is left behind.
+                let (mut outcome, receipt) = session.answer(&samples.inputs, &mut progress)?;
+                self.session = Some(session);
+                if let Some(recorded) = &mut self.recorded {
+                    recorded.extend(samples.inputs.first().map(|first| (first.clone(), receipt)));
+                }
                 outcome.report.setup_s += std::mem::take(&mut parties.started).as_secs_f64();
                 outcome
             }
@@ -219,10 +232,17 @@ impl<'m> Deployment<'m> {
         self.report.wall_s += outcome.report.wall_s;
         self.report.setup_s += outcome.report.setup_s;
         self.report.rounds += outcome.report.rounds;
+        self.report.shared_bytes += outcome.report.shared_bytes;
         for role in 0..3 {
             self.report.bytes_sent_per_party[role] += outcome.report.bytes_sent_per_party[role];
         }
         Ok(outcome)
+    }
+
+    /// End the session with the parties, so that they serve others; the next answer begins another one. Does nothing where there
+    /// is none.
+    pub fn close(&mut self) {
+        self.session = None;
     }
 
     /// Samples that one request holds: whole batches.
@@ -237,12 +257,11 @@ impl<'m> Deployment<'m> {
     }
 }
 
-fn job<'a>(model: &'a Model, inputs: &'a [ArrayD<f64>]) -> Inference<'a> {
-    Inference {
+fn shared(model: &Model) -> SharedModel<'_> {
+    SharedModel {
         plan: &model.plan,
         weights: &model.weights,
         guard: model.guard.as_ref(),
-        inputs,
         observe: false,
     }
 }
@@ -264,13 +283,21 @@ impl Replayed for Deployment<'_> {
     }
 
     fn replay(&mut self, batch: usize) -> Result<Option<Blame>, Error> {
+        // The parties open batches of sessions that are over.
+        self.close();
         let Place::Parties(parties) = &mut self.place else {
             return Err(VerifyError::NotRecorded { batch }.into());
         };
         let mut before = 0;
         for (queries, receipt) in self.recorded.iter().flatten() {
             if batch < before + receipt.batches() {
-                let job = job(self.model, std::slice::from_ref(queries));
+                let job = Inference {
+                    plan: &self.model.plan,
+                    weights: &self.model.weights,
+                    guard: self.model.guard.as_ref(),
+                    inputs: std::slice::from_ref(queries),
+                    observe: false,
+                };
                 return Ok(parties.client.replay(&job, receipt, batch - before)?);
             }
             before += receipt.batches();

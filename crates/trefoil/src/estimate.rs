@@ -1,12 +1,17 @@
 //! How long a model would take on a network, from what this machine shows.
 
+mod summary;
+
+pub use summary::{EstimateSummary, EstimatedStep, MeasuredRun};
+
 use crate::Error;
 use crate::forecast::{Machine, Rehearsal, forecast};
 use crate::model::Model;
+use crate::random::random;
 use crate::watch::Watch;
 use ndarray::ArrayD;
 use std::time::Duration;
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 use trefoil_nn::{StepPrice, batch_bytes};
 use trefoil_serve::{Client, Inference, Report};
 
@@ -31,7 +36,7 @@ pub struct Estimate {
     /// Its steps with their exact rounds and bytes.
     pub steps: Vec<StepPrice>,
     /// The network between the parties.
-    pub network: Network,
+    pub network: NetworkProfile,
     /// How fast this machine computes for all three parties.
     pub machine: Machine,
     /// A run of the model without a network, unless it is too large for that.
@@ -48,6 +53,24 @@ impl Estimate {
         let client = self.rehearsal.as_ref().map_or(0.0, |run| run.client);
         self.predicted.iter().sum::<f64>() + client
     }
+
+    /// Measured seconds of each step, where it was measured.
+    pub fn measured_steps(&self) -> Vec<Option<f64>> {
+        let steps = self.predicted.len();
+        let Some(report) = &self.measured else {
+            return vec![None; steps];
+        };
+        // Phases before the steps are those of the client.
+        let before = report.phases.len().saturating_sub(steps);
+        let phases = report.phases.iter().skip(before);
+        phases.map(|phase| Some(phase.seconds)).collect()
+    }
+
+    /// How far the prediction is above what was measured, relative to it.
+    pub fn error(&self) -> Option<f64> {
+        let report = self.measured.as_ref()?;
+        Some(self.seconds() / report.wall_s - 1.0)
+    }
 }
 
 /// Predict how long a batch of `model` takes on `network`: rounds and bytes are exact, times come from a run without a network on this
@@ -58,7 +81,7 @@ impl Estimate {
 /// If the parties of this process fail.
 pub fn estimate(
     model: &Model,
-    network: Network,
+    network: NetworkProfile,
     measure: bool,
     timeout: Duration,
     watch: &mut Watch<'_>,
@@ -139,7 +162,7 @@ struct Runs {
 }
 
 impl Runs {
-    fn new(network: Option<Network>, timeout: Duration) -> Result<Self, Error> {
+    fn new(network: Option<NetworkProfile>, timeout: Duration) -> Result<Self, Error> {
         Ok(Self {
             client: Client::in_process(network, timeout)?,
             fastest: None,
@@ -166,15 +189,4 @@ impl Runs {
         }
         Ok(())
     }
-}
-
-/// Numbers in [0, 1): time does not depend on them.
-fn random(shape: &[usize]) -> Result<ArrayD<f64>, Error> {
-    let mut bytes = vec![0_u8; shape.iter().product()];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::new(format!("the system gives no random numbers: {error}")))?;
-    let mut values = bytes.iter().map(|&byte| f64::from(byte) / 256.0);
-    Ok(ArrayD::from_shape_simple_fn(shape, || {
-        values.next().unwrap_or_default()
-    }))
 }

@@ -3,12 +3,12 @@
 use crate::Error;
 use serde::Serialize;
 use std::time::Duration;
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 use trefoil_nn::StepPrice;
 use trefoil_serve::{BenchJob, BenchResult, Client};
 
 /// The network of the calibration: its latency is known and short, its bandwidth no limit.
-const NEAR: Network = Network::LAN;
+const NEAR: NetworkProfile = NetworkProfile::LAN;
 
 /// Elements of the calibration's products and comparisons.
 const ELEMENTS: usize = 20_000;
@@ -124,7 +124,7 @@ pub struct Rehearsal {
 /// its bytes ahead, without a pause from the first step on; a step ends no earlier than they have arrived.
 pub(crate) fn forecast(
     steps: &[StepPrice],
-    network: Network,
+    network: NetworkProfile,
     machine: &Machine,
     rehearsal: Option<&Rehearsal>,
 ) -> Vec<f64> {
@@ -203,15 +203,24 @@ mod tests {
     fn rounds_wait_and_bytes_take_their_way() {
         // 1.25 MB take 0.1 s at 100 Mbit/s, a round takes 10 ms.
         let steps = [step(3, [0, 1_250_000, 0]), step(0, [0; 3])];
-        close(&forecast(&steps, Network::WAN, &IDEAL, None), &[0.13, 0.0]);
+        close(
+            &forecast(&steps, NetworkProfile::WAN, &IDEAL, None),
+            &[0.13, 0.0],
+        );
     }
 
     #[test]
     fn preparation_is_sent_ahead_and_waited_for() {
         let early = [step(1, [2_500_000, 0, 0]), step(1, [0; 3])];
-        close(&forecast(&early, Network::WAN, &IDEAL, None), &[0.21, 0.01]);
+        close(
+            &forecast(&early, NetworkProfile::WAN, &IDEAL, None),
+            &[0.21, 0.01],
+        );
         let late = [step(30, [0; 3]), step(1, [2_500_000, 0, 0])];
-        close(&forecast(&late, Network::WAN, &IDEAL, None), &[0.3, 0.01]);
+        close(
+            &forecast(&late, NetworkProfile::WAN, &IDEAL, None),
+            &[0.3, 0.01],
+        );
     }
 
     #[test]
@@ -221,7 +230,7 @@ mod tests {
             other_byte: 1e-6,
             ..IDEAL
         };
-        let near = Network {
+        let near = NetworkProfile {
             bits_per_second: f64::INFINITY,
             one_way: Duration::ZERO,
         };
@@ -243,7 +252,7 @@ mod tests {
             steps: vec![0.05],
             client: 0.01,
         };
-        let network = Network {
+        let network = NetworkProfile {
             bits_per_second: 8e6,
             one_way: Duration::from_millis(10),
         };

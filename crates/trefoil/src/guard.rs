@@ -75,3 +75,24 @@ pub fn paired(scores: &Array2<f64>, pair: impl Fn(f64) -> [f64; 2]) -> Array2<f6
         pair(scores[[row, 0]])[class]
     })
 }
+
+/// How many rows of guarded confidences differ from the softmax of their logits by more than 0.01 in sum, and how many have the label of
+/// their logits.
+pub fn changes(logits: &Array2<f64>, answers: &ArrayD<f64>) -> (usize, usize) {
+    let (mut changed, mut kept) = (0, 0);
+    for (z, s) in logits.rows().into_iter().zip(answers.rows()) {
+        let first = |v: &dyn Fn(usize) -> f64| {
+            (1..z.len()).fold(0, |best, i| if v(i) > v(best) { i } else { best })
+        };
+        kept += usize::from(first(&|i| z[i]) == first(&|i| s[i]));
+        let top = z.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        let sum: f64 = z.iter().map(|v| (v - top).exp()).sum();
+        let distance: f64 = z
+            .iter()
+            .zip(s)
+            .map(|(z, s)| ((z - top).exp() / sum - s).abs())
+            .sum();
+        changed += usize::from(distance > 0.01);
+    }
+    (changed, kept)
+}

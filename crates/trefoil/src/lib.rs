@@ -33,6 +33,7 @@
 //! | read samples | [`Source::samples`], [`Samples::of`] |
 //! | run it here | [`Deployment::clear`], [`Deployment::fixed`] |
 //! | run it on three parties | [`Parties`], [`Parties::deploy`] |
+//! | measure protocols, models and guards | [`Parties::measure`], [`Parties::measure_model`], [`Parties::measure_guard`] |
 //! | guard answers | [`Compile::guard`] |
 //! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
 //! | push a model to a service, ask one | [`Service`] |
@@ -41,24 +42,30 @@
 //! Nothing here returns a number that it can know to be wrong: what does not fit, is not precise enough or fails a check is an
 //! [`Error`] that says what, where and what to do.
 
+pub mod bench;
 mod compile;
+pub mod conclusions;
 pub mod data;
 mod deployment;
 mod doubts;
 mod error;
 mod estimate;
+mod faults;
 mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;
+mod inspection;
 mod known;
 pub mod labels;
 mod layers;
+mod limits;
 pub mod local;
 mod model;
 mod precision;
 mod prepared;
 pub mod public;
+mod random;
 mod ranges;
 mod recipe;
 mod samples;
@@ -74,11 +81,13 @@ pub use data::{Layout, Preparation};
 pub use deployment::{Backend, Deployment, Link, Parties};
 pub use doubts::Doubts;
 pub use error::{Error, Kind};
-pub use estimate::{Estimate, estimate};
+pub use estimate::{Estimate, EstimateSummary, EstimatedStep, MeasuredRun, estimate};
 pub use forecast::{Machine, Rehearsal};
+pub use inspection::{InspectedStep, Inspection};
 pub use known::{Known, RangeReport, StepReport};
 pub use labels::Check;
 pub use layers::{LayerCheck, compare as compare_layers};
+pub use limits::NumberLimits;
 pub use model::{Model, NumberFormat};
 pub use precision::all as check_all;
 pub use prepared::{Answers, Checking, Prepared};
@@ -90,7 +99,7 @@ pub use tolerance::SampledCheck;
 pub use verified::{Checks, Mixed, Verified};
 pub use watch::Watch;
 
-pub use trefoil_net::Network;
+pub use trefoil_net::NetworkProfile;
 pub use trefoil_nn::{Cost, Scores, StepPrice};
 pub use trefoil_serve::{Health, ModelView, Phase, Progress, Report, Served, UsageView};
 pub use trefoil_verify::{AccuracyTest, Demand, MixPlan};

@@ -6,8 +6,8 @@ use crate::samples::Samples;
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
 use std::time::Instant;
-use trefoil_guard::{Compiled as Guards, Guard, GuardRing, Held};
-use trefoil_nn::{Clear, Compiled as Executes, Fixed, Port, Ranged, ready, run};
+use trefoil_guard::{Guard, GuardBackend, GuardRing, Held};
+use trefoil_nn::{Clear, Fixed, PlanBackend, Port, RangedBackend, ready, run};
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_serve::{Outcome, Phase, Progress, Report};
 
@@ -99,7 +99,7 @@ pub fn words(model: &Model, samples: &Samples) -> Result<Vec<u64>, Error> {
 }
 
 /// Run batch after batch, the last one filled up.
-fn batches<B: Executes + Guards + Ranged<Error = Infallible>>(
+fn batches<B: PlanBackend + GuardBackend + RangedBackend<Error = Infallible>>(
     backend: &B,
     model: &Model,
     weights: &[B::Tensor],

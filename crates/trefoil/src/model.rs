@@ -262,6 +262,22 @@ impl Model {
         price(&self.plan)
     }
 
+    /// Products that a batch sums, in all.
+    pub fn multiply_accumulates(&self) -> u64 {
+        let steps = self.steps();
+        steps.iter().map(|step| step.multiply_accumulates).sum()
+    }
+
+    /// The most bytes of shares that a party holds at once, without a layer's own.
+    pub fn memory_bytes(&self) -> u64 {
+        let steps = self.steps();
+        steps
+            .iter()
+            .map(|step| step.memory_bytes)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Elements of all weights.
     pub fn parameters(&self) -> u64 {
         self.weights.iter().map(|w| w.len() as u64).sum()

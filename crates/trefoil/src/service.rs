@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::data::{self, Preparation, regular};
+use crate::faults;
 use crate::model::Model;
 use crate::samples::Samples;
 use ndarray::ArrayD;
@@ -185,6 +186,11 @@ impl Service {
     /// The three parties, each as far as it answers: for finding out why something does not work.
     pub fn doctor(&mut self) -> [Health; 3] {
         self.caller.doctor()
+    }
+
+    /// What is wrong with a service that looks so, each with what to do.
+    pub fn faults(parties: &[Health; 3]) -> Vec<String> {
+        faults::faults(parties)
     }
 }
 

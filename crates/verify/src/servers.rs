@@ -3,7 +3,9 @@
 use crate::Blame;
 use ndarray::{ArrayD, Axis, Slice, concatenate};
 use std::convert::Infallible;
-use trefoil_nn::{Clear, Compiled, Fixed, InputError, Plan, RunRing, Weights, filled, ready, run};
+use trefoil_nn::{
+    Clear, Fixed, InputError, Plan, PlanBackend, RunRing, Weights, filled, ready, run,
+};
 use trefoil_ring::Ring;
 
 /// Servers that answer queries, as their client sees them: nothing else of a back end is known here.
@@ -117,7 +119,7 @@ impl<R: RunRing> Servers for InRing<'_, R> {
 }
 
 /// Run batch after batch, the last one filled up.
-fn in_batches<B: Compiled<Error = Infallible>>(
+fn in_batches<B: PlanBackend<Error = Infallible>>(
     backend: &B,
     plan: &Plan,
     weights: &[B::Tensor],

@@ -17,10 +17,12 @@
 
 mod draw;
 mod glyphs;
+mod ink;
 mod terminal;
 
 pub use draw::draw;
 pub use fastrand::Rng;
+pub use ink::Ink;
 pub use terminal::{Style, ascii, render, side_by_side};
 
 use ndarray::{Array4, ArrayView2, Axis, s};

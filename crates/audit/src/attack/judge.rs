@@ -9,7 +9,7 @@ use trefoil_nn::{Clear, Graph, Options, Plan, ready, run};
 /// Something that names the class of a picture.
 pub enum Judge {
     /// A network, run in the clear.
-    Network(Box<Network>),
+    Classifier(Box<PictureClassifier>),
     /// The label of the most similar picture of a gallery, by correlation.
     Gallery {
         /// Pictures.
@@ -20,7 +20,7 @@ pub enum Judge {
 }
 
 /// A network with how its inputs are prepared.
-pub struct Network {
+pub struct PictureClassifier {
     /// The model's name.
     pub name: String,
     plan: Plan,
@@ -28,7 +28,7 @@ pub struct Network {
     preparation: Preparation,
 }
 
-impl Network {
+impl PictureClassifier {
     /// A model of one picture and one score per class.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Judge {
     /// Its name, for reports.
     pub fn name(&self) -> String {
         match self {
-            Self::Network(network) => network.name.clone(),
+            Self::Classifier(network) => network.name.clone(),
             Self::Gallery { pictures, .. } => {
                 format!("nearest of {} pictures", pictures.len())
             }
@@ -90,7 +90,7 @@ impl Judge {
     /// [`AuditError::Model`] if the picture does not fit the network.
     pub fn class(&self, picture: &Picture) -> Result<usize, AuditError> {
         match self {
-            Self::Network(network) => network.class(picture),
+            Self::Classifier(network) => network.class(picture),
             Self::Gallery { pictures, labels } => {
                 let doubles = |p: &Picture| -> Vec<f64> {
                     p.grey().pixels.iter().map(|&v| f64::from(v)).collect()

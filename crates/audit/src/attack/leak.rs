@@ -9,13 +9,13 @@ use crate::session::Received;
 use crate::{AuditError, Random, additive, session};
 use trefoil_mpc::{Share, conv2d_truncated};
 use trefoil_net::Role;
-use trefoil_ring::{Conv2d, Fixed, Ring, Z64};
+use trefoil_ring::{Conv2d, FixedPoint, Ring, Z64};
 
 /// Fraction bits of the broken framework: a value of 30 bits, times a factor of 31, fits.
 pub(super) const FRACTION_BITS: u32 = 16;
-const SCSDF: Fixed = Fixed::new(FRACTION_BITS);
+const SCSDF: FixedPoint = FixedPoint::new(FRACTION_BITS);
 /// Fraction bits of the product's run.
-const OURS: Fixed = Fixed::new(20);
+const OURS: FixedPoint = FixedPoint::new(20);
 
 /// The activation that follows the first layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ fn geometry(layer: &FirstLayer) -> Conv2d {
     }
 }
 
-fn encode(format: Fixed, values: &[f32]) -> Vec<Z64> {
+fn encode(format: FixedPoint, values: &[f32]) -> Vec<Z64> {
     values
         .iter()
         .map(|&v| format.encode(f64::from(v)))
@@ -71,7 +71,7 @@ pub(crate) fn scsdf(
     let x = encode(SCSDF, &layer.preparation.apply(picture));
     let w = encode(SCSDF, &layer.weights);
     let (lens, bits) = ([x.len(), w.len(), layer.outputs()], SCSDF.fraction_bits);
-    let double = Fixed::new(2 * bits);
+    let double = FixedPoint::new(2 * bits);
     let bias = encode(double, &layer.bias);
     let all = [&x, &w, &bias].map(|values| {
         let [a, b] = additive(&mut random, values);
@@ -148,7 +148,7 @@ pub(crate) fn ours(layer: &FirstLayer, picture: &Picture, seed: u64) -> Result<V
         encode(OURS, &layer.weights),
         &[layer.filters, channels, side, side],
     );
-    let double = Fixed::new(2 * OURS.fraction_bits);
+    let double = FixedPoint::new(2 * OURS.fraction_bits);
     let bias = share(encode(double, &layer.bias), &[layer.filters]);
     let parties = session("relu", seed, async |party, _| {
         let i = party.role().index();
@@ -168,7 +168,7 @@ pub(crate) fn ours(layer: &FirstLayer, picture: &Picture, seed: u64) -> Result<V
     // The layer's messages are those of the root branch, which sent first.
     let root = seen_1
         .iter()
-        .find(|m| m.tag == trefoil_mpc::Step::Wrap.tag());
+        .find(|m| m.tag == trefoil_mpc::MessageKind::Wrap.tag());
     let root = root.map(|m| m.branch);
     let rectifier = |seen: Vec<Received>| -> Vec<Received> {
         seen.into_iter()

@@ -1,6 +1,6 @@
 //! What is attacked: pictures of the data sets and networks that serve them.
 
-use super::{FirstLayer, Judge, Network, Preparation, Subject};
+use super::{FirstLayer, Judge, PictureClassifier, Preparation, Subject};
 use crate::AuditError;
 use crate::pictures::{Picture, cifar10, idx_labels, idx_pictures, orl_faces};
 use std::path::Path;
@@ -74,7 +74,7 @@ fn digits(folder: &Path, count: usize) -> Result<Subject, AuditError> {
         victims,
         labels,
         public,
-        judge: Judge::Network(Box::new(Network::new(
+        judge: Judge::Classifier(Box::new(PictureClassifier::new(
             &judge,
             "Convnet_maxpool, another network",
             Preparation::scale(1, 1.0),
@@ -106,7 +106,7 @@ fn photos(folder: &Path, count: usize) -> Result<Subject, AuditError> {
         victims,
         labels,
         public,
-        judge: Judge::Network(Box::new(Network::new(
+        judge: Judge::Classifier(Box::new(PictureClassifier::new(
             &served,
             "ResNet-20",
             photo_preparation(),

@@ -2,7 +2,7 @@
 
 use super::linear::{add_to, mul};
 use super::{FACTOR_BITS, Framework, HELPER, TO_HELPER};
-use trefoil_mpc::{Abort, Step};
+use trefoil_mpc::{Abort, MessageKind};
 use trefoil_net::Role;
 use trefoil_ring::{Ring, Z64};
 
@@ -53,7 +53,7 @@ pub async fn drelu(
             .zip(signs)
             .map(|(v, share)| Z64::from_u64(u64::from(!v.is_negative())) - share)
             .collect();
-        framework.post(Role::P1, Step::Reshare, &rest);
+        framework.post(Role::P1, MessageKind::Reshare, &rest);
         return Ok(Vec::new());
     }
     let hidden = Hidden::draw(framework, len, disguise);
@@ -62,7 +62,7 @@ pub async fn drelu(
     let signs = if framework.role() == Role::P0 {
         framework.party.draw(HELPER, len)
     } else {
-        framework.take(HELPER, Step::Reshare, len).await?
+        framework.take(HELPER, MessageKind::Reshare, len).await?
     };
     Ok(hidden.undo(framework.role(), &signs))
 }

@@ -1,7 +1,7 @@
 //! Products by triples that the helper deals, and truncation.
 
 use super::{Framework, HELPER};
-use trefoil_mpc::{Abort, Step};
+use trefoil_mpc::{Abort, MessageKind};
 use trefoil_net::Role;
 use trefoil_ring::{Ring, Z64};
 
@@ -34,7 +34,7 @@ pub async fn bilinear(
         add_to(&mut b, &party.draw::<Z64>(Role::P1, len_y));
         let mut rest: Vec<Z64> = c.iter().map(|&v| -v).collect();
         map(&a, &b, &mut rest);
-        framework.post(Role::P1, Step::Deal, &rest);
+        framework.post(Role::P1, MessageKind::Deal, &rest);
         return Ok(Vec::new());
     }
     let a: Vec<Z64> = party.draw(HELPER, len_x);
@@ -42,13 +42,13 @@ pub async fn bilinear(
     let mut z = if framework.role() == Role::P0 {
         party.draw(HELPER, len)
     } else {
-        framework.take(HELPER, Step::Deal, len).await?
+        framework.take(HELPER, MessageKind::Deal, len).await?
     };
     let mut opened: Vec<Z64> = x.iter().zip(&a).map(|(x, a)| x - a).collect();
     opened.extend(y.iter().zip(&b).map(|(y, b)| y - b));
-    framework.post(framework.partner(), Step::Open, &opened);
+    framework.post(framework.partner(), MessageKind::Open, &opened);
     let theirs = framework
-        .take(framework.partner(), Step::Open, len_x + len_y)
+        .take(framework.partner(), MessageKind::Open, len_x + len_y)
         .await?;
     add_to(&mut opened, &theirs);
     let (e, f) = opened.split_at(len_x);

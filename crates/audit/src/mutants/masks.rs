@@ -5,7 +5,7 @@ use crate::Entry;
 use crate::finding::Test;
 use crate::random::Random;
 use crate::world::{Inputs, Secret};
-use trefoil_mpc::{Abort, ClientShares, Party, Step};
+use trefoil_mpc::{Abort, ClientShares, MessageKind, Party};
 use trefoil_net::Role;
 use trefoil_ring::{Ring, Seed, Z64};
 
@@ -90,7 +90,7 @@ fn seeds() -> Vec<Mutant> {
             let seed = Seed(std::array::from_fn(|i| drawn[i + 1]));
             let mask = ClientShares::<Z64>::expand(&seed, LEN);
             let masked = add(component(p, &x.shares[0]), &mask);
-            p.exchange(Step::Input, drawn[..17].to_vec()).await?;
+            p.exchange(MessageKind::Input, drawn[..17].to_vec()).await?;
             exchange(p, &masked).await.map(drop)
         },
     );
@@ -179,12 +179,12 @@ async fn dealt_part(party: &Party, component: &[Z64]) -> Result<Vec<Z64>, Abort>
         Role::P0 => {
             let share: Vec<Z64> = party.draw(Role::P1, len);
             let other: Vec<Z64> = share.iter().map(|&v| -v).collect();
-            party.post(Role::P2, Step::Deal, bytes(&other));
+            party.post(Role::P2, MessageKind::Deal, bytes(&other));
             Vec::new()
         }
         Role::P1 => party.draw(Role::P0, len),
         Role::P2 => {
-            let message = party.take(Role::P0, Step::Deal, 8 * len).await?;
+            let message = party.take(Role::P0, MessageKind::Deal, 8 * len).await?;
             bytemuck::pod_collect_to_vec(&message)
         }
     };

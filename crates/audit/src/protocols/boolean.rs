@@ -4,8 +4,8 @@ use super::{LEN, any, low_bits, signed};
 use crate::Entry;
 use trefoil_mpc::{
     Term, a2b, and, argmax_one_hot, argmax_one_hot_lean, bit_factors, bit_to_arithmetic, by_rank,
-    less_than, matmul_wide, max, msb, msb_wide, multiply_bit, multiply_factors, multiply_wide,
-    relu, select, sum_of,
+    less_than, matmul_untruncated, max, msb, msb_untruncated, multiply_bit, multiply_factors,
+    multiply_untruncated, relu, select, sum_of,
 };
 use trefoil_ring::{Z32, Z64};
 
@@ -104,16 +104,16 @@ fn choices_and_maxima() -> Vec<Entry> {
         Entry::new::<Z64>(
             "product rounded late, its sign, and behind a bit",
             &[
-                "trefoil_mpc::matmul_wide",
-                "trefoil_mpc::msb_wide",
-                "trefoil_mpc::multiply_wide",
+                "trefoil_mpc::matmul_untruncated",
+                "trefoil_mpc::msb_untruncated",
+                "trefoil_mpc::multiply_untruncated",
             ],
             signed(&[&[LEN, 1], &[1, 1], &[LEN]], 28),
             async |p, x| {
-                let wide = matmul_wide(p, &x.shares[0], &x.shares[1], 20).await?;
-                msb_wide(p, &wide, 40).await?;
+                let wide = matmul_untruncated(p, &x.shares[0], &x.shares[1], 20).await?;
+                msb_untruncated(p, &wide, 40).await?;
                 let factors = bit_factors(p, &low_bits(&x.shares[2])).await?;
-                multiply_wide(p, &factors, &wide).await.map(drop)
+                multiply_untruncated(p, &factors, &wide).await.map(drop)
             },
         ),
         Entry::new::<Z64>(

@@ -7,9 +7,9 @@ use trefoil_mpc::{
     ExpRange, Positive, Spline, divide_rows, divide_scaled, erf, exp, exp_scaled, log, lookup,
     reciprocal, rsqrt, scale_rows, sigmoid, softmax, spline, tanh, unit_rows,
 };
-use trefoil_ring::{Fixed, Ring, Z64};
+use trefoil_ring::{FixedPoint, Ring, Z64};
 
-const FORMAT: Fixed = Fixed::new(20);
+const FORMAT: FixedPoint = FixedPoint::new(20);
 const RANGE: ExpRange = ExpRange {
     low: -16.0,
     high: 0.0,

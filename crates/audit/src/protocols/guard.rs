@@ -4,8 +4,8 @@ use crate::world::Secret;
 use crate::{AuditError, Entry, Random};
 use ndarray::{Array1, Array2};
 use trefoil_guard::{
-    Classifier, Dense, GuardError, GuardSettings, Held, Network, NetworkShape, Settings, Steps,
-    TableSettings, Variant, protect,
+    Classifier, Dense, GuardError, GuardSettings, Held, LoadedClassifier, NetworkShape, Settings,
+    Steps, TableSettings, Variant, protect,
 };
 use trefoil_nn::Secure;
 use trefoil_ring::Z64;
@@ -81,7 +81,7 @@ fn entry(name: &'static str, variant: Variant) -> Result<Entry, AuditError> {
         async move |p, x| {
             let backend = Secure::<Z64>::new(p.fork(), settings.format());
             let (tensors, logits) = x.shares.split_at(settings.shape.tensors().len());
-            let network = Network::new(&backend, &settings, tensors).await?;
+            let network = LoadedClassifier::new(&backend, &settings, tensors).await?;
             protect(&backend, &settings, &network, &logits[0]).await?;
             p.merge(&[backend.party()]);
             Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use trefoil_audit::{Record, Recorder, Shape};
 use trefoil_mpc::{Party, PartyConfig, Share, relu};
 use trefoil_net::{
-    Identity, LinkOptions, Listener, Role, Security, Session, SocketTransport, Transport,
+    Identity, LinkOptions, Listener, Rendezvous, Role, Security, SocketTransport, Transport,
     establish, memory_mesh,
 };
 use trefoil_ring::{Ring, Seed, Z64};
@@ -57,7 +57,7 @@ fn tls() -> [SocketTransport; 3] {
         .map(|l| l.address().unwrap().to_string());
     let mut roles = Role::ALL.into_iter();
     let threads = listeners.map(|mut listener| {
-        let session = Session {
+        let session = Rendezvous {
             role: roles.next().unwrap(),
             id: [1; 16],
             plan_hash: [2; 32],

@@ -8,4 +8,3 @@ mod honest;
 mod links;
 mod pictures;
 mod scsdf;
-mod separation;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use trefoil_audit::AuditError;
 use trefoil_audit::attack::{
-    Attack, Extent, FirstLayer, Judge, Network, Preparation, Subject, attack, subjects,
+    Attack, Extent, FirstLayer, Judge, PictureClassifier, Preparation, Subject, attack, subjects,
 };
 use trefoil_audit::pictures::Picture;
 use trefoil_nn::Graph;
@@ -22,7 +22,7 @@ fn drawn() -> Subject {
         ((0..count).map(one).collect::<Vec<_>>(), labels)
     };
     let (victims, labels) = pictures(6, 1);
-    let judge = Network::new(&graph(trefoil_digits::LENET5), "LeNet-5", plain()).unwrap();
+    let judge = PictureClassifier::new(&graph(trefoil_digits::LENET5), "LeNet-5", plain()).unwrap();
     Subject {
         name: "drawn digits".to_owned(),
         network: "LeNet-5".to_owned(),
@@ -30,7 +30,7 @@ fn drawn() -> Subject {
         victims,
         labels,
         public: pictures(60, 2).0,
-        judge: Judge::Network(Box::new(judge)),
+        judge: Judge::Classifier(Box::new(judge)),
     }
 }
 

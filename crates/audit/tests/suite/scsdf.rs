@@ -5,7 +5,7 @@ use trefoil_audit::insecure_scsdf::{
 };
 use trefoil_audit::{Random, additive, session};
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring, Z64};
+use trefoil_ring::{FixedPoint, Ring, Z64};
 
 const BITS: u32 = 16;
 
@@ -21,7 +21,7 @@ fn shares(seed: u64, values: &[Z64]) -> [Vec<Z64>; 3] {
 fn numbers(seed: u64, len: usize) -> Vec<Z64> {
     let mut random = Random::new(seed);
     (0..len)
-        .map(|_| Fixed::new(BITS).encode(random.real(-9.0, 9.0)))
+        .map(|_| FixedPoint::new(BITS).encode(random.real(-9.0, 9.0)))
         .collect()
 }
 
@@ -61,13 +61,16 @@ fn activations_are_right_and_the_helper_reads_every_sign() {
 
 #[test]
 fn a_network_is_computed() {
-    let format = Fixed::new(BITS);
+    let format = FixedPoint::new(BITS);
     let mut random = Random::new(4);
     let mut reals = |len| -> Vec<f64> { (0..len).map(|_| random.real(-1.0, 1.0)).collect() };
     let (x, w1, b1, w2) = (reals(3 * 20), reals(20 * 8), reals(8), reals(8 * 2));
     for activation in [Activation::Relu, Activation::Sigmoid] {
         let encode = |v: &[f64]| v.iter().map(|&v| format.encode(v)).collect::<Vec<Z64>>();
-        let scaled: Vec<Z64> = b1.iter().map(|v| Fixed::new(2 * BITS).encode(*v)).collect();
+        let scaled: Vec<Z64> = b1
+            .iter()
+            .map(|v| FixedPoint::new(2 * BITS).encode(*v))
+            .collect();
         let all = [encode(&x), encode(&w1), scaled, encode(&w2)];
         let all = [0, 1, 2, 3].map(|i| shares(5 + i as u64, &all[i]));
         let parties = session("scsdf", 9, async |p, private| {

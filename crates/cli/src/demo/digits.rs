@@ -1,7 +1,5 @@
 //! The first part of the demo: three servers read drawn digits that none of them sees.
 
-use super::Ink;
-use super::spectrum::{self, Counts};
 use crate::options::start_client;
 use crate::{Bar, Failure, print, summary};
 use ndarray::{Array4, ArrayD};
@@ -9,9 +7,10 @@ use serde_json::{Value, json};
 use std::io::stdout;
 use std::time::Duration;
 use trefoil::{Check, Compile, Link, Samples, Source, local};
-use trefoil_digits::{MODEL, Style, generate, picture, render, side_by_side};
+use trefoil_digits::{Ink, MODEL, Style, generate, picture, render, side_by_side};
 use trefoil_nn::Scores;
 use trefoil_serve::{Inference, Outcome, Report, Seen};
+use trefoil_term::spectrum::{self, Counts};
 
 /// Pictures in a row, and how wide one of them is: a row fills 77 columns.
 const ACROSS: usize = 6;

@@ -1,16 +1,15 @@
 //! The second part of the demo: what answers say about the training data, without and with the guard.
 
-use super::Ink;
-use super::parties::{Teller, ThreeParties, write};
+use super::parties::{Teller, ThreeParties};
 use crate::{Failure, OutputFolder, print, summary};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use trefoil_lab::attacks::{ATTACKS, Attacker};
-use trefoil_lab::pipeline::{Evaluation, Outcome};
-use trefoil_lab::showcase::{GUARDED, Showcase, UNGUARDED};
+use trefoil_digits::Ink;
+use trefoil_lab::pipeline::Outcome;
+use trefoil_lab::showcase::Showcase;
 use trefoil_serve::Report;
 
 /// Guarded answers that three parties are asked for.
@@ -41,7 +40,7 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
         .map_err(Failure::new)?;
     drop(teller);
     outcome.report.fact("command", "trefoil demo");
-    let page = write(&outcome, place.make()?)?;
+    let page = outcome.write(place.make()?).map_err(Failure::new)?;
     Ok(Found {
         outcome,
         served: servers.report,
@@ -51,29 +50,12 @@ pub(super) fn attack(seed: u64, folder: &Path) -> Result<Found, Failure> {
     })
 }
 
-/// Balanced accuracy of an attack, either way, in %.
-fn reached(evaluation: &Evaluation, attack: &str, attacker: Attacker) -> Option<f64> {
-    let all = &evaluation.results.attacks;
-    let result = all
-        .iter()
-        .find(|result| result.attack == attack && result.attacker == attacker)?;
-    let share = result.evaluation.balanced_accuracy.as_ref()?.value;
-    Some(100.0 * share.max(1.0 - share))
-}
-
 impl Found {
-    /// Answers without and with the guard.
-    fn sides(&self) -> Option<(&Evaluation, &Evaluation)> {
-        let named = |name: &str| self.outcome.evaluations.iter().find(|b| b.name == name);
-        Some((named(UNGUARDED)?, named(GUARDED)?))
-    }
-
     pub(super) fn to_json(&self) -> Value {
-        let rows: Vec<Value> = self.rows().into_iter().map(|(row, _)| row).collect();
         json!({
-            "attacks": rows,
-            "label_only_floor": self.floor(),
-            "accuracy": self.sides().and_then(|(plain, _)| plain.results.accuracy.as_ref()),
+            "attacks": self.outcome.reached(),
+            "label_only_floor": self.outcome.label_floor(),
+            "accuracy": self.outcome.sides().and_then(|(plain, _)| plain.results.accuracy.as_ref()),
             "labels_changed": self.outcome.report.data.get("labels_changed"),
             "three_parties_difference": self.outcome.difference,
             "asked": ASKED,
@@ -83,48 +65,12 @@ impl Found {
         })
     }
 
-    fn floor(&self) -> Option<f64> {
-        let (plain, _) = self.sides()?;
-        let (most, _) = plain.results.floor.balanced_accuracy.as_ref()?;
-        Some(100.0 * most)
-    }
-
-    /// What each attack reaches: without the guard, with it, and by an attacker who knows it.
-    fn rows(&self) -> Vec<(Value, [String; 5])> {
-        let Some((plain, guarded)) = self.sides() else {
-            return Vec::new();
-        };
-        let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1}"));
-        ATTACKS
-            .iter()
-            .filter_map(|attack| {
-                let (attack, what) = (attack.name(), attack.decides_by());
-                let values = [
-                    reached(plain, attack, Attacker::Standard),
-                    reached(guarded, attack, Attacker::Standard),
-                    reached(guarded, attack, Attacker::Adaptive),
-                ];
-                // What the demo has no evidence for.
-                if values.iter().all(Option::is_none) {
-                    return None;
-                }
-                let [without, with, adaptive] = values;
-                let row = json!({
-                    "attack": attack, "without": without, "with": with, "adaptive": adaptive,
-                });
-                let [without, with, adaptive] = values.map(text);
-                let cells = [attack.to_owned(), without, with, adaptive, what.to_owned()];
-                Some((row, cells))
-            })
-            .collect()
-    }
-
     pub(super) fn print(&self) -> Result<(), Failure> {
         let ink = Ink::here();
         print::line(
             ink.bold("Was this record part of the training data? Attacks ask the answers"),
         )?;
-        if let Some((plain, _)) = self.sides()
+        if let Some((plain, _)) = self.outcome.sides()
             && let Some(accuracy) = &plain.results.accuracy
         {
             print::line(format!(
@@ -142,12 +88,15 @@ impl Found {
             "knows the guard",
             "decides by",
         ]);
-        for (_, cells) in self.rows() {
-            table.add_row(cells);
+        let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1}"));
+        for row in self.outcome.reached() {
+            let [without, with, adaptive] = [row.without, row.with, row.adaptive].map(text);
+            let (attack, what) = (row.attack.to_owned(), row.decides_by.to_owned());
+            table.add_row([attack, without, with, adaptive, what]);
         }
         print::line(table.trim_fmt())?;
         print::line("balanced accuracy in %; 50 is guessing")?;
-        if let Some(floor) = self.floor() {
+        if let Some(floor) = self.outcome.label_floor() {
             print::line(format!(
                 "labels alone: {floor:.1}; a guard of confidences changes nothing of that, and other attackers may reach more"
             ))?;

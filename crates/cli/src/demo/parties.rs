@@ -1,12 +1,10 @@
 //! Three parties that answer for the experiment, and who watches it.
 
+use crate::Bar;
 use crate::options::ask_three;
-use crate::{Bar, Failure};
 use ndarray::Array2;
-use std::path::{Path, PathBuf};
 use trefoil::Link;
-use trefoil_lab::pipeline::{Outcome, Parties, Progress, Sample};
-use trefoil_lab::report::write_whole;
+use trefoil_lab::pipeline::{Parties, Progress, Sample};
 use trefoil_serve::Report;
 
 /// Tells the user what goes on, on a terminal.
@@ -44,18 +42,4 @@ impl Parties for ThreeParties {
         self.report = report;
         Ok(rows)
     }
-}
-
-/// Write the report, the model and its guard to `folder`; the report's page.
-///
-/// # Errors
-/// If one cannot be written.
-pub(super) fn write(outcome: &Outcome, folder: &Path) -> Result<PathBuf, Failure> {
-    let page = outcome.report.write(folder).map_err(Failure::new)?;
-    write_whole(&folder.join("target.onnx"), &outcome.target).map_err(Failure::new)?;
-    outcome
-        .guard
-        .save(&folder.join("guard.safetensors"))
-        .map_err(Failure::new)?;
-    Ok(page)
 }

@@ -1,13 +1,12 @@
 //! `trefoil guard apply`: guarded confidences of logits that are there already.
 
 use crate::options::{DeployOptions, NumberOptions};
-use crate::{Bars, Destination, Failure, Inputs, notice, print};
+use crate::{Bars, Destination, Failure, Inputs, notice, print, summary};
 use clap::Args;
-use ndarray::{Array2, ArrayD};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use trefoil::guard::{load, logits};
+use trefoil::guard::{changes, load, logits};
 use trefoil::{Backend, Check, Model, Samples, check_all, local};
 use trefoil_guard::{Guard, Method};
 use trefoil_serve::Report;
@@ -142,7 +141,7 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     } else {
         None
     };
-    let (changed, labels_kept) = compare(&logits, &answers);
+    let (changed, labels_kept) = changes(&logits, &answers);
     destination.write(&answers)?;
     let Some(guard) = &model.guard else {
         return Err(Failure::new("the guard is gone: a bug"));
@@ -165,26 +164,6 @@ pub(crate) fn run(arguments: &Apply, json: bool) -> Result<(), Failure> {
     }
     applied.print()?;
     notice(&arguments.deployed)
-}
-
-/// Rows whose confidences differ from their softmax, and rows whose label is that of their logits.
-fn compare(logits: &Array2<f64>, answers: &ArrayD<f64>) -> (usize, usize) {
-    let (mut changed, mut kept) = (0, 0);
-    for (z, s) in logits.rows().into_iter().zip(answers.rows()) {
-        let first = |v: &dyn Fn(usize) -> f64| {
-            (1..z.len()).fold(0, |best, i| if v(i) > v(best) { i } else { best })
-        };
-        kept += usize::from(first(&|i| z[i]) == first(&|i| s[i]));
-        let top = z.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let sum: f64 = z.iter().map(|v| (v - top).exp()).sum();
-        let distance: f64 = z
-            .iter()
-            .zip(s)
-            .map(|(z, s)| ((z - top).exp() / sum - s).abs())
-            .sum();
-        changed += usize::from(distance > 0.01);
-    }
-    (changed, kept)
 }
 
 impl Applied {
@@ -211,11 +190,7 @@ impl Applied {
             self.labels_kept
         ))?;
         if self.backend == Backend::Secure {
-            let [first, second, third] = report.bytes_sent_per_party.map(print::bytes);
-            print::line(format!(
-                "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
-                print::count(report.rounds as usize, "round")
-            ))?;
+            print::line(summary::sent(report.rounds, report.bytes_sent_per_party))?;
         }
         if let Some(check) = &self.check {
             print::line(format!(

@@ -82,11 +82,7 @@ impl Told {
             print::time(report.setup_s)
         ))?;
         if self.backend == Backend::Secure {
-            let [first, second, third] = report.bytes_sent_per_party.map(print::bytes);
-            print::line(format!(
-                "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
-                print::count(report.rounds as usize, "round")
-            ))?;
+            print::line(summary::sent(report.rounds, report.bytes_sent_per_party))?;
         }
         if let Some(layers) = &self.layers {
             summary::layers(layers)?;

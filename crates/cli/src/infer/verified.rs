@@ -1,17 +1,17 @@
 //! `trefoil infer --verify`: queries in a mix of copies and public samples, answers only if all agree.
 
 use super::Infer;
-use crate::verify::replay::replayed;
-use crate::{Bars, Failure, Inputs, notice, print, warn};
+use crate::{Bars, Failure, Inputs, notice, print, summary, warn};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use trefoil::{Checks, Doubts, data, labels, verified};
+use trefoil::{Checks, Doubts, conclusions, data, labels, verified};
 use trefoil_term::settings::Settings;
 use trefoil_verify::{Comparison, MixPlan};
 
 /// Options of `trefoil infer` that verify the answers.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Verification")]
 pub(super) struct Verification {
     /// Take answers only if the servers pass this plan of `trefoil verify plan`: exit code 3 if they do not
     #[arg(
@@ -168,35 +168,10 @@ impl Told<'_> {
             numbers.runs_per_query
         ))?;
         if self.rounds > 0 {
-            let [first, second, third] = self.bytes_sent_per_party.map(print::bytes);
-            print::line(format!(
-                "{}; sent by party 0 {first}, party 1 {second}, party 2 {third}",
-                print::count(self.rounds as usize, "round")
-            ))?;
+            print::line(summary::sent(self.rounds, self.bytes_sent_per_party))?;
         }
-        print::line(format!(
-            "copies: {} with differing answers; largest difference {:.2e}, tolerance {:.2e}{}",
-            print::count(numbers.disagreeing, "query"),
-            numbers.largest_difference,
-            numbers.tolerance,
-            if numbers.ties > 0 {
-                format!("; {} within it with two labels", numbers.ties)
-            } else {
-                String::new()
-            }
-        ))?;
-        print::line(format!(
-            "public samples: {} of {} wrong, {} may be",
-            numbers.wrong, numbers.public, numbers.tolerated
-        ))?;
-        for line in self.doubts.lines() {
-            print::line(format!("  {line}"))?;
-        }
-        if numbers.probes > 0 {
-            print::line(format!(
-                "fingerprint: {} of {} probes differ",
-                numbers.probes_differing, numbers.probes
-            ))?;
+        for line in conclusions::evidence(numbers, self.doubts) {
+            print::line(line)?;
         }
         if let Some(accuracy) = self.accuracy {
             print::line(format!("accuracy: {:.2} %", 100.0 * accuracy))?;
@@ -209,43 +184,14 @@ impl Told<'_> {
             numbers.verdict, numbers.soundness_bits
         ))?;
         if let Some(replays) = &numbers.replays {
-            for line in replayed(replays) {
+            for line in conclusions::replayed(replays) {
                 print::line(line)?;
             }
         }
-        print::line(systematic(numbers))?;
+        print::line(conclusions::systematic(numbers))?;
         match &self.output {
             Some(output) => print::line(format!("answers: {output}")),
             None => Ok(()),
         }
     }
-}
-
-/// What is known of servers that deviate alike in every run, of which the bits say nothing.
-fn systematic(numbers: &Comparison) -> String {
-    let probes = if numbers.probes > 0 {
-        format!(
-            "; {} probes of the model were answered as recorded",
-            numbers.probes - numbers.probes_differing
-        )
-    } else {
-        "; probes (--fingerprint) would narrow that".to_owned()
-    };
-    if let Some(replays) = numbers.replays.as_ref().filter(|it| it.replayed > 0) {
-        return format!(
-            "a server that deviates alike in every run would have deviated in the {} that {} replayed",
-            print::count(replays.replayed, "batch"),
-            if replays.replayed == 1 { "was" } else { "were" }
-        );
-    }
-    format!(
-        "a server that deviates alike in every run is bounded by the public samples alone: {} % wrong answers pass with \
-         95 %, {} % with 5 %{probes}",
-        percent(numbers.passes_often),
-        percent(numbers.passes_seldom)
-    )
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2}", 100.0 * share)
 }

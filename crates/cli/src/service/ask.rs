@@ -1,7 +1,6 @@
 //! `trefoil ask`: answers of a model that somebody else has pushed.
 
-use super::Which;
-use crate::options::PreparationOptions;
+use crate::options::{PreparationOptions, ServiceOption};
 use crate::{Bar, Destination, Failure, Inputs, print};
 use clap::Args;
 use serde_json::json;
@@ -30,7 +29,7 @@ pub(crate) struct Ask {
     #[arg(long)]
     alone: bool,
     #[command(flatten)]
-    service: Which,
+    service: ServiceOption,
 }
 
 /// Ask, write, and tell.

@@ -1,19 +1,16 @@
 //! `trefoil doctor`: whether the three parties of a service answer, and agree.
 
-use super::Which;
+use crate::options::ServiceOption;
 use crate::{Bar, Failure, print, summary};
 use clap::Args;
 use serde_json::{Value, json};
-use trefoil::Health;
-
-/// Seconds by which a party's clock may differ.
-const CLOCK: i64 = 5;
+use trefoil::{Health, Service};
 
 /// Options of `trefoil doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
-    service: Which,
+    service: ServiceOption,
 }
 
 /// Look at each party, and say what differs and what to do.
@@ -22,7 +19,7 @@ pub(crate) fn run(arguments: &Doctor, json: bool) -> Result<(), Failure> {
     let bar = Bar::new("looking at three parties");
     let parties = service.doctor();
     drop(bar);
-    let faults = faults(&parties);
+    let faults = Service::faults(&parties);
     if json {
         let told: Vec<Value> = parties.iter().map(told).collect();
         print::json(&json!({ "parties": told, "faults": faults }))?;
@@ -79,58 +76,4 @@ fn told(health: &Health) -> Value {
         }),
         Err(error) => json!({ "role": health.role.index(), "error": error }),
     }
-}
-
-/// What is wrong, and what to do.
-fn faults(parties: &[Health; 3]) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut views = Vec::new();
-    for health in parties {
-        let role = health.role;
-        let party = match &health.party {
-            Ok(party) => party,
-            Err(error) => {
-                faults.push(format!(
-                    "{error}: see that it runs, that your machine reaches it, and that url, pin and token in your file are its own"
-                ));
-                continue;
-            }
-        };
-        if party.role != role.index() {
-            faults.push(format!(
-                "at the url of {role} party {} answers: exchange the urls in your file",
-                party.role
-            ));
-        }
-        if !party.connected {
-            faults.push(format!(
-                "{role} is not connected to both others: its operator should look at its log"
-            ));
-        }
-        if party.draining {
-            faults.push(format!("{role} is being shut down: ask again later"));
-        }
-        if let Some(ahead) = health.clock_ahead.filter(|ahead| ahead.abs() > CLOCK) {
-            faults.push(format!(
-                "the clock of {role} differs from this machine's by {ahead} s: one of the two is wrong"
-            ));
-        }
-        views.push((role, party));
-    }
-    if let [(first, one), rest @ ..] = &views[..] {
-        for (role, other) in rest {
-            if (&other.release, other.plan_version) != (&one.release, one.plan_version) {
-                faults.push(format!(
-                    "{role} runs release {} and {first} {}: their operators should upgrade to the same",
-                    other.release, one.release
-                ));
-            }
-            if other.models != one.models {
-                faults.push(format!(
-                    "{role} and {first} do not have the same models: whoever owns those that differ should push or retire them again"
-                ));
-            }
-        }
-    }
-    faults
 }

@@ -1,7 +1,6 @@
 //! `trefoil model`: what owners do with a service.
 
-use super::Which;
-use crate::options::{ModelOption, NumberOptions, PreparationOptions, RangeOptions};
+use crate::options::{ModelOption, NumberOptions, PreparationOptions, RangeOptions, ServiceOption};
 use crate::{Bars, Failure, Inputs, print, summary, warn};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -21,7 +20,7 @@ enum Command {
     /// Owner: push a model and its guard to the three parties, as shares; it answers in the place of the version before
     Push(Box<Push>),
     /// Show the models that you may ask or have pushed
-    List(Which),
+    List(ServiceOption),
     /// Owner: let a user ask a model
     Grant {
         /// The model's name
@@ -32,7 +31,7 @@ enum Command {
         #[arg(long, value_name = "N")]
         quota: Option<u64>,
         #[command(flatten)]
-        service: Which,
+        service: ServiceOption,
     },
     /// Owner: let a user no longer ask a model
     Revoke {
@@ -41,21 +40,21 @@ enum Command {
         /// The user's name
         user: String,
         #[command(flatten)]
-        service: Which,
+        service: ServiceOption,
     },
     /// Show what was charged: to you, or to each user of a model of yours
     Usage {
         /// The model's name
         name: String,
         #[command(flatten)]
-        service: Which,
+        service: ServiceOption,
     },
     /// Owner: retire a model; its shares are wiped at all three parties
     Retire {
         /// The model's name
         name: String,
         #[command(flatten)]
-        service: Which,
+        service: ServiceOption,
     },
 }
 
@@ -83,7 +82,7 @@ struct Push {
     #[command(flatten)]
     preparation: PreparationOptions,
     #[command(flatten)]
-    service: Which,
+    service: ServiceOption,
 }
 
 /// Do what was asked.
@@ -189,7 +188,7 @@ impl Push {
     }
 }
 
-fn list(service: &Which, json: bool) -> Result<(), Failure> {
+fn list(service: &ServiceOption, json: bool) -> Result<(), Failure> {
     let models = service.open()?.models()?;
     if json {
         return print::json(&models);
@@ -217,7 +216,7 @@ fn list(service: &Which, json: bool) -> Result<(), Failure> {
     print::line(table.trim_fmt())
 }
 
-fn usage(name: &str, service: &Which, json: bool) -> Result<(), Failure> {
+fn usage(name: &str, service: &ServiceOption, json: bool) -> Result<(), Failure> {
     let usage = service.open()?.usage(name)?;
     if json {
         return print::json(&usage);

@@ -6,13 +6,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use trefoil::{Source, public};
-use trefoil_verify::{
-    AccuracyTest, Demand, MixPlan, derive_tolerance, escape_probability, largest_wrong_share,
-    pass_probability,
-};
-
-/// Accuracies for which the plan says how often a model passes.
-const ACCURACIES: [f64; 6] = [0.80, 0.85, 0.90, 0.95, 0.99, 0.999];
+use trefoil_verify::{AccuracyTest, Demand, MixPlan, derive_tolerance};
 
 /// Options of `trefoil verify plan`.
 #[derive(Debug, Args)]
@@ -157,39 +151,13 @@ impl PlanMix {
 }
 
 fn print_json(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
-    let passes = ACCURACIES.map(|accuracy| {
-        json!({
-            "accuracy": accuracy,
-            "passes": pass_probability(accuracy, plan.public, plan.tolerated),
-        })
-    });
-    let rates = plan.accuracy.map(|test| {
-        let pass = |accuracy| pass_probability(accuracy, plan.public, plan.tolerated);
-        json!({ "false_rejection": 1.0 - pass(test.claimed), "false_acceptance": pass(test.reject_below) })
-    });
-    print::json(&json!({
-        "queries": plan.queries,
-        "copies": plan.copies,
-        "public": plan.public,
-        "tolerated": plan.tolerated,
-        "runs": plan.runs(),
-        "runs_per_query": plan.runs_per_query(),
-        "soundness_bits": plan.soundness_bits(),
-        "demanded_bits": plan.soundness,
-        "tolerance": plan.tolerance,
-        "replays": plan.replays,
-        "model": plan.model,
-        "passes_often": largest_wrong_share(plan.public, plan.tolerated, 0.95),
-        "passes_seldom": largest_wrong_share(plan.public, plan.tolerated, 0.05),
-        "claimed_accuracy": plan.accuracy.map(|test| test.claimed),
-        "reject_below": plan.accuracy.map(|test| test.reject_below),
-        "accuracy_test": rates,
-        "accuracies": passes,
-        "file": arguments.output.as_ref().map(|out| out.display().to_string()),
-    }))
+    let mut told = json!(plan.odds());
+    told["file"] = json!(arguments.output);
+    print::json(&told)
 }
 
 fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
+    let odds = plan.odds();
     let header = [
         "queries",
         "copies",
@@ -200,29 +168,35 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         "soundness",
     ];
     let mut table = summary::table(&header);
-    table.add_row([
-        plan.queries.to_string(),
-        plan.copies.to_string(),
-        plan.public.to_string(),
-        plan.tolerated.to_string(),
-        plan.runs().to_string(),
-        format!("{:.2}", plan.runs_per_query()),
-        format!("{:.2} bits", plan.soundness_bits()),
-    ]);
+    let counts = [
+        odds.queries,
+        odds.copies,
+        odds.public,
+        odds.tolerated,
+        odds.runs,
+    ];
+    let mut cells = counts.map(|count| count.to_string()).to_vec();
+    cells.push(format!("{:.2}", odds.runs_per_query));
+    cells.push(format!("{:.2} bits", odds.soundness_bits));
+    table.add_row(cells);
     print::line(table.trim_fmt())?;
     print::line("")?;
-    let percent = |accuracy: f64| {
-        let passes = 100.0 * pass_probability(accuracy, plan.public, plan.tolerated);
-        format!("{passes:.3}")
-    };
-    let [names, shares] = [
-        ACCURACIES.map(|accuracy| accuracy.to_string()).join(" / "),
-        ACCURACIES.map(percent).join(" / "),
+    let [names, shares]: [Vec<String>; 2] = [
+        odds.accuracies
+            .iter()
+            .map(|of| of.accuracy.to_string())
+            .collect(),
+        odds.accuracies
+            .iter()
+            .map(|of| percent(of.passes))
+            .collect(),
     ];
     print::line(format!(
-        "an honest model of accuracy {names} passes {shares} % of the time"
+        "an honest model of accuracy {} passes {} % of the time",
+        names.join(" / "),
+        shares.join(" / ")
     ))?;
-    if let Some(test) = plan.accuracy {
+    if let (Some(test), Some(errors)) = (plan.accuracy, odds.accuracy_test) {
         let stated = if arguments.claimed_accuracy.is_some() {
             ""
         } else {
@@ -231,37 +205,35 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
         print::line(format!(
             "made for a model of accuracy {}, which is rejected {} % of the time; accuracy {} is accepted {} %{stated}",
             test.claimed,
-            number(100.0 * (1.0 - pass_probability(test.claimed, plan.public, plan.tolerated))),
+            percent(errors.false_rejection),
             test.reject_below,
-            number(100.0 * pass_probability(test.reject_below, plan.public, plan.tolerated))
+            percent(errors.false_acceptance)
         ))?;
-    } else if plan.tolerated == 0 {
+    } else if odds.tolerated == 0 {
         print::line(
             "no public sample may be answered wrongly: use samples that the model is known to answer rightly, \
              or state --claimed-accuracy and --reject-below",
         )?;
     }
-    let share = |chance| 100.0 * largest_wrong_share(plan.public, plan.tolerated, chance);
     print::line(format!(
         "{:.2} bits bound servers that corrupt selected runs; one that deviates alike in every run is bounded by the public \
          samples alone: {:.2} % wrong answers pass with 95 %, {:.2} % with 5 %",
-        plan.soundness_bits(),
-        share(0.95),
-        share(0.05)
+        odds.soundness_bits,
+        100.0 * odds.passes_often,
+        100.0 * odds.passes_seldom
     ))?;
-    if plan.replays > 0 {
-        let (runs, replays) = (plan.runs(), plan.replays.min(plan.runs()));
-        let escape = |deviating| 100.0 * escape_probability(runs, deviating, replays);
+    if odds.replays > 0 {
+        let some = odds.runs.div_ceil(10);
         print::line(format!(
-            "{} replayed: in batches of one run, a server that deviates in 1 of {runs} escapes with {:.2} %, in {} with {:.2} %, in all \
+            "{} replayed: in batches of one run, a server that deviates in 1 of {} escapes with {:.2} %, in {some} with {:.2} %, in all \
              of them never",
-            print::count(replays, "batch"),
-            escape(1),
-            runs.div_ceil(10),
-            escape(runs.div_ceil(10)),
+            print::count(odds.replays.min(odds.runs), "batch"),
+            odds.runs,
+            100.0 * odds.escapes(1),
+            100.0 * odds.escapes(some),
         ))?;
     }
-    if let Some(tolerance) = plan.tolerance {
+    if let Some(tolerance) = odds.tolerance {
         print::line(format!("copies may differ by {tolerance:.2e}"))?;
     }
     match &arguments.output {
@@ -270,6 +242,6 @@ fn print_table(arguments: &PlanMix, plan: &MixPlan) -> Result<(), Failure> {
     }
 }
 
-fn number(value: f64) -> String {
-    format!("{value:.3}")
+fn percent(chance: f64) -> String {
+    format!("{:.3}", 100.0 * chance)
 }

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use trefoil::{Compile, Source};
-use trefoil_verify::{Replays, escape_probability, replay};
+use trefoil::{Compile, Source, conclusions};
+use trefoil_verify::replay;
 
 /// Options of `trefoil verify replay`.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &ReplaySome, json: bool) -> Result<(), Failure> {
             print::time(wall_s),
             print::time(replay_s)
         ))?;
-        for line in replayed(&found) {
+        for line in conclusions::replayed(&found) {
             print::line(line)?;
         }
         notice(&arguments.deployed)?;
@@ -92,30 +92,4 @@ pub(crate) fn run(arguments: &ReplaySome, json: bool) -> Result<(), Failure> {
         named.join(" or ")
     ))
     .help("nothing that these servers answered is to be believed"))
-}
-
-/// What replays found, and how often a server that deviates in some batches is in none of them.
-pub(crate) fn replayed(replays: &Replays) -> Vec<String> {
-    let Replays {
-        batches,
-        replayed,
-        deviations,
-    } = replays;
-    let percent = |deviating: usize| {
-        let deviating = deviating.min(*batches);
-        format!(
-            "{:.2}",
-            100.0 * escape_probability(*batches, deviating, *replayed)
-        )
-    };
-    let mut lines = vec![format!(
-        "replays: {replayed} of {} computed again, {} deviated; a server that deviates in 1 batch escapes with {} %, in {} with {} %",
-        print::count(*batches, "batch"),
-        deviations.len(),
-        percent(1),
-        batches.div_ceil(10),
-        percent(batches.div_ceil(10)),
-    )];
-    lines.extend(deviations.iter().map(|blame| format!("  {blame}")));
-    lines
 }

@@ -1,12 +1,12 @@
 //! Confidences under noise, and the weights with which they respond to it.
 
-use super::query::{Anchor, Fixed, Query, SCORE_SCALE};
+use super::query::{Anchor, OthersWeight, Query, SCORE_SCALE};
 use crate::Settings;
 use std::ops::RangeInclusive;
-use trefoil_nn::{Ranged, Term};
+use trefoil_nn::{RangedBackend, Term};
 
 /// Scores under some noise: confidences at another scale.
-pub(super) struct Scores<B: Ranged> {
+pub(super) struct Scores<B: RangedBackend> {
     /// Rows × classes.
     pub(super) scaled: B::Tensor,
     /// Their sums (rows).
@@ -15,7 +15,7 @@ pub(super) struct Scores<B: Ranged> {
 }
 
 /// What is left to do for softmax proper.
-struct Rest<B: Ranged> {
+struct Rest<B: RangedBackend> {
     scale: B::RowScale,
     range: RangeInclusive<f64>,
     /// Scores of the classes but the label, relative to a maximum of theirs.
@@ -27,7 +27,7 @@ struct Rest<B: Ranged> {
 }
 
 /// Confidences, and how they move.
-pub(super) struct Confidence<B: Ranged> {
+pub(super) struct Confidence<B: RangedBackend> {
     /// Rows × classes, of sum 1.
     pub(super) s: B::Tensor,
     /// Rows × classes: the gradient's element is the weight times the centred v, up to a positive factor a row.
@@ -38,7 +38,7 @@ pub(super) struct Confidence<B: Ranged> {
     pub(super) worth: Option<B::Tensor>,
 }
 
-impl<B: Ranged> Scores<B> {
+impl<B: RangedBackend> Scores<B> {
     /// The confidences alone.
     pub(super) async fn confidences(&self, backend: &B) -> Result<B::Tensor, B::Error> {
         match &self.rest {
@@ -85,7 +85,7 @@ impl<B: Ranged> Scores<B> {
 }
 
 /// The scores of `query` under `noise` (rows × [`Query::columns`], in units of beta).
-pub(super) async fn scores<B: Ranged>(
+pub(super) async fn scores<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
     query: &Query<B>,
@@ -109,7 +109,7 @@ pub(super) async fn scores<B: Ranged>(
 }
 
 /// With the query's own maxima: the noise reaches only so far.
-async fn anchored<B: Ranged>(
+async fn anchored<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
     query: &Query<B>,
@@ -137,7 +137,7 @@ async fn anchored<B: Ranged>(
     };
     let (others, label) = backend.join(others, label).await;
     let (others, label) = (others?, label?);
-    let Some(Fixed { weight, inverse }) = &anchor.fixed else {
+    let Some(OthersWeight { weight, inverse }) = &anchor.fixed else {
         unreachable!("an anchored query has its weight");
     };
     let scores = weighed(backend, query, (weight, &others), &label).await?;
@@ -162,7 +162,7 @@ async fn anchored<B: Ranged>(
 }
 
 /// With a maximum of its own for this noise.
-async fn afresh<B: Ranged>(
+async fn afresh<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
     query: &Query<B>,
@@ -233,7 +233,7 @@ async fn afresh<B: Ranged>(
 }
 
 /// Noise on the label (rows), and on the classes (rows × classes).
-fn apart<B: Ranged>(backend: &B, noise: &B::Tensor) -> (B::Tensor, B::Tensor) {
+fn apart<B: RangedBackend>(backend: &B, noise: &B::Tensor) -> (B::Tensor, B::Tensor) {
     let (rows, columns) = (backend.shape(noise)[0], backend.shape(noise)[1]);
     let own = backend.slice(noise, 1, 0..1);
     let others = backend.slice(noise, 1, 1..columns);
@@ -241,7 +241,7 @@ fn apart<B: Ranged>(backend: &B, noise: &B::Tensor) -> (B::Tensor, B::Tensor) {
 }
 
 /// The scores of all classes: the others' by their weight, the label's in its place.
-async fn weighed<B: Ranged>(
+async fn weighed<B: RangedBackend>(
     backend: &B,
     query: &Query<B>,
     (weight, others): (&B::Tensor, &B::Tensor),

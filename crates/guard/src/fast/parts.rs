@@ -3,9 +3,9 @@
 use super::confidence::scores;
 use super::query::Query;
 use super::{guard, look, step, validate};
-use crate::{Network, Settings};
+use crate::{LoadedClassifier, Settings};
 use trefoil_mpc::Cost;
-use trefoil_nn::{Priced, Ranged, ready};
+use trefoil_nn::{Priced, RangedBackend, ready};
 use trefoil_ring::Z64;
 
 /// The cost of each part of the fast guard for `rows` queries: one occurrence of each, by itself. Parts of a step run
@@ -13,7 +13,7 @@ use trefoil_ring::Z64;
 pub fn part_costs(settings: &Settings, rows: usize) -> Vec<(&'static str, Cost)> {
     let backend = Priced::<Z64>::new(settings.format());
     let tensors = settings.shape.tensors();
-    let Ok(network) = ready(Network::new(&backend, settings, &tensors));
+    let Ok(network) = ready(LoadedClassifier::new(&backend, settings, &tensors));
     let logits = vec![rows, settings.classes()];
     let mut at = backend.cost();
     let mut costs = Vec::new();
@@ -32,10 +32,10 @@ pub fn part_costs(settings: &Settings, rows: usize) -> Vec<(&'static str, Cost)>
 ///
 /// # Errors
 /// The back end's.
-pub async fn each_part<B: Ranged>(
+pub async fn each_part<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
-    network: &Network<B>,
+    network: &LoadedClassifier<B>,
     logits: &B::Tensor,
     done: &mut dyn FnMut(&'static str),
 ) -> Result<(), B::Error> {

@@ -3,13 +3,13 @@
 use crate::settings::SCORE_BITS;
 use crate::{LOGIT_LIMIT, Settings, Softmax};
 use ndarray::ArrayD;
-use trefoil_nn::Ranged;
+use trefoil_nn::RangedBackend;
 
 /// The factor by which scores are scaled, so that rounding a small one costs less.
 pub(super) const SCORE_SCALE: f64 = (1_u32 << SCORE_BITS as u32) as f64;
 
 /// A query's logits, prepared.
-pub(super) struct Query<B: Ranged> {
+pub(super) struct Query<B: RangedBackend> {
     pub(super) rows: usize,
     pub(super) classes: usize,
     /// One-hot: the first maximum of the logits.
@@ -26,25 +26,25 @@ pub(super) struct Query<B: Ranged> {
 }
 
 /// The label and the other classes, apart.
-pub(super) struct Anchor<B: Ranged> {
+pub(super) struct Anchor<B: RangedBackend> {
     /// The other classes' logits less their largest, in units of beta; the label lies as deep as counts, and when
     /// anchored nothing lies deeper (rows × classes).
     pub(super) others: B::Tensor,
     /// By how much the label's logit leads, in units of beta; when anchored, at most the depth (rows).
     pub(super) lead: B::Tensor,
     /// When anchored.
-    pub(super) fixed: Option<Fixed<B>>,
+    pub(super) fixed: Option<OthersWeight<B>>,
 }
 
 /// The weight of the other classes' scores, which no noise changes.
-pub(super) struct Fixed<B: Ranged> {
+pub(super) struct OthersWeight<B: RangedBackend> {
     /// `SCORE_SCALE e^-gap` (rows): the scores of the other classes relative to the label's.
     pub(super) weight: B::Tensor,
     /// Its inverse (rows), where noise can close the gap.
     pub(super) inverse: B::Tensor,
 }
 
-impl<B: Ranged> Query<B> {
+impl<B: RangedBackend> Query<B> {
     pub(super) async fn new(
         backend: &B,
         settings: &Settings,
@@ -113,14 +113,14 @@ impl<B: Ranged> Query<B> {
 }
 
 /// The label under noise.
-pub(super) struct Label<B: Ranged> {
+pub(super) struct Label<B: RangedBackend> {
     /// One-hot; for softmax proper of the other classes only, so all zeros where the label is kept.
     pub(super) hot: B::Bits,
     /// Whether it is the query's.
     pub(super) kept: B::Bits,
 }
 
-impl<B: Ranged> Anchor<B> {
+impl<B: RangedBackend> Anchor<B> {
     async fn new(
         backend: &B,
         settings: &Settings,
@@ -164,7 +164,7 @@ impl<B: Ranged> Anchor<B> {
             let kept = backend.sub(&backend.masked(&counts, &above).await?, &deepest);
             in_steps(backend, settings, &kept).await
         };
-        let lead = async |backend: &B| -> Result<(B::Tensor, Fixed<B>), B::Error> {
+        let lead = async |backend: &B| -> Result<(B::Tensor, OthersWeight<B>), B::Error> {
             // Of a lead of more than the depth, at most what noise can take away counts; and its inverse counts where
             // noise can close it.
             let closed = 2.0 * settings.reach() + 0.1;
@@ -190,7 +190,7 @@ impl<B: Ranged> Anchor<B> {
             let lead = async |backend: &B| in_steps(backend, settings, &gap).await;
             let ((weight, inverse), lead) = backend.join(exponentials, lead).await;
             let (weight, inverse) = (weight?, inverse?);
-            Ok((lead?, Fixed { weight, inverse }))
+            Ok((lead?, OthersWeight { weight, inverse }))
         };
         let (others, lead) = backend.join(others, lead).await;
         let (lead, fixed) = lead?;
@@ -203,7 +203,7 @@ impl<B: Ranged> Anchor<B> {
 }
 
 /// Logits in units of beta.
-async fn in_steps<B: Ranged>(
+async fn in_steps<B: RangedBackend>(
     backend: &B,
     settings: &Settings,
     x: &B::Tensor,

@@ -1,7 +1,9 @@
 //! Classifiers and queries for the tests, and runs of the guard.
 
 use ndarray::{Array1, Array2, ArrayD};
-use trefoil_guard::{Classifier, Network, NetworkShape, Optimiser, Settings, Steps, protect};
+use trefoil_guard::{
+    Classifier, LoadedClassifier, NetworkShape, Optimiser, Settings, Steps, protect,
+};
 use trefoil_mpc::Cost;
 use trefoil_nn::{Clear, Fixed, Priced, Secure, ready};
 use trefoil_ring::Z64;
@@ -72,14 +74,14 @@ pub(crate) fn row(z: &ArrayD<f64>, row: usize) -> Array1<f64> {
 }
 
 pub(crate) fn on_clear(settings: &Settings, h: &Classifier, z: &ArrayD<f64>) -> Array2<f64> {
-    let network = ready(Network::public(&Clear, settings, h)).unwrap();
+    let network = ready(LoadedClassifier::public(&Clear, settings, h)).unwrap();
     let out = ready(protect(&Clear, settings, &network, z)).unwrap();
     out.into_dimensionality().unwrap()
 }
 
 pub(crate) fn on_fixed(settings: &Settings, h: &Classifier, z: &ArrayD<f64>) -> Array2<f64> {
     let backend = Fixed::<Z64>::new(settings.format(), *b"seed of the coin");
-    let network = ready(Network::public(&backend, settings, h)).unwrap();
+    let network = ready(LoadedClassifier::public(&backend, settings, h)).unwrap();
     let z = backend.encode(z.view()).unwrap();
     let out = ready(protect(&backend, settings, &network, &z)).unwrap();
     backend.decode(out.view()).into_dimensionality().unwrap()
@@ -105,7 +107,7 @@ pub(crate) fn on_parties(
     let run = World::new(seed).run(&inputs, async |party, shares| {
         let backend = Secure::<Z64>::new(party.fork(), settings.format());
         let (z, tensors) = shares.split_last().unwrap();
-        let network = Network::new(&backend, settings, tensors).await?;
+        let network = LoadedClassifier::new(&backend, settings, tensors).await?;
         let out = protect(&backend, settings, &network, z).await;
         party.merge(&[backend.party()]);
         out
@@ -126,7 +128,7 @@ pub(crate) fn on_parties(
 pub(crate) fn price(settings: &Settings, rows: usize) -> Cost {
     let backend = Priced::<Z64>::new(settings.format());
     let tensors = settings.shape.tensors();
-    let network = ready(Network::new(&backend, settings, &tensors)).unwrap();
+    let network = ready(LoadedClassifier::new(&backend, settings, &tensors)).unwrap();
     let z = vec![rows, settings.classes()];
     ready(protect(&backend, settings, &network, &z)).unwrap();
     backend.cost()

@@ -4,7 +4,7 @@ use crate::build::signed;
 use ndarray::ArrayD;
 use trefoil_guard::Softmax;
 use trefoil_nn::{Clear, Fixed, Secure, ready};
-use trefoil_ring::{Fixed as Format, Z64};
+use trefoil_ring::{FixedPoint, Z64};
 use trefoil_testkit::{Random, World, reconstruct};
 
 /// The variants' formulas on one row.
@@ -36,7 +36,7 @@ fn variants_follow_their_formulas_on_every_back_end() {
         z[[0, i]] = -1.0 - i as f64;
         z[[1, i]] = if i == 2 { 64.0 } else { -64.0 };
     }
-    let format = Format::new(20);
+    let format = FixedPoint::new(20);
     let fixed = Fixed::<Z64>::new(format, [3; 16]);
     let encoded = fixed.encode(z.view()).unwrap();
     let input = [(vec![rows, n], encoded.iter().copied().collect())];

@@ -3,7 +3,7 @@
 use crate::build::{argmax, logits};
 use ndarray::{Array2, ArrayD, ArrayView1, Axis};
 use trefoil_guard::{
-    Compiled, FEWEST_RECORDS, Guard, GuardSettings, Held, Table, TableSettings, protect,
+    FEWEST_RECORDS, Guard, GuardBackend, GuardSettings, Held, Table, TableSettings, protect,
 };
 use trefoil_mpc::Cost;
 use trefoil_nn::{Clear, Fixed, Secure, ready};
@@ -73,7 +73,7 @@ async fn answer<R: trefoil_guard::GuardRing>(
     shares: &[trefoil_mpc::Share<R>],
 ) -> Result<trefoil_mpc::Share<R>, trefoil_mpc::Abort>
 where
-    Secure<R>: Compiled<Tensor = trefoil_mpc::Share<R>, Error = trefoil_mpc::Abort>,
+    Secure<R>: GuardBackend<Tensor = trefoil_mpc::Share<R>, Error = trefoil_mpc::Abort>,
 {
     let backend = Secure::<R>::new(party.fork(), settings.format());
     let held = Held::new(&backend, settings, &shares[..1]).await?;
@@ -392,7 +392,10 @@ fn siguard_is_the_same_under_its_common_name() {
     let held = ready(Held::new(&Clear, &common, &h.tensors())).unwrap();
     let found = ready(held.answer(&Clear, &z)).unwrap();
     assert_eq!(found, direct.into_dyn());
-    let network = ready(trefoil_guard::Network::public(&Clear, &settings, &h)).unwrap();
+    let network = ready(trefoil_guard::LoadedClassifier::public(
+        &Clear, &settings, &h,
+    ))
+    .unwrap();
     assert_eq!(
         found,
         ready(protect(&Clear, &settings, &network, &z)).unwrap()

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use trefoil::guard::{load, logits};
-use trefoil_guard::{Guard, GuardFile, LOGIT_LIMIT, Network, Settings, Steps, protect};
+use trefoil_guard::{Guard, GuardFile, LOGIT_LIMIT, LoadedClassifier, Settings, Steps, protect};
 use trefoil_lab::report::{Figure, HeatMap, write_whole};
 use trefoil_lab::train::{MembershipClassifier, MembershipOptions, softmax};
 use trefoil_nn::{Fixed, ready};
@@ -337,7 +337,7 @@ fn guarded(guard: &GuardFile, rows: &Array2<f64>, seed: u64) -> Array2<f64> {
     let mut coins = *b"trefoil tuning--";
     coins[8..].copy_from_slice(&seed.to_le_bytes());
     let backend = Fixed::<Z64>::new(guard.settings.format(), coins);
-    let Ok(network) = ready(Network::public(
+    let Ok(network) = ready(LoadedClassifier::public(
         &backend,
         &guard.settings,
         &guard.classifier,

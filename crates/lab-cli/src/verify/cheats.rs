@@ -437,10 +437,10 @@ fn print_formula(rows: &[Row]) -> Result<(), Failure> {
             row.copies.to_string(),
             row.public.to_string(),
             row.may_be_wrong.to_string(),
-            row.predicted.map_or_else(|| "-".into(), share),
+            row.predicted.map_or_else(|| "-".into(), fraction),
             row.tally.harmed.to_string(),
             row.tally.trials.to_string(),
-            format!("{} to {}", share(row.low), share(row.high)),
+            format!("{} to {}", fraction(row.low), fraction(row.high)),
             row.agrees
                 .map_or("-", |agrees| if agrees { "yes" } else { "NO" })
                 .into(),
@@ -479,8 +479,8 @@ fn print_behaviours(rows: &[Row]) -> Result<(), Failure> {
     print::line(table.trim_fmt())
 }
 
-/// A small share with three digits.
-fn share(value: f64) -> String {
+/// A small fraction with three digits.
+fn fraction(value: f64) -> String {
     if value >= 0.01 || value == 0.0 {
         format!("{value:.3}")
     } else {

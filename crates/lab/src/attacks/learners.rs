@@ -53,7 +53,7 @@ impl Attack for Trees {
                 .with_max_depth(DEPTH)
                 .with_min_child_weight(BOOSTED_LEAF)
                 .with_subsample(SAMPLED)
-                .with_base_score(share(members))
+                .with_base_score(fraction(members))
                 .with_seed(evidence.seed);
             let model = XGRegressor::fit(known, members, options)?;
             asked.try_map(|rows| model.predict(&rows))
@@ -90,7 +90,7 @@ impl Attack for Forest {
 }
 
 /// The share of members.
-fn share(members: &[f64]) -> f64 {
+fn fraction(members: &[f64]) -> f64 {
     members.iter().sum::<f64>() / members.len() as f64
 }
 
@@ -119,7 +119,10 @@ fn learnt(
         target: learn(&known, &members, asked).map_err(failed)?,
         // Scores of what was learnt from would flatter any threshold.
         shadow: None,
-        border: Border::At(share(&members), "the share of members that it learnt from"),
+        border: Border::At(
+            fraction(&members),
+            "the share of members that it learnt from",
+        ),
     }))
 }
 

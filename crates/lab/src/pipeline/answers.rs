@@ -3,7 +3,7 @@
 use super::deployed::{BATCH, coins, join};
 use crate::LabError;
 use ndarray::{Array2, ArrayD, ArrayView2, Axis};
-use trefoil_guard::{Classifier, GuardFile, Network as OnBackend, Settings, Softmax, protect};
+use trefoil_guard::{Classifier, GuardFile, LoadedClassifier, Settings, Softmax, protect};
 use trefoil_nn::{Clear, Fixed, Options, ready};
 use trefoil_ring::Z64;
 
@@ -17,7 +17,7 @@ pub(super) fn softmax_of(
     seed: u64,
 ) -> Result<Array2<f64>, LabError> {
     let format = Options::ring(64).fraction_bits;
-    let format = trefoil_ring::Fixed::new(format);
+    let format = trefoil_ring::FixedPoint::new(format);
     let backend = Fixed::<Z64>::new(format, coins(seed));
     batches(logits, |batch| {
         let Ok(s) = ready(softmax.apply(&backend, &batch.mapv(|v| format.encode::<Z64>(v))));
@@ -36,7 +36,7 @@ pub(super) fn guarded(
 ) -> Result<Array2<f64>, LabError> {
     let format = guard.settings.format();
     let backend = Fixed::<Z64>::new(format, coins(seed));
-    let Ok(network) = ready(OnBackend::public(
+    let Ok(network) = ready(LoadedClassifier::public(
         &backend,
         &guard.settings,
         &guard.classifier,
@@ -56,7 +56,7 @@ pub(super) fn simulated(
     guard: &GuardFile,
     logits: ArrayView2<'_, f64>,
 ) -> Result<Array2<f64>, LabError> {
-    let Ok(network) = ready(OnBackend::public(
+    let Ok(network) = ready(LoadedClassifier::public(
         &Clear,
         &guard.settings,
         &guard.classifier,

@@ -2,7 +2,7 @@
 
 use super::BLOCK;
 use super::{Planes, pack, packed_bytes, unpack};
-use crate::{Abort, Party, Step};
+use crate::{Abort, MessageKind, Party};
 use trefoil_net::Role;
 use trefoil_ring::Bits;
 
@@ -115,13 +115,13 @@ pub(crate) async fn deal_planes(
                 .iter_mut()
                 .zip(&planes)
                 .for_each(|(share, plane)| *share ^= plane);
-            party.post(Role::P2, Step::DealBits, pack(bits, &message));
+            party.post(Role::P2, MessageKind::DealBits, pack(bits, &message));
             Ok(BitParts(message))
         }
         Role::P1 => Ok(BitParts(draw_words(party, Role::P0, words))),
         Role::P2 => {
             let message = party
-                .take(Role::P0, Step::DealBits, packed_bytes(bits, count))
+                .take(Role::P0, MessageKind::DealBits, packed_bytes(bits, count))
                 .await?;
             Ok(BitParts(unpack(bits, count, &message)))
         }
@@ -154,7 +154,7 @@ pub(crate) async fn reshare_planes(
         .zip(&half_mask)
         .for_each(|(v, mask)| *v ^= mask);
     let theirs = pack(bits, &masked);
-    let theirs = party.exchange(Step::ReshareBits, theirs).await?;
+    let theirs = party.exchange(MessageKind::ReshareBits, theirs).await?;
     masked
         .iter_mut()
         .zip(unpack(bits, count, &theirs))

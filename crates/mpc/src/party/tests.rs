@@ -1,6 +1,7 @@
 //! One party alone, with peers that send what they like.
 
 use super::*;
+use trefoil_net::encode_frame;
 
 /// Party 1 alone, and its peers' ends of the links.
 fn alone() -> (Party, Vec<trefoil_net::MemoryTransport>) {
@@ -29,7 +30,7 @@ fn forks_never_come_round_to_a_branch_that_was_used() {
 fn message_numbers_never_come_round() {
     let (party, _peers) = alone();
     party.sent[2].set(u32::MAX);
-    party.post(Role::P2, Step::Deal, Vec::new());
+    party.post(Role::P2, MessageKind::Deal, Vec::new());
 }
 
 #[test]
@@ -40,14 +41,14 @@ fn messages_without_content_count_towards_what_is_kept_unread() {
         branch: party.branch,
         number,
         depth: 0,
-        tag: Step::Reshare.tag(),
+        tag: MessageKind::Reshare.tag(),
         payload: Vec::new(),
     };
     let all: Vec<Message> = (1..102).map(empty).collect();
     peers[1]
         .send(Role::P1, encode_frame(&all))
         .expect("an open link");
-    let taken = party.run(async |party| party.take(Role::P2, Step::Reshare, 8).await);
+    let taken = party.run(async |party| party.take(Role::P2, MessageKind::Reshare, 8).await);
     let error = taken.expect_err("101 messages are too many");
     let far = matches!(error, Abort::TooFarAhead { peer: Role::P2, .. });
     assert!(far, "{error}");
@@ -60,12 +61,12 @@ fn a_peer_that_claims_the_last_depth_is_named() {
         branch: party.branch,
         number: 0,
         depth: u32::MAX,
-        tag: Step::Reshare.tag(),
+        tag: MessageKind::Reshare.tag(),
         payload: vec![0; 8],
     };
     let frame = encode_frame(&[message]);
     peers[1].send(Role::P1, frame).expect("an open link");
-    let taken = party.run(async |party| party.take(Role::P2, Step::Reshare, 8).await);
+    let taken = party.run(async |party| party.take(Role::P2, MessageKind::Reshare, 8).await);
     let error = taken.expect_err("no depth is left").to_string();
     assert!(error.contains("party 2 sent a malformed frame"), "{error}");
 }

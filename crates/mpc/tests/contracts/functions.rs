@@ -7,7 +7,7 @@ use trefoil_mpc::{
     rsqrt_cost, scale_rows, scale_rows_cost, sigmoid, sigmoid_cost, softmax, softmax_cost, spline,
     spline_cost, tanh, tanh_cost, unit_rows, unit_rows_cost,
 };
-use trefoil_ring::{Fixed, Ring, Z32, Z64};
+use trefoil_ring::{FixedPoint, Ring, Z32, Z64};
 use trefoil_testkit::{Contract, Random, contract};
 
 fn table<R: Ring>(factor: u64) -> Vec<R> {
@@ -39,7 +39,7 @@ fn secret_positions() {
 
 fn exponential<R: Ring>(name: &str, bits: u32, relative: f64) {
     let (format, range) = (
-        Fixed::new(bits),
+        FixedPoint::new(bits),
         ExpRange {
             low: -128.0,
             high: 0.0,
@@ -92,7 +92,7 @@ fn exp_32() {
 #[test]
 fn exp_of_positive_numbers() {
     let (format, range) = (
-        Fixed::new(16),
+        FixedPoint::new(16),
         ExpRange {
             low: -3.0,
             high: 8.0,
@@ -122,7 +122,16 @@ fn exp_of_positive_numbers() {
 
 #[test]
 fn a_fitted_function() {
-    let fit = || Spline::<Z64>::fit(f64::sin, [-4.0, 4.0], 4, Fixed::new(20), Fixed::new(18), 1);
+    let fit = || {
+        Spline::<Z64>::fit(
+            f64::sin,
+            [-4.0, 4.0],
+            4,
+            FixedPoint::new(20),
+            FixedPoint::new(18),
+            1,
+        )
+    };
     contract::<Z64>(
         &Contract {
             name: "spline of sin",
@@ -174,7 +183,7 @@ pub(crate) fn positive<R: Ring>(
 }
 
 fn inverse<R: Ring>(name: &str, bits: u32, range: Positive, relative: f64) {
-    let format = Fixed::new(bits);
+    let format = FixedPoint::new(bits);
     contract::<R>(
         &Contract {
             name,
@@ -232,7 +241,7 @@ fn reciprocal_32() {
 }
 
 fn inverse_root<R: Ring>(name: &str, bits: u32, range: Positive, relative: f64) {
-    let format = Fixed::new(bits);
+    let format = FixedPoint::new(bits);
     contract::<R>(
         &Contract {
             name,
@@ -301,7 +310,7 @@ pub(crate) fn saturated(
 
 #[test]
 fn sigmoid_everywhere() {
-    let format = Fixed::new(20);
+    let format = FixedPoint::new(20);
     contract::<Z64>(
         &Contract {
             name: "sigmoid",
@@ -330,7 +339,7 @@ fn sigmoid_everywhere() {
 
 #[test]
 fn tanh_everywhere() {
-    let format = Fixed::new(20);
+    let format = FixedPoint::new(20);
     contract::<Z64>(
         &Contract {
             name: "tanh",
@@ -355,7 +364,7 @@ fn tanh_everywhere() {
 
 #[test]
 fn sigmoid_and_tanh_in_32_bits() {
-    let format = Fixed::new(10);
+    let format = FixedPoint::new(10);
     contract::<Z32>(
         &Contract {
             name: "sigmoid and tanh, 32 bits",
@@ -400,7 +409,7 @@ fn softmax_of(column: &[f64]) -> Vec<f64> {
 }
 
 fn distribution<R: Ring>(name: &str, n: usize, rows: usize, bits: u32, tolerance: f64) {
-    let format = Fixed::new(bits);
+    let format = FixedPoint::new(bits);
     contract::<R>(
         &Contract {
             name,
@@ -434,7 +443,7 @@ fn distribution<R: Ring>(name: &str, n: usize, rows: usize, bits: u32, tolerance
 
 #[test]
 fn softmax_of_ten() {
-    assert_eq!(softmax_cost::<Z64>(10, 1, Fixed::new(20)).rounds, 20);
+    assert_eq!(softmax_cost::<Z64>(10, 1, FixedPoint::new(20)).rounds, 20);
     distribution::<Z64>("softmax of 10", 10, 4, 20, 2.0_f64.powi(-16));
 }
 
@@ -451,7 +460,7 @@ fn softmax_32() {
 /// Cases that known implementations get wrong.
 #[test]
 fn softmax_of_known_failures() {
-    let format = Fixed::new(20);
+    let format = FixedPoint::new(20);
     for logits in [
         vec![12.0, 1.0, 0.0, 0.0],
         vec![60.0, -60.0, 0.0],
@@ -479,7 +488,7 @@ fn softmax_of_known_failures() {
 /// Rows by their norms, from the shortest rows to long ones.
 fn units(name: &str, columns: usize) {
     const ROWS: usize = 40;
-    let format = Fixed::new(20);
+    let format = FixedPoint::new(20);
     contract::<Z64>(
         &Contract {
             name,
@@ -521,7 +530,7 @@ fn rows_by_their_norms() {
 #[test]
 fn rows_by_their_sums() {
     const COLUMNS: usize = 9;
-    let format = Fixed::new(20);
+    let format = FixedPoint::new(20);
     let range = Positive { low: 18, high: 28 };
     let totals = |x: &[Z64]| -> Vec<f64> {
         let rows = x.chunks_exact(COLUMNS);

@@ -3,11 +3,11 @@
 use crate::functions::{positive, saturated};
 use crate::{close, reals};
 use trefoil_mpc::{Positive, erf, erf_cost, log, log_cost};
-use trefoil_ring::{Fixed, Ring, Z32, Z64};
+use trefoil_ring::{FixedPoint, Ring, Z32, Z64};
 use trefoil_testkit::{Contract, contract};
 
 fn logarithm<R: Ring>(name: &str, bits: u32, range: Positive, tolerance: f64) {
-    let format = Fixed::new(bits);
+    let format = FixedPoint::new(bits);
     contract::<R>(
         &Contract {
             name,
@@ -66,7 +66,7 @@ fn log_32() {
 
 #[test]
 fn erf_everywhere() {
-    let format = Fixed::new(20);
+    let format = FixedPoint::new(20);
     contract::<Z64>(
         &Contract {
             name: "erf",
@@ -89,7 +89,7 @@ fn erf_everywhere() {
 
 #[test]
 fn erf_in_32_bits() {
-    let format = Fixed::new(10);
+    let format = FixedPoint::new(10);
     contract::<Z32>(
         &Contract {
             name: "erf, 32 bits",

@@ -67,7 +67,7 @@ fn reals<R: Ring>(
     high: f64,
     fraction: u32,
 ) -> impl Fn(&mut Random, &[&[usize]]) -> Vec<Vec<R>> {
-    let format = trefoil_ring::Fixed::new(fraction);
+    let format = trefoil_ring::FixedPoint::new(fraction);
     move |random, shapes| {
         let one = |random: &mut Random, i: usize| match i {
             0 => low,
@@ -110,7 +110,10 @@ fn close<R: Ring>(
     tolerance: impl Fn(f64) -> f64,
     f: impl Fn(f64) -> f64,
 ) {
-    let (from, to) = (trefoil_ring::Fixed::new(from), trefoil_ring::Fixed::new(to));
+    let (from, to) = (
+        trefoil_ring::FixedPoint::new(from),
+        trefoil_ring::FixedPoint::new(to),
+    );
     for (x, y) in inputs.iter().zip(outputs) {
         let (x, y) = (from.decode(*x), to.decode(*y));
         let expected = f(x);

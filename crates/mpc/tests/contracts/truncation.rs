@@ -2,8 +2,9 @@
 
 use crate::{as_numbers, low_bits};
 use trefoil_mpc::{
-    bit_factors, bit_factors_cost, bit_to_arithmetic_cost, matmul_wide, msb_cost, msb_wide,
-    multiply_wide, multiply_wide_cost, truncate, truncate_cost, wide_cost,
+    bit_factors, bit_factors_cost, bit_to_arithmetic_cost, matmul_untruncated, msb_cost,
+    msb_untruncated, multiply_untruncated, multiply_untruncated_cost, truncate, truncate_cost,
+    untruncated_cost,
 };
 use trefoil_ring::{Ring, Z32, Z64};
 use trefoil_testkit::{Contract, Random, World, contract, reconstruct};
@@ -77,18 +78,18 @@ fn rounded_late<R: Ring>(name: &str, size: u32, shift: u32) {
             },
             cost: &|s| {
                 let len = s[2][0];
-                wide_cost::<R>(len)
+                untruncated_cost::<R>(len)
                     + msb_cost(len, compared)
                     + bit_factors_cost::<R>(len)
-                    + multiply_wide_cost::<R>(len, shift)
+                    + multiply_untruncated_cost::<R>(len, shift)
                     + bit_to_arithmetic_cost::<R>(len)
             },
         },
         async |p, x| {
-            let wide = matmul_wide(p, &x[0], &x[1], shift).await?;
+            let wide = matmul_untruncated(p, &x[0], &x[1], shift).await?;
             let factors = bit_factors(p, &low_bits(&x[2])).await?;
-            let kept = multiply_wide(p, &factors, &wide).await?;
-            let negative = msb_wide(p, &wide, compared).await?;
+            let kept = multiply_untruncated(p, &factors, &wide).await?;
+            let negative = msb_untruncated(p, &wide, compared).await?;
             let negative = as_numbers(p, &negative).await?;
             Ok([vec![kept], negative].concat())
         },

@@ -1,7 +1,8 @@
 //! Sessions that share connections.
 
 use super::*;
-use crate::{Accepted, Hello, Listener, Security, Terms, agree_seed, connect};
+use crate::{Accepted, Hello, Listener, Security, Terms, Transport, agree_seed, connect};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 const TIME: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 use trefoil_net::{
-    Hello, LinkOptions, Listener, Mismatch, Peer, Role, Security, Session, SessionError,
+    Hello, LinkOptions, Listener, Mismatch, Peer, Rendezvous, Role, Security, SessionError,
     SocketTransport, connect, establish,
 };
 
@@ -16,7 +16,7 @@ fn outcomes(
     security: [Security; 3],
     only: &[Role],
     deadline: Duration,
-    view: impl Fn(Role, &mut Session),
+    view: impl Fn(Role, &mut Rendezvous),
 ) -> Vec<Outcome> {
     let (listeners, addresses) = bind(security);
     let parties = Role::ALL.into_iter().zip(listeners);
@@ -24,7 +24,7 @@ fn outcomes(
         .filter(|(role, _)| only.contains(role))
         .map(|(role, mut listener)| {
             let addresses = addresses.clone();
-            let mut session = Session {
+            let mut session = Rendezvous {
                 role,
                 id: [1; 16],
                 plan_hash: [2; 32],
@@ -197,7 +197,7 @@ fn strays_and_clients_do_not_disturb_the_meeting() {
         .zip(listeners.drain(..))
         .map(|(role, mut listener)| {
             let addresses = addresses.clone();
-            let session = Session {
+            let session = Rendezvous {
                 role,
                 id: [1; 16],
                 plan_hash: [2; 32],

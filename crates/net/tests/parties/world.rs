@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 use trefoil_net::{
-    Identity, LinkOptions, Listener, Role, Security, Session, SocketTransport, Transport,
+    Identity, LinkOptions, Listener, Rendezvous, Role, Security, SocketTransport, Transport,
     establish, memory_mesh_with,
 };
 
@@ -50,7 +50,7 @@ pub(crate) fn socket_mesh(security: [Security; 3], options: LinkOptions) -> [Soc
     let threads = Role::ALL.map(|role| {
         let mut listener = listeners.next().unwrap();
         let addresses = addresses.clone();
-        let session = Session {
+        let session = Rendezvous {
             role,
             id: [1; 16],
             plan_hash: [2; 32],

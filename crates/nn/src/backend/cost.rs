@@ -14,7 +14,7 @@ use trefoil_mpc::{
     exp_cost, log_cost, max_cost, msb_cost, reciprocal_cost, relu_cost, rsqrt_cost, select_cost,
     sigmoid_cost, softmax_cost, tanh_cost, truncate_cost,
 };
-use trefoil_ring::{Conv2d, Fixed as Format, Ring};
+use trefoil_ring::{Conv2d, FixedPoint, Ring};
 
 /// Computes on shapes alone and adds up what [`crate::Secure`] would send: a tensor is its shape.
 ///
@@ -22,7 +22,7 @@ use trefoil_ring::{Conv2d, Fixed as Format, Ring};
 /// function that the protocol's test asserts. So rounds and bytes are exact, and known without weights, inputs
 /// or parties.
 pub struct Priced<R> {
-    format: Format,
+    format: FixedPoint,
     cost: Cell<Cost>,
     ring: PhantomData<R>,
 }
@@ -34,7 +34,7 @@ impl<R: Ring> Priced<R> {
     }
 
     /// The back end for numbers of `format`; nothing is spent yet.
-    pub fn new(format: Format) -> Self {
+    pub fn new(format: FixedPoint) -> Self {
         Self {
             format,
             cost: Cell::new(Cost::FREE),
@@ -48,7 +48,7 @@ impl<R: Ring> Priced<R> {
     }
 
     /// The format of its numbers.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> FixedPoint {
         self.format
     }
 
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn side_by_side_shares_rounds_and_one_by_one_adds_them() {
-        let backend = Priced::<Z64>::new(Format::new(20));
+        let backend = Priced::<Z64>::new(FixedPoint::new(20));
         let x = vec![3, 4];
         let Ok(_) = ready(backend.relu(&x));
         let once = backend.cost();
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn products_cost_their_result() {
-        let backend = Priced::<Z32>::new(Format::new(10));
+        let backend = Priced::<Z32>::new(FixedPoint::new(10));
         let Ok(y) = ready(backend.mul(&vec![5, 1, 3], &vec![7, 1]));
         assert_eq!(y, [5, 7, 3]);
         assert_eq!(backend.cost(), bilinear_truncated_cost::<Z32>(105, 10));

@@ -7,7 +7,7 @@ use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, IxDyn, Zip};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::ops::Range;
-use trefoil_ring::{Conv2d, Fixed as Format, FormatError, Prg, Ring, Seed};
+use trefoil_ring::{Conv2d, FixedPoint, FormatError, Prg, Ring, Seed};
 
 /// Computes in the clear with fixed-point numbers in the ring `R`, rounding as the protocols do.
 ///
@@ -20,7 +20,7 @@ use trefoil_ring::{Conv2d, Fixed as Format, FormatError, Prg, Ring, Seed};
 /// Its futures are ready at once ([`crate::ready`]).
 #[derive(Debug)]
 pub struct Fixed<R: Ring> {
-    format: Format,
+    format: FixedPoint,
     coins: Prg,
     drawn: Cell<u64>,
     ring: std::marker::PhantomData<R>,
@@ -31,7 +31,7 @@ impl<R: Ring> Fixed<R> {
     ///
     /// # Panics
     /// If a product does not fit the ring: `2 * fraction_bits + 2 >= R::BITS`.
-    pub fn new(format: Format, seed: [u8; 16]) -> Self {
+    pub fn new(format: FixedPoint, seed: [u8; 16]) -> Self {
         let bits = format.fraction_bits;
         assert!(
             2 * bits + 2 < R::BITS,
@@ -61,7 +61,7 @@ impl<R: Ring> Fixed<R> {
     }
 
     /// The format of its numbers.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> FixedPoint {
         self.format
     }
 

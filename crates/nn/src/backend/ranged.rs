@@ -9,8 +9,8 @@ use super::Backend;
 use ndarray::ArrayD;
 use std::ops::{Range, RangeInclusive};
 
-/// A term of [`Ranged::sum_of`].
-pub enum Term<'a, B: Ranged> {
+/// A term of [`RangedBackend::sum_of`].
+pub enum Term<'a, B: RangedBackend> {
     /// The product of two tensors, element by element.
     Product(&'a B::Tensor, &'a B::Tensor),
     /// The tensor where the bit is set, else 0; or its rows (… × n) whose bit (…) is set.
@@ -24,20 +24,20 @@ pub enum Term<'a, B: Ranged> {
 ///
 /// A range is a promise of the caller. [`crate::Clear`] and [`crate::Fixed`] compute the function whatever it is;
 /// on shares a value outside its range gives a wrong result, not an error. In [`crate::Secure`] the divisions and
-/// [`Ranged::unit`] need the 64-bit ring.
+/// [`RangedBackend::unit`] need the 64-bit ring.
 ///
 /// # Panics
 /// Shapes that do not fit are a caller's bug.
 #[allow(async_fn_in_trait)] // See `Backend`.
-pub trait Ranged: Backend {
-    /// What [`Ranged::scale_rows`] keeps of the divisors.
+pub trait RangedBackend: Backend {
+    /// What [`RangedBackend::scale_rows`] keeps of the divisors.
     type RowScale: Clone;
-    /// What [`Ranged::factors`] makes of bits.
+    /// What [`RangedBackend::factors`] makes of bits.
     type Factors: Clone;
-    /// What [`Ranged::indicator`] makes of bits.
+    /// What [`RangedBackend::indicator`] makes of bits.
     type Indicator: Clone;
-    /// What [`Ranged::matmul_late`] makes of tensors.
-    type Late: Clone;
+    /// What [`RangedBackend::matmul_untruncated`] makes of tensors.
+    type Untruncated: Clone;
 
     /// Whether an odd number of bits is set along the last axis, which is removed. Local.
     fn parity(&self, bits: &Self::Bits) -> Self::Bits;
@@ -60,29 +60,32 @@ pub trait Ranged: Backend {
         bits: &Self::Bits,
         x: &Self::Tensor,
     ) -> Result<Self::Tensor, Self::Error>;
-    /// The bits, ready for [`Ranged::masked_by`]: worth it for those that multiply more than once. No round.
+    /// The bits, ready for [`RangedBackend::masked_by`]: worth it for those that multiply more than once. No round.
     async fn factors(&self, bits: &Self::Bits) -> Result<Self::Factors, Self::Error>;
-    /// [`Ranged::masked`] by prepared bits.
+    /// [`RangedBackend::masked`] by prepared bits.
     async fn masked_by(
         &self,
         factors: &Self::Factors,
         x: &Self::Tensor,
     ) -> Result<Self::Tensor, Self::Error>;
-    /// [`Backend::matmul`], to be rounded where it is used: [`Ranged::is_negative_late`] and [`Ranged::masked_late`], which see the
+    /// [`Backend::matmul`], to be rounded where it is used: [`RangedBackend::is_negative_untruncated`] and [`RangedBackend::masked_untruncated`], which see the
     /// same rounding, do not wait for it.
-    async fn matmul_late(
+    async fn matmul_untruncated(
         &self,
         x: &Self::Tensor,
         y: &Self::Tensor,
-    ) -> Result<Self::Late, Self::Error>;
-    /// [`Ranged::is_negative_below`] of such a product.
-    async fn is_negative_late(&self, x: &Self::Late, bound: f64)
-    -> Result<Self::Bits, Self::Error>;
-    /// [`Ranged::masked_by`] of such a product.
-    async fn masked_late(
+    ) -> Result<Self::Untruncated, Self::Error>;
+    /// [`RangedBackend::is_negative_below`] of such a product.
+    async fn is_negative_untruncated(
+        &self,
+        x: &Self::Untruncated,
+        bound: f64,
+    ) -> Result<Self::Bits, Self::Error>;
+    /// [`RangedBackend::masked_by`] of such a product.
+    async fn masked_untruncated(
         &self,
         factors: &Self::Factors,
-        x: &Self::Late,
+        x: &Self::Untruncated,
     ) -> Result<Self::Tensor, Self::Error>;
     /// The bits (rows × n) as exact numbers 0 and 1: worth it for rows that are read or written at a secret place many
     /// times.
@@ -103,7 +106,7 @@ pub trait Ranged: Backend {
     async fn sum_of(&self, terms: &[Term<'_, Self>]) -> Result<Self::Tensor, Self::Error>
     where
         Self: Sized;
-    /// [`Ranged::place`] of a public `value`. Local.
+    /// [`RangedBackend::place`] of a public `value`. Local.
     fn place_public(&self, indicator: &Self::Indicator, value: f64) -> Self::Tensor;
     /// `value` where the bit is set, else 0, for a public `value`.
     async fn scaled_bits(&self, bits: &Self::Bits, value: f64)
@@ -133,7 +136,7 @@ pub trait Ranged: Backend {
         range: RangeInclusive<f64>,
     ) -> Result<Self::Tensor, Self::Error>;
     /// `x / total` (rows × n by rows), for `|x| <= total` with `total` in `range`.
-    async fn share_of(
+    async fn fraction_of(
         &self,
         x: &Self::Tensor,
         total: &Self::Tensor,
@@ -141,14 +144,14 @@ pub trait Ranged: Backend {
     ) -> Result<Self::Tensor, Self::Error>;
     /// `x` (rows × n) by the power of two that brings each row's `total` to `[1/2, 1)`, for `|x| <= total` with `total` in
     /// `range`. Functions whose sign does not depend on the scale of their argument can be computed of it, before
-    /// [`Ranged::divide_scaled`] has the quotients.
+    /// [`RangedBackend::divide_scaled`] has the quotients.
     async fn scale_rows(
         &self,
         x: &Self::Tensor,
         total: &Self::Tensor,
         range: RangeInclusive<f64>,
     ) -> Result<(Self::Tensor, Self::RowScale), Self::Error>;
-    /// `x / total` of what [`Ranged::scale_rows`] has scaled, with the same `range`.
+    /// `x / total` of what [`RangedBackend::scale_rows`] has scaled, with the same `range`.
     async fn divide_scaled(
         &self,
         scaled: &Self::Tensor,
@@ -157,10 +160,10 @@ pub trait Ranged: Backend {
     ) -> Result<Self::Tensor, Self::Error>;
     /// The inner products of `x` and `y` along the last axis, which is removed.
     async fn dot(&self, x: &Self::Tensor, y: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
-    /// `x / ||x||_2` for each row of `x` (rows × n), for norms up to [`Ranged::largest_norm`]; 0 for 0. The square of the norm is
+    /// `x / ||x||_2` for each row of `x` (rows × n), for norms up to [`RangedBackend::largest_norm`]; 0 for 0. The square of the norm is
     /// never rounded, so that short vectors keep their direction down to the last bits of the format.
     async fn unit(&self, x: &Self::Tensor) -> Result<Self::Tensor, Self::Error>;
-    /// The norms that [`Ranged::unit`] takes.
+    /// The norms that [`RangedBackend::unit`] takes.
     fn largest_norm(&self) -> f64;
     /// The smallest positive number.
     fn smallest(&self) -> f64;

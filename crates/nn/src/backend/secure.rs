@@ -11,7 +11,7 @@ use trefoil_mpc::{
     exp, log, matmul_truncated, max, msb, mul_truncated, reciprocal, relu, rsqrt, select, sigmoid,
     softmax, tanh, truncate,
 };
-use trefoil_ring::{Bits, Conv2d, Fixed as Format, Ring};
+use trefoil_ring::{Bits, Conv2d, FixedPoint, Ring};
 
 /// Computes on replicated shares, as one of three parties: the product.
 ///
@@ -26,7 +26,7 @@ use trefoil_ring::{Bits, Conv2d, Fixed as Format, Ring};
 /// ring: `[-128, 4]`), `reciprocal`, `rsqrt` and `log` positive arguments below `2^(fraction bits + 2)`.
 pub struct Secure<R> {
     party: Party,
-    format: Format,
+    format: FixedPoint,
     ring: std::marker::PhantomData<R>,
 }
 
@@ -43,7 +43,7 @@ impl<R: Ring> Secure<R> {
     ///
     /// # Panics
     /// If a product does not fit the ring: `2 * fraction_bits + 2 >= R::BITS`.
-    pub fn new(party: Party, format: Format) -> Self {
+    pub fn new(party: Party, format: FixedPoint) -> Self {
         let bits = format.fraction_bits;
         assert!(
             bits > 0 && 2 * bits + 2 < R::BITS,
@@ -63,7 +63,7 @@ impl<R: Ring> Secure<R> {
     }
 
     /// The format of its numbers.
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> FixedPoint {
         self.format
     }
 

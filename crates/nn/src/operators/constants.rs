@@ -113,7 +113,7 @@ fn output(
     element: Element,
 ) -> Result<Vec<ValueId>, String> {
     if element == Element::Integer {
-        super::network::exact(&array)?;
+        super::layer_graph::exact(&array)?;
     }
     Ok(vec![reader.add_computed(array, element)?])
 }

@@ -1,7 +1,7 @@
 //! What an operator sees of its node, and how it adds layers.
 
 use super::Layer;
-use super::network::Network;
+use super::layer_graph::LayerGraph;
 use crate::defaults::MAX_SIZE;
 use crate::graph::{Attribute, Element, Node};
 use crate::value::ValueId;
@@ -16,7 +16,7 @@ pub(crate) struct Reader<'a> {
     /// The batch that a fixed-batch model was made for, and the one it is compiled for.
     pub(super) batch: (usize, usize),
     inputs: Vec<Option<ValueId>>,
-    network: &'a mut Network,
+    network: &'a mut LayerGraph,
 }
 
 impl<'a> Reader<'a> {
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         node: &'a Node,
         batch: (usize, usize),
         inputs: Vec<Option<ValueId>>,
-        network: &'a mut Network,
+        network: &'a mut LayerGraph,
     ) -> Self {
         Self {
             node,

@@ -3,14 +3,14 @@
 
 use crate::graph::Element;
 use crate::operators::Layer;
-use crate::operators::network::Network;
+use crate::operators::layer_graph::LayerGraph;
 use crate::value::ValueId;
 use ndarray::{ArrayD, IxDyn};
 use std::collections::HashMap;
 
 /// Fold `Mul` and `Add` of constants, one for each channel, into the convolution or product that
 /// makes their other operand.
-pub(super) fn fold_into_producer(network: &mut Network) {
+pub(super) fn fold_into_producer(network: &mut LayerGraph) {
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
     // What stands for the output of a folded layer: its producer's output, which is never folded itself.
     let mut same: HashMap<ValueId, ValueId> = HashMap::new();
@@ -48,7 +48,7 @@ pub(super) fn fold_into_producer(network: &mut Network) {
 
 /// Fold `Mul` by constants, one for each channel, into the only convolution or product that uses
 /// the result; `Add` too, where no padding keeps its border apart.
-pub(super) fn fold_into_consumer(network: &mut Network) {
+pub(super) fn fold_into_consumer(network: &mut LayerGraph) {
     let mut folded = vec![false; network.nodes.len()];
     let mut uses = network.uses();
     // The layer whose first operand a value is: its consumer, where it has but one use.
@@ -106,7 +106,7 @@ struct Channelwise {
     constant: ValueId,
 }
 
-fn channelwise(network: &Network, index: usize) -> Option<Channelwise> {
+fn channelwise(network: &LayerGraph, index: usize) -> Option<Channelwise> {
     let node = &network.nodes[index];
     let kind = match node.layer {
         Layer::Mul(_) => Kind::Scale,
@@ -145,7 +145,7 @@ struct Linear {
 }
 
 impl Linear {
-    fn of(network: &Network, index: usize) -> Option<Self> {
+    fn of(network: &LayerGraph, index: usize) -> Option<Self> {
         let node = &network.nodes[index];
         let (&weights, bias) = (node.inputs.get(1)?, node.inputs.get(2).copied());
         network.constant_of(weights)?;
@@ -184,18 +184,18 @@ impl Linear {
     }
 
     /// The constant's value for each output channel, if it has but one for each.
-    fn outputs(&self, network: &Network, step: &Channelwise) -> Option<Vec<f64>> {
+    fn outputs(&self, network: &LayerGraph, step: &Channelwise) -> Option<Vec<f64>> {
         per_channel(network, step, self.axis, self.channels)
     }
 
     /// The constant's value for each input channel, if it has but one for each.
-    fn inputs(&self, network: &Network, step: &Channelwise) -> Option<Vec<f64>> {
+    fn inputs(&self, network: &LayerGraph, step: &Channelwise) -> Option<Vec<f64>> {
         let channels = network.shape(step.operand)[self.axis];
         per_channel(network, step, self.axis, channels)
     }
 
     /// Scale or shift the outputs.
-    fn apply(&self, network: &mut Network, index: usize, kind: Kind, values: &[f64]) {
+    fn apply(&self, network: &mut LayerGraph, index: usize, kind: Kind, values: &[f64]) {
         let bias = self.bias.and_then(|id| network.constant_of(id).cloned());
         let each = |f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {
             let old = bias
@@ -218,12 +218,12 @@ impl Linear {
     }
 
     /// Let the weights do what a scale of the inputs did.
-    fn scale_inputs(&self, network: &mut Network, index: usize, values: &[f64]) {
+    fn scale_inputs(&self, network: &mut LayerGraph, index: usize, values: &[f64]) {
         self.map_weights(network, index, |_, input| values[input]);
     }
 
     /// Let the bias do what a shift of the inputs did.
-    fn shift_inputs(&self, network: &mut Network, index: usize, values: &[f64]) {
+    fn shift_inputs(&self, network: &mut LayerGraph, index: usize, values: &[f64]) {
         let Some(weights) = network.constant_of(self.weights).cloned() else {
             return;
         };
@@ -241,7 +241,7 @@ impl Linear {
     /// Multiply each weight by `factor(output channel, input channel)`.
     fn map_weights(
         &self,
-        network: &mut Network,
+        network: &mut LayerGraph,
         index: usize,
         factor: impl Fn(usize, usize) -> f64,
     ) {
@@ -268,7 +268,7 @@ impl Linear {
         (channel, group * depth + inner)
     }
 
-    fn put_bias(&self, network: &mut Network, index: usize, bias: Vec<f64>) {
+    fn put_bias(&self, network: &mut LayerGraph, index: usize, bias: Vec<f64>) {
         let array = ArrayD::from_shape_vec(IxDyn(&[bias.len()]), bias).unwrap_or_default();
         let name = match self.bias {
             Some(id) => network.values[id].name.clone(),
@@ -283,7 +283,7 @@ impl Linear {
 /// The constant of `step` as one value for each of `channels` on `axis` of its operand; `None` if
 /// its shape has other axes.
 fn per_channel(
-    network: &Network,
+    network: &LayerGraph,
     step: &Channelwise,
     axis: usize,
     channels: usize,
@@ -303,7 +303,7 @@ fn per_channel(
 }
 
 /// Remove the nodes that are folded.
-fn remove(network: &mut Network, folded: &[bool]) {
+fn remove(network: &mut LayerGraph, folded: &[bool]) {
     let mut folded = folded.iter();
     network
         .nodes

@@ -1,6 +1,6 @@
 //! Common subexpressions: a layer that is there twice is computed once.
 
-use crate::operators::network::Network;
+use crate::operators::layer_graph::LayerGraph;
 use crate::value::ValueId;
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 ///
 /// Operands are equal if they are the same value of the network: two weights that happen to hold the same numbers stay
 /// two, so that no plan tells of it.
-pub(super) fn merge(network: &mut Network) {
+pub(super) fn merge(network: &mut LayerGraph) {
     let mut first: HashMap<(Vec<u8>, Vec<ValueId>), ValueId> = HashMap::new();
     let mut same: HashMap<ValueId, ValueId> = HashMap::new();
     for index in network.walk() {

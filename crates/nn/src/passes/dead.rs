@@ -1,9 +1,9 @@
 //! Layers whose values nobody uses.
 
-use crate::operators::network::Network;
+use crate::operators::layer_graph::LayerGraph;
 
 /// Remove every layer that contributes to no output.
-pub(super) fn remove(network: &mut Network) {
+pub(super) fn remove(network: &mut LayerGraph) {
     let mut needed = vec![false; network.values.len()];
     for (_, id) in &network.outputs {
         needed[*id] = true;

@@ -1,13 +1,13 @@
 //! Layout: orders of axes and shapes that follow each other become one, or none.
 
-use crate::operators::network::Network;
+use crate::operators::layer_graph::LayerGraph;
 use crate::operators::{Layer, Reshape, Transpose};
 use crate::value::ValueId;
 use std::collections::HashMap;
 
 /// Join every `Transpose` with the `Transpose` before it, every `Reshape` with the `Reshape` before it, and drop those
 /// that change nothing. Exporters from channels-last frameworks wrap each layer in a pair.
-pub(super) fn join(network: &mut Network) {
+pub(super) fn join(network: &mut LayerGraph) {
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
     let mut same: HashMap<ValueId, ValueId> = HashMap::new();
     for index in network.walk() {

@@ -1,13 +1,13 @@
 //! Max-pooling before activation: the maximum first, then the function of fewer elements.
 
 use crate::operators::Layer;
-use crate::operators::network::{LayerNode, Network};
+use crate::operators::layer_graph::{LayerGraph, LayerNode};
 use crate::value::ValueId;
 use std::collections::HashMap;
 
 /// Swap every monotone function with the `MaxPool` that alone uses it:
 /// `max(f(x)) = f(max(x))`.
-pub(super) fn reorder(network: &mut Network) {
+pub(super) fn reorder(network: &mut LayerGraph) {
     let uses = network.uses();
     let mut producers: HashMap<ValueId, usize> = HashMap::new();
     for pool in network.walk() {
@@ -21,7 +21,7 @@ pub(super) fn reorder(network: &mut Network) {
 
 /// The monotone function whose output nothing but the pool at `pool` uses.
 fn function_before(
-    network: &Network,
+    network: &LayerGraph,
     producers: &HashMap<ValueId, usize>,
     uses: &[usize],
     pool: usize,
@@ -41,7 +41,7 @@ fn function_before(
 
 /// Before: x → function → y → pool → z. After: x → pool → new → function → z. Each takes the other's place in the
 /// order: what the pool needs is there where the function was, and nothing between them uses y. Returns the new value.
-fn swap(network: &mut Network, function: usize, pool: usize) -> ValueId {
+fn swap(network: &mut LayerGraph, function: usize, pool: usize) -> ValueId {
     let pooled = network.values.len();
     let result = network.nodes[pool].output;
     let mut value = network.values[result].clone();

@@ -3,85 +3,7 @@
 use std::collections::BTreeSet;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
-
-/// Random choices, the same for the same seed and number.
-pub(crate) struct Coins(u64);
-
-impl Coins {
-    pub(crate) fn new(seed: u64, index: u64) -> Self {
-        let mixed =
-            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mut coins = Self(mixed | 1);
-        // Neighbouring numbers differ in few bits.
-        for _ in 0..8 {
-            coins.word();
-        }
-        coins
-    }
-
-    pub(crate) fn word(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.word() >> 16) as usize % end.max(1)
-    }
-
-    pub(crate) fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
-
-    fn one_of_mut<'a, T>(&mut self, items: &'a mut [T]) -> Option<&'a mut T> {
-        let at = self.below(items.len());
-        items.get_mut(at)
-    }
-
-    /// Small numbers mostly, and the ones that overflow something.
-    fn integer(&mut self) -> i64 {
-        const EDGES: [i64; 14] = [
-            0,
-            -1,
-            i64::MIN,
-            i64::MAX,
-            i64::MAX - 1,
-            1 << 62,
-            1 << 32,
-            (1 << 32) - 1,
-            1 << 31,
-            1 << 30,
-            1 << 24,
-            1 << 16,
-            -(1 << 31),
-            4096,
-        ];
-        if self.below(2) == 0 {
-            *self.one_of(&EDGES)
-        } else {
-            self.below(9) as i64 - 3
-        }
-    }
-
-    fn number(&mut self) -> f32 {
-        const EDGES: [f32; 8] = [
-            0.0,
-            -0.0,
-            1.0,
-            f32::MAX,
-            f32::MIN_POSITIVE,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            f32::NAN,
-        ];
-        if self.below(2) == 0 {
-            *self.one_of(&EDGES)
-        } else {
-            self.below(2000) as f32 / 100.0 - 10.0
-        }
-    }
-}
+use trefoil_testkit::Coins;
 
 /// Change a few bytes: replaced, flipped, removed, inserted, repeated, cut.
 pub(crate) fn damage_bytes(bytes: &mut Vec<u8>, coins: &mut Coins) {
@@ -172,7 +94,7 @@ fn add_attribute(node: &mut NodeProto, coins: &mut Coins) {
         "alpha",
         "size",
     ];
-    let values = (0..coins.below(6)).map(|_| coins.integer()).collect();
+    let values = (0..coins.below(6)).map(|_| integer(coins)).collect();
     let kind = *coins.one_of(&[
         AttributeType::Int,
         AttributeType::Ints,
@@ -181,8 +103,8 @@ fn add_attribute(node: &mut NodeProto, coins: &mut Coins) {
     node.attribute.push(AttributeProto {
         name: (*coins.one_of(&NAMES)).into(),
         r#type: kind as i32,
-        i: coins.integer(),
-        f: coins.number(),
+        i: integer(coins),
+        f: number(coins),
         ints: values,
         ..AttributeProto::default()
     });
@@ -190,11 +112,11 @@ fn add_attribute(node: &mut NodeProto, coins: &mut Coins) {
 
 fn damage_attribute(attribute: &mut AttributeProto, coins: &mut Coins) {
     match coins.below(7) {
-        0 => attribute.i = coins.integer(),
-        1 => attribute.f = coins.number(),
+        0 => attribute.i = integer(coins),
+        1 => attribute.f = number(coins),
         2 => attribute.r#type = coins.below(16) as i32,
         3 => {
-            let value = coins.integer();
+            let value = integer(coins);
             attribute.ints.push(value);
         }
         4 => drop(attribute.ints.pop()),
@@ -204,7 +126,7 @@ fn damage_attribute(attribute: &mut AttributeProto, coins: &mut Coins) {
             }
         }
         _ => {
-            let value = coins.integer();
+            let value = integer(coins);
             if let Some(number) = coins.one_of_mut(&mut attribute.ints) {
                 *number = value;
             }
@@ -213,13 +135,13 @@ fn damage_attribute(attribute: &mut AttributeProto, coins: &mut Coins) {
 }
 
 fn damage_tensor(tensor: &mut TensorProto, coins: &mut Coins) {
-    let value = coins.integer();
+    let value = integer(coins);
     match coins.below(7) {
         0 => tensor.dims.push(value),
         1 => drop(tensor.dims.pop()),
         2 => tensor.data_type = coins.below(24) as i32,
         3 => {
-            let number = coins.number();
+            let number = number(coins);
             if let Some(old) = coins.one_of_mut(&mut tensor.float_data) {
                 *old = number;
             }
@@ -270,7 +192,7 @@ fn damage_graph(graph: &mut GraphProto, coins: &mut Coins) {
 
 fn damage_input(graph: &mut GraphProto, coins: &mut Coins) {
     use tract_onnx::pb::tensor_shape_proto::dimension::Value;
-    let value = coins.integer();
+    let value = integer(coins);
     let Some(kind) = coins
         .one_of_mut(&mut graph.input)
         .and_then(|i| i.r#type.as_mut())
@@ -320,5 +242,49 @@ fn rewire(graph: &mut GraphProto, coins: &mut Coins) {
                 *input = if choice == 3 { name } else { String::new() };
             }
         }
+    }
+}
+
+/// Small numbers mostly, and the ones that overflow something.
+fn integer(coins: &mut Coins) -> i64 {
+    const EDGES: [i64; 14] = [
+        0,
+        -1,
+        i64::MIN,
+        i64::MAX,
+        i64::MAX - 1,
+        1 << 62,
+        1 << 32,
+        (1 << 32) - 1,
+        1 << 31,
+        1 << 30,
+        1 << 24,
+        1 << 16,
+        -(1 << 31),
+        4096,
+    ];
+    if coins.below(2) == 0 {
+        *coins.one_of(&EDGES)
+    } else {
+        coins.below(9) as i64 - 3
+    }
+}
+
+/// The same of fractions.
+fn number(coins: &mut Coins) -> f32 {
+    const EDGES: [f32; 8] = [
+        0.0,
+        -0.0,
+        1.0,
+        f32::MAX,
+        f32::MIN_POSITIVE,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+    ];
+    if coins.below(2) == 0 {
+        *coins.one_of(&EDGES)
+    } else {
+        coins.below(2000) as f32 / 100.0 - 10.0
     }
 }

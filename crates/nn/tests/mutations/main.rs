@@ -15,11 +15,12 @@ mod build;
 mod change;
 mod models;
 
-use change::{Coins, damage_bytes, damage_model};
+use change::{damage_bytes, damage_model};
 use peak_alloc::PeakAlloc;
 use prost::Message as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use trefoil_nn::{Clear, Graph, Options, Plan, Weights, ready, run, step_costs};
+use trefoil_testkit::{Coins, setting};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -33,16 +34,6 @@ const READING: usize = 160 << 20;
 
 /// Elements and multiply-accumulates up to which a plan is run as well.
 const SMALL: u64 = 1 << 18;
-
-/// The number that the environment gives `name`.
-fn setting(name: &str, otherwise: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
-        Err(_) => otherwise,
-    }
-}
 
 /// What happened to files.
 #[derive(Default)]

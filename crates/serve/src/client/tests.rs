@@ -1,8 +1,10 @@
 //! Clients that tell one party something else than the others.
 
 use super::*;
+use crate::wire::Turn;
 use std::io::Write;
 use trefoil_nn::{Graph, Options};
+use trefoil_nn::{Plan, Weights};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -54,21 +56,25 @@ fn flip(mut body: Vec<u8>) -> Vec<u8> {
 }
 
 fn another_batch(body: Vec<u8>) -> Vec<u8> {
-    let request: Request = postcard::from_bytes(&body).expect("a request");
-    let Request::Infer {
-        plan,
-        guard,
-        batches,
-        observe,
-    } = request
-    else {
+    let Turn::Answer { batches, last } = postcard::from_bytes(&body).expect("a turn") else {
+        return body;
+    };
+    let turn = Turn::Answer {
+        batches: batches + 1,
+        last,
+    };
+    postcard::to_stdvec(&turn).expect("a turn")
+}
+
+fn observing(body: Vec<u8>) -> Vec<u8> {
+    let request = postcard::from_bytes(&body).expect("a request");
+    let Request::Infer { plan, guard, .. } = request else {
         return body;
     };
     let request = Request::Infer {
         plan,
         guard,
-        batches: batches + 1,
-        observe,
+        observe: true,
     };
     postcard::to_stdvec(&request).expect("a request")
 }
@@ -100,28 +106,16 @@ fn outcome(altered: Option<(Role, usize, Change)>) -> Result<(), ServeError> {
         };
         parties.ends.insert(role.index(), Box::new(end));
     }
-    let request = Request::Infer {
-        plan: plan.to_bytes(),
+    let picture = trefoil_digits::generate(1, 5).0.mapv(f64::from).into_dyn();
+    let model = SharedModel {
+        plan: &plan,
+        weights: &weights,
         guard: None,
-        batches: 1,
         observe: false,
     };
-    let secrets: Vec<&ArrayD<f64>> = weights.iter().collect();
-    let picture = trefoil_digits::generate(1, 5).0.mapv(f64::from).into_dyn();
-    let mut state = Run {
-        batches: 1,
-        outputs: Vec::new(),
-        inputs: Duration::ZERO,
-        answered: Instant::now(),
-        receipt: Receipt::new([9; 16], random_seeds().expect("randomness")),
-    };
-    let seeds = random_seeds().expect("randomness");
-    let ready = client.begin::<Z64>(&mut parties, &request, Some((&plan, &secrets, &seeds)));
-    parties.or_failures(ready)?;
-    let done = client.batch::<Z64>(&mut parties, &plan, 0, &[picture], &mut state, &mut |_| ());
-    parties.or_failures(done)?;
-    let reports = Client::reports(&mut parties, &plan);
-    parties.or_failures(reports).map(drop)
+    let deployed = Deployed::share(&model, parties, [9; 16], TIMEOUT, Duration::ZERO)?;
+    let queries = Queries::new(&plan, &[picture])?;
+    deployed.last(&queries, &mut |_| ()).map(drop)
 }
 
 #[test]
@@ -129,8 +123,9 @@ fn a_client_that_sends_the_parties_differing_things_is_caught_before_an_answer()
     outcome(None).expect("an honest client is served");
     let (_, weights) = digits();
     let tensors = weights.iter().count();
-    // To an evaluator: request, seed of the weights, each tensor masked, seed of the input, the input masked.
-    let (seed, tensor, input_seed, input) = (1, 2, 2 + tensors, 3 + tensors);
+    // To an evaluator: request, seed of the weights, each tensor masked, turn, seed of the input, the input masked.
+    let (seed, tensor, turn) = (1, 2, 2 + tensors);
+    let (input_seed, input) = (turn + 1, turn + 2);
     let mut cases: Vec<(Role, usize, Change, &str)> = Vec::new();
     for role in [Role::P1, Role::P2] {
         cases.extend([
@@ -140,13 +135,15 @@ fn a_client_that_sends_the_parties_differing_things_is_caught_before_an_answer()
             (role, input, flip, "masked values"),
         ]);
     }
-    // To party 0: request, the weights' seeds, the input's.
+    // To party 0: request, the weights' seeds, turn, the input's seeds.
     cases.extend([
         (Role::P0, 1, flip as fn(_) -> _, "a seed"),
-        (Role::P0, 2, flip, "a seed"),
+        (Role::P0, 3, flip, "a seed"),
     ]);
     for role in Role::ALL {
-        cases.push((role, 0, another_batch, "number of batches"));
+        cases.push((role, 0, observing, "a request"));
+        let turn = if role == Role::P0 { 2 } else { turn };
+        cases.push((role, turn, another_batch, "number of batches"));
     }
     for (role, frame, change, told) in cases {
         let error = outcome(Some((role, frame, change))).expect_err("a difference");

@@ -25,7 +25,7 @@ enum Weights {
 }
 
 /// What a session needs beside the model and the requests.
-pub(crate) struct Session {
+pub(crate) struct SessionContext {
     /// This party's place among the three: its role in everything but the computation.
     pub(crate) place: Role,
     /// The roles of the computation: preparing, which is less work, goes round.
@@ -75,7 +75,7 @@ impl Public {
             });
         }
         let public = Self { plan, guard };
-        limits.check(&public.plan, &public.secrets(), 1)?;
+        limits.check(&public.plan, &public.secrets())?;
         Ok(public)
     }
 
@@ -143,7 +143,11 @@ impl Loaded {
     }
 
     /// Run a session.
-    pub(crate) fn compute(&self, session: Session, job: &Job) -> Result<Computed, ServeError> {
+    pub(crate) fn compute(
+        &self,
+        session: SessionContext,
+        job: &Job,
+    ) -> Result<Computed, ServeError> {
         match &self.weights {
             Weights::Z32(weights) => self.compute_in(weights, session, job),
             Weights::Z64(weights) => self.compute_in(weights, session, job),
@@ -153,10 +157,10 @@ impl Loaded {
     fn compute_in<R: GuardRing>(
         &self,
         weights: &[Share<R>],
-        session: Session,
+        session: SessionContext,
         job: &Job,
     ) -> Result<Computed, ServeError> {
-        let Session {
+        let SessionContext {
             place,
             rotation,
             id,

@@ -28,7 +28,7 @@ use super::books::{Books, Change, Draft, Grant, Model, Progress, Store, StoreErr
 use super::names::{ModelId, Name, RequestId, RequestName};
 use super::parts::Digests;
 use super::problem::{Code, Problem};
-use batches::{Queue, Session};
+use batches::{OpenSession, Queue};
 use requests::{Early, Pending};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -199,7 +199,7 @@ pub(crate) struct Desk {
     pending: BTreeMap<RequestName, Pending>,
     /// What peers said of requests whose part is not here yet.
     early: BTreeMap<RequestName, Early>,
-    sessions: BTreeMap<u64, Session>,
+    sessions: BTreeMap<u64, OpenSession>,
     next_session: u64,
     /// At the leader, what waits for a session.
     queues: BTreeMap<ModelId, Queue>,

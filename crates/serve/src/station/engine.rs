@@ -2,7 +2,7 @@
 
 use super::books::Store;
 use super::books::StoreError;
-use super::compute::{Computed, Loaded, Session};
+use super::compute::{Computed, Loaded, SessionContext};
 use super::desk::{Action, Desk, Event, Job, Now, Reply, Rules, Ticket};
 use super::file::StationFile;
 use super::links::Links;
@@ -393,7 +393,7 @@ impl Engine {
         let transport = transport.ok_or_else(|| lost("a session of this number has been here"))?;
         let mut id = *b"trefoil\0session\0";
         id[8..].copy_from_slice(&session.to_le_bytes());
-        let session = Session {
+        let session = SessionContext {
             place: self.role,
             rotation: Rotation::of(session),
             id,

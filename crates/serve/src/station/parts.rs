@@ -10,7 +10,7 @@
 use ndarray::ArrayD;
 use trefoil_mpc::{Component, Masking, Share};
 use trefoil_net::Role;
-use trefoil_ring::{Fixed, Ring, Seed};
+use trefoil_ring::{FixedPoint, Ring, Seed};
 
 /// Bytes of a seed.
 const SEED: usize = 16;
@@ -116,7 +116,7 @@ pub(crate) fn elements<R: Ring>(bytes: &[u8]) -> Vec<R> {
 #[cfg_attr(not(feature = "client"), allow(dead_code))]
 pub(crate) fn share<'a, R: Ring>(
     tensors: impl IntoIterator<Item = &'a ArrayD<f64>>,
-    format: Fixed,
+    format: FixedPoint,
     seeds: &[Seed; 2],
 ) -> [Vec<u8>; 3] {
     let [x_0, x_1] = seeds;
@@ -145,7 +145,7 @@ mod tests {
         ];
         let shapes: Vec<Vec<usize>> = tensors.iter().map(|t| t.shape().to_vec()).collect();
         let seeds = [Seed([3; 16]), Seed([4; 16])];
-        let format = Fixed::new(12);
+        let format = FixedPoint::new(12);
         let parts = share::<R>(&tensors, format, &seeds);
         let mut shares = Vec::new();
         for (role, part) in Role::ALL.into_iter().zip(&parts) {

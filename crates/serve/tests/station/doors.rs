@@ -4,7 +4,7 @@ use super::raw::{Answer, call, call_with};
 use super::*;
 use std::thread;
 use trefoil_mpc::share_for_parties;
-use trefoil_ring::{Fixed, Ring, Seed, Z64};
+use trefoil_ring::{FixedPoint, Ring, Seed, Z64};
 
 /// An active model of one user with a quota, and what a query to it takes.
 struct Stage {
@@ -38,7 +38,7 @@ fn random<const N: usize>() -> [u8; N] {
 }
 
 /// Parts of these values, as docs/wire.md says.
-pub(crate) fn parts(values: &[f64], format: Fixed) -> [Vec<u8>; 3] {
+pub(crate) fn parts(values: &[f64], format: FixedPoint) -> [Vec<u8>; 3] {
     let values: Vec<Z64> = values.iter().map(|&value| format.encode(value)).collect();
     let seeds = [Seed(random()), Seed(random())];
     let shares = share_for_parties(&values, seeds);

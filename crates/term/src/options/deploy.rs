@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use trefoil::{Backend, Deployment, Link, Model, Parties};
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 
 /// Where a model runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,6 +52,7 @@ impl From<LinkOption> for Link {
 
 /// Where a model is deployed.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Servers")]
 pub struct DeployOptions {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = BackendOption::Secure)]
@@ -62,7 +63,7 @@ pub struct DeployOptions {
     /// Emulate a network between the parties, with --link memory: `lan` (0.1 ms one way, 10
     /// Gbit/s), `wan` (10 ms, 100 Mbit/s), or milliseconds and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
-    pub network: Option<Network>,
+    pub network: Option<NetworkProfile>,
     /// Use three running parties, as `trefoil keys` described them [env: `TREFOIL_PARTIES`]
     #[arg(long, value_name = "parties.toml", conflicts_with_all = ["link", "network"])]
     parties: Option<PathBuf>,
@@ -159,7 +160,11 @@ impl DeployOptions {
 ///
 /// # Errors
 /// If they cannot be started.
-pub fn start(link: Link, network: Option<Network>, timeout: Duration) -> Result<Parties, Failure> {
+pub fn start(
+    link: Link,
+    network: Option<NetworkProfile>,
+    timeout: Duration,
+) -> Result<Parties, Failure> {
     if link == Link::Memory {
         return Ok(Parties::in_process(network, timeout)?);
     }
@@ -172,7 +177,7 @@ pub fn start(link: Link, network: Option<Network>, timeout: Duration) -> Result<
 /// If they cannot be started.
 pub fn start_client(
     link: Link,
-    network: Option<Network>,
+    network: Option<NetworkProfile>,
     timeout: Duration,
 ) -> Result<trefoil_serve::Client, Failure> {
     let link = match link {
@@ -209,7 +214,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// If it is asked for on real links.
-pub fn emulated_only_in_memory(network: Option<Network>, link: Link) -> Result<(), Failure> {
+pub fn emulated_only_in_memory(network: Option<NetworkProfile>, link: Link) -> Result<(), Failure> {
     if network.is_some() && link != Link::Memory {
         let message = format!("--network emulates a network in memory, but the link is {link}");
         return Err(Failure::misuse(message).help("add --link memory, or leave --network out"));

@@ -31,6 +31,31 @@ impl ModelOption {
     }
 }
 
+/// A free dimension and its size.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The dimension's name in the model.
+    pub name: String,
+    /// Its size.
+    pub size: usize,
+}
+
+/// A name and a size, as a user writes them.
+///
+/// # Errors
+/// If the text is something else.
+pub fn binding(text: &str) -> Result<Binding, String> {
+    let wrong = || "a name and a size are expected, such as height=224".to_owned();
+    let (name, size) = text.split_once('=').ok_or_else(wrong)?;
+    match size.parse() {
+        Ok(size) if size > 0 => Ok(Binding {
+            name: name.to_owned(),
+            size,
+        }),
+        _ => Err(wrong()),
+    }
+}
+
 /// What repeats an experiment. No message to a server ever depends on it.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct SeedOption {
@@ -64,6 +89,7 @@ impl SeedOption {
 
 /// How samples become what a model takes.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Preparing samples")]
 pub struct PreparationOptions {
     /// Divide values by 255, so that pixels lie in [0, 1]
     #[arg(long)]

@@ -7,6 +7,7 @@ use trefoil::{NumberFormat, Preparation, Ranging, Source};
 
 /// How numbers are represented.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Numbers")]
 pub struct NumberOptions {
     /// Bits of the ring
     #[arg(long, value_name = "BITS", default_value = "64", value_parser = ring)]
@@ -36,6 +37,7 @@ fn ring(text: &str) -> Result<u32, String> {
 
 /// Options about the sizes of numbers.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Ranges of numbers")]
 pub struct RangeOptions {
     /// Calibration samples, prepared as the others are: measure how far every layer reaches, refuse what the ring cannot
     /// hold, and refuse samples outside their range, widened by an eighth on either side

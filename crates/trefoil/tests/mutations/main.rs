@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use trefoil::fuzzing::numbers;
 use trefoil_net::{Branch, Message, Tag, decode_frame, encode_frame};
+use trefoil_testkit::{Coins, setting};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -31,37 +32,6 @@ const DEFAULT: u64 = 4000;
 /// in the file's order and once in ours, and a header is parsed.
 fn limit(bytes: usize) -> usize {
     (1 << 20) + 32 * bytes
-}
-
-fn setting(name: &str, otherwise: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is no number")),
-        Err(_) => otherwise,
-    }
-}
-
-/// Random choices, the same for the same seed and number.
-struct Coins(u64);
-
-impl Coins {
-    fn new(seed: u64, index: u64) -> Self {
-        let mixed =
-            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mut coins = Self(mixed | 1);
-        for _ in 0..8 {
-            coins.below(2);
-        }
-        coins
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) as usize % end.max(1)
-    }
 }
 
 /// Arrays of several types, orders and shapes.

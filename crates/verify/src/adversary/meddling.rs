@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use trefoil_mpc::{MessageName, PairSeeds, Step, Transcript};
+use trefoil_mpc::{MessageKind, MessageName, PairSeeds, Transcript};
 use trefoil_net::{
     LinkStats, MemoryTransport, Message, NetError, Role, Transport, decode_frame, encode_frame,
 };
@@ -111,7 +111,7 @@ impl Meddling {
                 *byte ^= 0x10;
             }
         }
-        if message.tag == Step::Reshare.tag() {
+        if message.tag == MessageKind::Reshare.tag() {
             self.shift(seen.sent.len(), message);
             let words = message.payload.len() / 8;
             seen.sent.push(Reshared { words });
@@ -142,7 +142,7 @@ impl Meddling {
 
 /// Write down what crossed the link.
 fn note(truth: &mut Transcript, from: Role, to: Role, message: &Message) {
-    let Some(step) = Step::of(message.tag) else {
+    let Some(kind) = MessageKind::of(message.tag) else {
         return;
     };
     let name = MessageName {
@@ -151,7 +151,7 @@ fn note(truth: &mut Transcript, from: Role, to: Role, message: &Message) {
         branch: message.branch.0,
         number: message.number,
     };
-    truth.note(name, step, &message.payload);
+    truth.note(name, kind, &message.payload);
     truth.settle();
 }
 
@@ -180,7 +180,7 @@ impl Transport for Meddling {
         let seen = &mut *self.traces.seen();
         for message in &mut messages {
             note(&mut seen.truth, from, self.role, message);
-            if message.tag == Step::Reshare.tag() {
+            if message.tag == MessageKind::Reshare.tag() {
                 self.shift(seen.received, message);
                 seen.received += 1;
             }

@@ -1,6 +1,6 @@
 //! Three real parties that deviate: alike in every run, against public samples; and in some runs, against replays.
 
-use super::{AttackDemo, Row, Stage, share};
+use super::{AttackDemo, Row, Stage, fraction};
 use crate::{Bar, Failure, print, summary};
 use ndarray::Axis;
 use serde::Serialize;
@@ -251,10 +251,10 @@ pub(super) fn print(alike: &[Alike], replays: &[Replayed]) -> Result<(), Failure
             row.plan.tolerated.to_string(),
             format!("{} of {}", counted.wrong, counted.pool),
             counted.tally.disagreed.to_string(),
-            share(counted.predicted),
+            fraction(counted.predicted),
             counted.tally.accepted.to_string(),
             counted.tally.trials.to_string(),
-            format!("{} to {}", share(row.low), share(row.high)),
+            format!("{} to {}", fraction(row.low), fraction(row.high)),
             if row.agrees { "yes" } else { "NO" }.into(),
         ]);
     }
@@ -291,7 +291,11 @@ fn print_replays(rows: &[Replayed]) -> Result<(), Failure> {
         ];
         cells.extend(rows.iter().map(|row| {
             let counted = row.counted.escaped as f64 / row.counted.trials.max(1) as f64;
-            format!("{} / {}", share(row.counted.predicted), share(counted))
+            format!(
+                "{} / {}",
+                fraction(row.counted.predicted),
+                fraction(counted)
+            )
         }));
         let agreeing = rows.iter().filter(|row| row.agrees).count();
         cells.push(format!("{agreeing} of {}", rows.len()));

@@ -1,6 +1,6 @@
 //! Ranges in the clear do not matter.
 
-use super::{Ranged, Term};
+use super::{RangedBackend, Term};
 use crate::backend::{Backend, Clear};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn, Zip};
 use std::cmp::Ordering;
@@ -33,7 +33,7 @@ pub(super) fn bits_for(bits: &ArrayD<bool>, shape: &[usize]) -> ArrayD<bool> {
     repeated
 }
 
-/// [`Ranged::by_rank`] where `larger` orders elements, the larger one first.
+/// [`RangedBackend::by_rank`] where `larger` orders elements, the larger one first.
 pub(super) fn by_rank<T: Copy, V: Copy>(
     x: &ArrayD<T>,
     table: &ArrayD<V>,
@@ -59,11 +59,11 @@ pub(super) fn powers(total: &ArrayD<f64>) -> ArrayD<f64> {
     total.mapv(|v| (v.log2().floor() + 1.0).exp2())
 }
 
-impl Ranged for Clear {
+impl RangedBackend for Clear {
     type RowScale = ArrayD<f64>;
     type Factors = ArrayD<bool>;
     type Indicator = ArrayD<bool>;
-    type Late = ArrayD<f64>;
+    type Untruncated = ArrayD<f64>;
 
     fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
         parity(bits)
@@ -93,17 +93,21 @@ impl Ranged for Clear {
     ) -> Result<ArrayD<f64>, Infallible> {
         self.masked(bits, x).await
     }
-    async fn matmul_late(
+    async fn matmul_untruncated(
         &self,
         x: &ArrayD<f64>,
         y: &ArrayD<f64>,
     ) -> Result<ArrayD<f64>, Infallible> {
         self.matmul(x, y).await
     }
-    async fn is_negative_late(&self, x: &ArrayD<f64>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+    async fn is_negative_untruncated(
+        &self,
+        x: &ArrayD<f64>,
+        _: f64,
+    ) -> Result<ArrayD<bool>, Infallible> {
         self.is_negative(x).await
     }
-    async fn masked_late(
+    async fn masked_untruncated(
         &self,
         bits: &ArrayD<bool>,
         x: &ArrayD<f64>,
@@ -172,7 +176,7 @@ impl Ranged for Clear {
     ) -> Result<ArrayD<f64>, Infallible> {
         Ok(x.mapv(|v| (factor * v).exp()))
     }
-    async fn share_of(
+    async fn fraction_of(
         &self,
         x: &ArrayD<f64>,
         total: &ArrayD<f64>,
@@ -196,7 +200,7 @@ impl Ranged for Clear {
         scale: &ArrayD<f64>,
         range: RangeInclusive<f64>,
     ) -> Result<ArrayD<f64>, Infallible> {
-        self.share_of(scaled, scale, range).await
+        self.fraction_of(scaled, scale, range).await
     }
     async fn dot(&self, x: &ArrayD<f64>, y: &ArrayD<f64>) -> Result<ArrayD<f64>, Infallible> {
         Ok((x * y).sum_axis(last_axis(x)))

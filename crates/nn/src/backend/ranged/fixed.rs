@@ -2,7 +2,7 @@
 
 use super::clear::{bits_for, by_rank, last_axis, parity, repeat_bits};
 use super::secure::largest_norm;
-use super::{Ranged, Term};
+use super::{RangedBackend, Term};
 use crate::backend::{Backend, Clear, Fixed};
 use crate::ready::ready;
 use ndarray::{ArrayD, Zip};
@@ -10,11 +10,11 @@ use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 use trefoil_ring::{Ring, power_of_two};
 
-impl<R: Ring> Ranged for Fixed<R> {
+impl<R: Ring> RangedBackend for Fixed<R> {
     type RowScale = ArrayD<f64>;
     type Factors = ArrayD<bool>;
     type Indicator = ArrayD<bool>;
-    type Late = ArrayD<R>;
+    type Untruncated = ArrayD<R>;
 
     fn parity(&self, bits: &ArrayD<bool>) -> ArrayD<bool> {
         parity(bits)
@@ -36,13 +36,21 @@ impl<R: Ring> Ranged for Fixed<R> {
     async fn masked_by(&self, bits: &ArrayD<bool>, x: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
         self.masked(bits, x).await
     }
-    async fn matmul_late(&self, x: &ArrayD<R>, y: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {
+    async fn matmul_untruncated(
+        &self,
+        x: &ArrayD<R>,
+        y: &ArrayD<R>,
+    ) -> Result<ArrayD<R>, Infallible> {
         self.matmul(x, y).await
     }
-    async fn is_negative_late(&self, x: &ArrayD<R>, _: f64) -> Result<ArrayD<bool>, Infallible> {
+    async fn is_negative_untruncated(
+        &self,
+        x: &ArrayD<R>,
+        _: f64,
+    ) -> Result<ArrayD<bool>, Infallible> {
         self.is_negative(x).await
     }
-    async fn masked_late(
+    async fn masked_untruncated(
         &self,
         bits: &ArrayD<bool>,
         x: &ArrayD<R>,
@@ -117,14 +125,14 @@ impl<R: Ring> Ranged for Fixed<R> {
     ) -> Result<ArrayD<R>, Infallible> {
         Ok(self.in_floats(x, |v| (factor * v).exp()))
     }
-    async fn share_of(
+    async fn fraction_of(
         &self,
         x: &ArrayD<R>,
         total: &ArrayD<R>,
         range: RangeInclusive<f64>,
     ) -> Result<ArrayD<R>, Infallible> {
         let (x, total) = (self.decode(x.view()), self.decode(total.view()));
-        let Ok(quotient) = ready(Clear.share_of(&x, &total, range));
+        let Ok(quotient) = ready(Clear.fraction_of(&x, &total, range));
         Ok(self.public(&quotient))
     }
     async fn scale_rows(
@@ -144,7 +152,7 @@ impl<R: Ring> Ranged for Fixed<R> {
         range: RangeInclusive<f64>,
     ) -> Result<ArrayD<R>, Infallible> {
         let scaled = self.decode(scaled.view());
-        let Ok(quotient) = ready(Clear.share_of(&scaled, scale, range));
+        let Ok(quotient) = ready(Clear.fraction_of(&scaled, scale, range));
         Ok(self.public(&quotient))
     }
     async fn dot(&self, x: &ArrayD<R>, y: &ArrayD<R>) -> Result<ArrayD<R>, Infallible> {

@@ -1,7 +1,7 @@
 //! What the operations with ranges cost on shares.
 
-use super::secure::{divisors, exponents, largest_norm, late_width, width};
-use super::{Ranged, Term};
+use super::secure::{divisors, exponents, largest_norm, untruncated_width, width};
+use super::{RangedBackend, Term};
 use crate::backend::Priced;
 use crate::need::compared_bits;
 use std::convert::Infallible;
@@ -9,8 +9,8 @@ use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
     argmax_one_hot_lean_cost, bilinear_cost, bit_factors_cost, bit_to_arithmetic_cost,
     by_rank_cost, divide_rows_cost, divide_scaled_cost, exp_cost, msb_cost, multiply_bit_cost,
-    multiply_factors_cost, multiply_runs_cost, multiply_wide_cost, scale_rows_cost, sum_of_cost,
-    truncate_cost, unit_rows_cost, wide_cost,
+    multiply_factors_cost, multiply_runs_cost, multiply_untruncated_cost, scale_rows_cost,
+    sum_of_cost, truncate_cost, unit_rows_cost, untruncated_cost,
 };
 use trefoil_ring::{Ring, power_of_two};
 
@@ -24,11 +24,11 @@ fn rows(shape: &[usize]) -> (Vec<usize>, usize) {
     (others.to_vec(), *last)
 }
 
-impl<R: Ring> Ranged for Priced<R> {
+impl<R: Ring> RangedBackend for Priced<R> {
     type RowScale = ();
     type Factors = Vec<usize>;
     type Indicator = Vec<usize>;
-    type Late = Vec<usize>;
+    type Untruncated = Vec<usize>;
 
     fn parity(&self, bits: &Vec<usize>) -> Vec<usize> {
         rows(bits).0
@@ -65,24 +65,32 @@ impl<R: Ring> Ranged for Priced<R> {
         self.add_cost(multiply_factors_cost::<R>(elements(x)));
         Ok(x.clone())
     }
-    async fn matmul_late(&self, x: &Vec<usize>, y: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
+    async fn matmul_untruncated(
+        &self,
+        x: &Vec<usize>,
+        y: &Vec<usize>,
+    ) -> Result<Vec<usize>, Infallible> {
         assert_eq!(x[1], y[0], "operands of a matrix product");
-        self.add_cost(wide_cost::<R>(x[0] * y[1]));
+        self.add_cost(untruncated_cost::<R>(x[0] * y[1]));
         Ok(vec![x[0], y[1]])
     }
-    async fn is_negative_late(&self, x: &Vec<usize>, bound: f64) -> Result<Vec<usize>, Infallible> {
-        let width = late_width::<R>(self.format(), bound);
+    async fn is_negative_untruncated(
+        &self,
+        x: &Vec<usize>,
+        bound: f64,
+    ) -> Result<Vec<usize>, Infallible> {
+        let width = untruncated_width::<R>(self.format(), bound);
         self.add_cost(msb_cost(elements(x), width));
         Ok(x.clone())
     }
-    async fn masked_late(
+    async fn masked_untruncated(
         &self,
         bits: &Vec<usize>,
         x: &Vec<usize>,
     ) -> Result<Vec<usize>, Infallible> {
-        assert_eq!(bits, x, "operands of masked_late");
+        assert_eq!(bits, x, "operands of masked_untruncated");
         let shift = self.format().fraction_bits;
-        self.add_cost(multiply_wide_cost::<R>(elements(x), shift));
+        self.add_cost(multiply_untruncated_cost::<R>(elements(x), shift));
         Ok(x.clone())
     }
     async fn indicator(&self, bits: &Vec<usize>) -> Result<Vec<usize>, Infallible> {
@@ -177,7 +185,7 @@ impl<R: Ring> Ranged for Priced<R> {
         self.add_cost(exp_cost::<R>(elements(x), format, format, range));
         Ok(x.clone())
     }
-    async fn share_of(
+    async fn fraction_of(
         &self,
         x: &Vec<usize>,
         total: &Vec<usize>,

@@ -1,28 +1,28 @@
 //! On shares: the range decides which bits are compared, which tables dealt, and how results are scaled.
 
-use super::{Ranged, Term};
+use super::{RangedBackend, Term};
 use crate::backend::Backend;
 use crate::backend::{Secure, SharedBits};
 use crate::need::compared_bits;
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::ops::{Range, RangeInclusive};
 use trefoil_mpc::{
-    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Wide,
+    Abort, BitFactors, BitShare, ExpRange, Positive, RowScale, Share, Term as Sum, Untruncated,
     argmax_one_hot_lean, bit_factors, bit_to_arithmetic, by_rank, divide_rows, divide_scaled, dot,
-    exp_scaled, matmul_wide, msb, msb_wide, mul, multiply_bit, multiply_factors, multiply_wide,
-    scale_rows, sum_of, truncate, unit_rows,
+    exp_scaled, matmul_untruncated, msb, msb_untruncated, mul, multiply_bit, multiply_factors,
+    multiply_untruncated, scale_rows, sum_of, truncate, unit_rows,
 };
-use trefoil_ring::{Bits, Fixed as Format, Ring};
+use trefoil_ring::{Bits, FixedPoint, Ring};
 
 /// Bits that a comparison looks at for values below `bound`.
-pub(super) fn width<R: Ring>(format: Format, bound: f64) -> u32 {
+pub(super) fn width<R: Ring>(format: FixedPoint, bound: f64) -> u32 {
     assert!(bound > 0.0, "values below {bound}");
     let bits = bound.log2().ceil() + f64::from(format.fraction_bits) + 1.0;
     (bits.max(2.0) as u32).min(R::BITS)
 }
 
 /// Bits that a comparison looks at for values below `bound` that are still to be rounded.
-pub(super) fn late_width<R: Ring>(format: Format, bound: f64) -> u32 {
+pub(super) fn untruncated_width<R: Ring>(format: FixedPoint, bound: f64) -> u32 {
     width::<R>(format, bound).min(R::BITS - format.fraction_bits)
 }
 
@@ -33,7 +33,7 @@ pub(super) fn exponents(range: &RangeInclusive<f64>) -> ExpRange {
 }
 
 /// Divisors of a range, as ring elements.
-pub(super) fn divisors<R: Ring>(format: Format, range: &RangeInclusive<f64>) -> Positive {
+pub(super) fn divisors<R: Ring>(format: FixedPoint, range: &RangeInclusive<f64>) -> Positive {
     let exponent = |v: f64| (v.log2() + f64::from(format.fraction_bits)).max(0.0);
     Positive {
         low: exponent(*range.start()).floor() as u32,
@@ -42,7 +42,7 @@ pub(super) fn divisors<R: Ring>(format: Format, range: &RangeInclusive<f64>) -> 
 }
 
 /// The exponent of the largest norm whose square, at twice the fraction bits, fits.
-pub(super) fn largest_norm<R: Ring>(format: Format) -> i32 {
+pub(super) fn largest_norm<R: Ring>(format: FixedPoint) -> i32 {
     (R::BITS as i32 - 2) / 2 - format.fraction_bits as i32
 }
 
@@ -77,12 +77,12 @@ impl<R: Ring> Secure<R> {
     }
 }
 
-impl<R: Ring> Ranged for Secure<R> {
+impl<R: Ring> RangedBackend for Secure<R> {
     type RowScale = RowScale<R>;
     type Factors = BitFactors<R>;
     /// The bits as ring elements.
     type Indicator = Share<R>;
-    type Late = Wide<R>;
+    type Untruncated = Untruncated<R>;
 
     fn parity(&self, bits: &SharedBits) -> SharedBits {
         let n = bits.shape.last().copied().unwrap_or(1);
@@ -126,18 +126,35 @@ impl<R: Ring> Ranged for Secure<R> {
     async fn masked_by(&self, factors: &BitFactors<R>, x: &Share<R>) -> Result<Share<R>, Abort> {
         multiply_factors(self.party(), factors, x).await
     }
-    async fn matmul_late(&self, x: &Share<R>, y: &Share<R>) -> Result<Wide<R>, Abort> {
-        matmul_wide(self.party(), x, y, self.format().fraction_bits).await
+    async fn matmul_untruncated(
+        &self,
+        x: &Share<R>,
+        y: &Share<R>,
+    ) -> Result<Untruncated<R>, Abort> {
+        matmul_untruncated(self.party(), x, y, self.format().fraction_bits).await
     }
-    async fn is_negative_late(&self, x: &Wide<R>, bound: f64) -> Result<SharedBits, Abort> {
-        let bits = msb_wide(self.party(), x, late_width::<R>(self.format(), bound)).await?;
+    async fn is_negative_untruncated(
+        &self,
+        x: &Untruncated<R>,
+        bound: f64,
+    ) -> Result<SharedBits, Abort> {
+        let bits = msb_untruncated(
+            self.party(),
+            x,
+            untruncated_width::<R>(self.format(), bound),
+        )
+        .await?;
         Ok(SharedBits {
             shape: x.shape().to_vec(),
             bits,
         })
     }
-    async fn masked_late(&self, factors: &BitFactors<R>, x: &Wide<R>) -> Result<Share<R>, Abort> {
-        multiply_wide(self.party(), factors, x).await
+    async fn masked_untruncated(
+        &self,
+        factors: &BitFactors<R>,
+        x: &Untruncated<R>,
+    ) -> Result<Share<R>, Abort> {
+        multiply_untruncated(self.party(), factors, x).await
     }
     async fn indicator(&self, bits: &SharedBits) -> Result<Share<R>, Abort> {
         let numbers = bit_to_arithmetic::<R>(self.party(), &bits.bits).await?;
@@ -239,7 +256,7 @@ impl<R: Ring> Ranged for Secure<R> {
         let format = self.format();
         exp_scaled(self.party(), x, factor, format, format, exponents(&range)).await
     }
-    async fn share_of(
+    async fn fraction_of(
         &self,
         x: &Share<R>,
         total: &Share<R>,

@@ -20,7 +20,7 @@ pub(super) struct Queue {
 }
 
 /// A session that has not ended.
-pub(super) struct Session {
+pub(super) struct OpenSession {
     requests: Vec<RequestName>,
     /// At the leader, who has its shares on its disk.
     done: [bool; 3],
@@ -198,7 +198,7 @@ impl Desk {
         }
         self.sessions.insert(
             session,
-            Session {
+            OpenSession {
                 requests,
                 done: [false; 3],
                 computed: false,

@@ -2,10 +2,10 @@
 
 use crate::{Classifier, Settings};
 use ndarray::ArrayD;
-use trefoil_nn::Ranged;
+use trefoil_nn::RangedBackend;
 
 /// A classifier's weights on a back end, ready for both directions.
-pub struct Network<B: Ranged> {
+pub struct LoadedClassifier<B: RangedBackend> {
     layers: Vec<Layer<B>>,
     /// The last layer's weights as a row, times c1 and the gradient's scale: where the way back starts.
     seed: B::Tensor,
@@ -13,7 +13,7 @@ pub struct Network<B: Ranged> {
     activation_bound: f64,
 }
 
-pub(crate) struct Layer<B: Ranged> {
+pub(crate) struct Layer<B: RangedBackend> {
     pub(crate) weights: B::Tensor,
     pub(crate) transposed: B::Tensor,
     pub(crate) bias: B::Tensor,
@@ -22,14 +22,14 @@ pub(crate) struct Layer<B: Ranged> {
 }
 
 /// What a pass of the network found.
-pub(crate) struct Pass<B: Ranged> {
+pub(crate) struct Pass<B: RangedBackend> {
     /// `h < 0`, one bit a row.
     pub(crate) negative: B::Bits,
     /// `c1 scale dh/ds` (rows × classes), if it was asked for.
     pub(crate) gradient: Option<B::Tensor>,
 }
 
-impl<B: Ranged> Network<B> {
+impl<B: RangedBackend> LoadedClassifier<B> {
     /// The network of an owner's tensors, in the order of [`crate::NetworkShape::tensors`]. One round, for the scaled last layer.
     ///
     /// # Errors
@@ -126,17 +126,19 @@ impl<B: Ranged> Network<B> {
         let column = backend.reshape(scale, &[rows, 1]);
         let affine = async |backend: &B, value: &B::Tensor, layer: &Layer<B>| {
             let input = backend.concat(&[value, &column], 1);
-            backend.matmul_late(&input, &layer.joined).await
+            backend.matmul_untruncated(&input, &layer.joined).await
         };
         let mut value = scaled.clone();
         let mut kept = Vec::with_capacity(hidden);
         let mut before_last = None;
         for (index, layer) in self.layers[..hidden].iter().enumerate() {
             let product = affine(backend, &value, layer).await?;
-            let negative = backend.is_negative_late(&product, self.bound()).await?;
+            let negative = backend
+                .is_negative_untruncated(&product, self.bound())
+                .await?;
             let positive = backend.factors(&backend.not(&negative)).await?;
             if index + 1 < hidden {
-                value = backend.masked_late(&positive, &product).await?;
+                value = backend.masked_untruncated(&positive, &product).await?;
             } else {
                 before_last = Some(product);
             }
@@ -146,9 +148,11 @@ impl<B: Ranged> Network<B> {
             unreachable!("a classifier has a hidden layer");
         };
         let forward = async |backend: &B| -> Result<B::Bits, B::Error> {
-            let value = backend.masked_late(last, &product).await?;
+            let value = backend.masked_untruncated(last, &product).await?;
             let score = affine(backend, &value, &self.layers[hidden]).await?;
-            let negative = backend.is_negative_late(&score, self.bound()).await?;
+            let negative = backend
+                .is_negative_untruncated(&score, self.bound())
+                .await?;
             // One a row.
             Ok(backend.parity(&negative))
         };
@@ -160,8 +164,8 @@ impl<B: Ranged> Network<B> {
         let back = async |backend: &B| -> Result<B::Tensor, B::Error> {
             let mut g = backend.masked_by(last, &self.seed(backend, rows)).await?;
             for (below, layer) in kept.iter().zip(&self.layers[1..hidden]).rev() {
-                let product = backend.matmul_late(&g, &layer.transposed).await?;
-                g = backend.masked_late(below, &product).await?;
+                let product = backend.matmul_untruncated(&g, &layer.transposed).await?;
+                g = backend.masked_untruncated(below, &product).await?;
             }
             backend.matmul(&g, &self.layers[0].transposed).await
         };

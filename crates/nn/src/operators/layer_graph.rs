@@ -35,7 +35,7 @@ pub(crate) fn exact(integers: &ArrayD<f64>) -> Result<(), String> {
 
 /// What operators are read into and passes rewrite.
 #[derive(Default)]
-pub(crate) struct Network {
+pub(crate) struct LayerGraph {
     /// Every value, used or not.
     pub(crate) values: Vec<Value>,
     /// The layers, each after those whose values it uses.
@@ -48,7 +48,7 @@ pub(crate) struct Network {
     pub(crate) rebatched: bool,
     /// Elements that constant folding may still make.
     pub(crate) folding: usize,
-    /// Layers that passes have looked at, see [`Network::walk`].
+    /// Layers that passes have looked at, see [`LayerGraph::walk`].
     pub(crate) walked: u64,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Value {
     pub(crate) shape: Vec<usize>,
     /// What its elements are in the model. On the way, integers are whole numbers, and truth values bits.
     pub(crate) element: Element,
-    /// Whether it is known to hold whole numbers alone; of constants, their elements tell ([`Network::is_whole`]).
+    /// Whether it is known to hold whole numbers alone; of constants, their elements tell ([`LayerGraph::is_whole`]).
     pub(crate) whole: bool,
     /// Its elements, if they do not depend on the inputs.
     pub(crate) constant: Option<Arc<ArrayD<f64>>>,
@@ -81,7 +81,7 @@ pub(crate) struct LayerNode {
     pub(crate) output: ValueId,
 }
 
-impl Network {
+impl LayerGraph {
     /// An empty network for a file that stores `stored` elements.
     pub(crate) fn new(stored: usize) -> Self {
         let folding = FOLDED_ELEMENTS.saturating_add(stored.saturating_mul(FOLDED_PER_STORED));

@@ -1,10 +1,10 @@
 //! How words are spread over the ring, drawn with block characters.
 
 /// Words counted by their top four bits.
-pub(super) type Counts = [u64; 16];
+pub type Counts = [u64; 16];
 
 /// Count `words` of `bits` bits by their top four.
-pub(super) fn counts(words: impl IntoIterator<Item = u64>, bits: u32) -> Counts {
+pub fn counts(words: impl IntoIterator<Item = u64>, bits: u32) -> Counts {
     let mut counts = [0; 16];
     for word in words {
         counts[((word >> (bits - 4)) & 15) as usize] += 1;
@@ -13,7 +13,7 @@ pub(super) fn counts(words: impl IntoIterator<Item = u64>, bits: u32) -> Counts 
 }
 
 /// The smallest and the largest share of a value; nothing if nothing was counted.
-pub(super) fn extremes(counts: &Counts) -> Option<(f64, f64)> {
+pub fn extremes(counts: &Counts) -> Option<(f64, f64)> {
     let all: u64 = counts.iter().sum();
     let least = counts.iter().min()?;
     let most = counts.iter().max()?;
@@ -22,7 +22,7 @@ pub(super) fn extremes(counts: &Counts) -> Option<(f64, f64)> {
 
 /// How far counts are from even, in standard deviations of what chance does: Pearson's statistic of
 /// 15 degrees of freedom, less its mean, by its deviation. Nothing if too little was counted.
-pub(super) fn excess(counts: &Counts) -> Option<f64> {
+pub fn excess(counts: &Counts) -> Option<f64> {
     let all = counts.iter().sum::<u64>() as f64;
     if all < 16.0 * 5.0 {
         return None;
@@ -37,7 +37,7 @@ pub(super) fn excess(counts: &Counts) -> Option<f64> {
 
 /// `height` lines of 16 characters, one for each value; a column as high as the picture stands for the share
 /// `full`.
-pub(super) fn draw(counts: &Counts, height: usize, full: f64) -> Vec<String> {
+pub fn draw(counts: &Counts, height: usize, full: f64) -> Vec<String> {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let all = counts.iter().sum::<u64>().max(1) as f64;
     let eighths = counts.map(|count| {

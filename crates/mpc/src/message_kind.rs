@@ -1,13 +1,13 @@
-//! The steps that messages belong to.
+//! What messages are for.
 
 use std::fmt;
 use trefoil_net::Tag;
 
-/// What a message is for. Travels in every message; the receiver rejects any other step.
+/// What a message is for. Travels in every message; the receiver rejects any other kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 #[non_exhaustive]
-pub enum Step {
+pub enum MessageKind {
     /// An input's masked component.
     Input = 1,
     /// Components sent to open a value.
@@ -30,13 +30,13 @@ pub enum Step {
     Compare = 9,
 }
 
-impl Step {
+impl MessageKind {
     /// The tag on the wire.
     pub const fn tag(self) -> Tag {
         Tag(self as u16)
     }
 
-    /// The step behind a tag, if it is one.
+    /// The kind behind a tag, if it is one.
     pub fn of(tag: Tag) -> Option<Self> {
         let known = [
             Self::Input,
@@ -50,19 +50,19 @@ impl Step {
             Self::BatchEnd,
             Self::Compare,
         ];
-        known.into_iter().find(|step| step.tag() == tag)
+        known.into_iter().find(|kind| kind.tag() == tag)
     }
 
-    /// The step's name behind a tag.
+    /// The name of the kind behind a tag.
     pub fn name(tag: Tag) -> String {
         Self::of(tag).map_or_else(
-            || format!("unknown step {}", tag.0),
-            |step| step.to_string(),
+            || format!("unknown kind {}", tag.0),
+            |kind| kind.to_string(),
         )
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for MessageKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Input => "input",

@@ -1,11 +1,11 @@
 //! Rounds and bytes of the guard by variant and number of classes, from its cost functions.
 //!
-//! `cargo run --release -p trefoil-guard --example costs`
+//! `cargo run --release -p trefoil-guard --example guard_costs`
 #![allow(clippy::print_stdout)] // Its output is what it is for.
 
 use std::time::Instant;
 use trefoil_guard::{
-    Network, NetworkShape, Settings, Steps, Variant, each_part, part_costs, protect,
+    LoadedClassifier, NetworkShape, Settings, Steps, Variant, each_part, part_costs, protect,
 };
 use trefoil_mpc::Cost;
 use trefoil_nn::{Priced, Secure, ready};
@@ -15,7 +15,7 @@ use trefoil_testkit::World;
 fn price(settings: &Settings, rows: usize) -> Cost {
     let backend = Priced::<Z64>::new(settings.format());
     let tensors = settings.shape.tensors();
-    let Ok(network) = ready(Network::new(&backend, settings, &tensors));
+    let Ok(network) = ready(LoadedClassifier::new(&backend, settings, &tensors));
     let Ok(_) = ready(protect(
         &backend,
         settings,
@@ -87,7 +87,7 @@ fn times(settings: &Settings, rows: usize) -> Vec<f64> {
             let Some((logits, tensors)) = shares.split_last() else {
                 unreachable!("logits are the last input");
             };
-            let network = Network::new(&backend, settings, tensors).await?;
+            let network = LoadedClassifier::new(&backend, settings, tensors).await?;
             let mut times = Vec::new();
             let mut start = Instant::now();
             let mut done = |_| {

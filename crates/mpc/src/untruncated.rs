@@ -7,7 +7,7 @@ use crate::msb::signs_of;
 use crate::reshare::{Part, dealing, reshare, reshare_cost, reshare_known};
 use crate::short::ShortParts;
 use crate::trunc::truncated;
-use crate::{Abort, BitFactors, BitShare, Cost, Party, Share, Step};
+use crate::{Abort, BitFactors, BitShare, Cost, MessageKind, Party, Share};
 use trefoil_net::Role;
 use trefoil_ring::Ring;
 
@@ -17,13 +17,13 @@ use trefoil_ring::Ring;
 /// by [`crate::truncate`], up to a multiple of `2^(bits - shift)`: enough for a comparison, and for a product with a bit
 /// the correction is dealt along with the product's masks. So neither waits for a truncation.
 #[derive(Clone)]
-pub struct Wide<R> {
+pub struct Untruncated<R> {
     shape: Vec<usize>,
     known: Vec<R>,
     shift: u32,
 }
 
-impl<R> Wide<R> {
+impl<R> Untruncated<R> {
     /// Dimensions.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -39,26 +39,26 @@ impl<R> Wide<R> {
 /// As [`crate::truncate`], for the product.
 ///
 /// # Cost
-/// [`wide_cost`] of m n: 1 round, an element from each evaluator.
+/// [`untruncated_cost`] of m n: 1 round, an element from each evaluator.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub async fn matmul_wide<R: Ring>(
+pub async fn matmul_untruncated<R: Ring>(
     party: &Party,
     x: &Share<R>,
     y: &Share<R>,
     shift: u32,
-) -> Result<Wide<R>, Abort> {
+) -> Result<Untruncated<R>, Abort> {
     let (part, shape) = matmul_parts(party, x, y);
-    Ok(Wide {
+    Ok(Untruncated {
         shape: shape.to_vec(),
         known: reshare_known(party, part).await?,
         shift,
     })
 }
 
-/// Cost of a [`Wide`] of `len` elements.
-pub fn wide_cost<R: Ring>(len: usize) -> Cost {
+/// Cost of a [`Untruncated`] of `len` elements.
+pub fn untruncated_cost<R: Ring>(len: usize) -> Cost {
     reshare_cost::<R>(len)
 }
 
@@ -69,7 +69,11 @@ pub fn wide_cost<R: Ring>(len: usize) -> Cost {
 ///
 /// # Cost
 /// [`crate::msb_cost`]: no round for the truncation.
-pub async fn msb_wide<R: Ring>(party: &Party, x: &Wide<R>, bits: u32) -> Result<BitShare, Abort> {
+pub async fn msb_untruncated<R: Ring>(
+    party: &Party,
+    x: &Untruncated<R>,
+    bits: u32,
+) -> Result<BitShare, Abort> {
     assert!(
         bits + x.shift <= R::BITS,
         "the sign of {bits} bits above {} in a ring of {}",
@@ -98,14 +102,14 @@ pub async fn msb_wide<R: Ring>(party: &Party, x: &Wide<R>, bits: u32) -> Result<
 /// As [`crate::truncate`].
 ///
 /// # Cost
-/// [`multiply_wide_cost`]: 1 round, one element from each evaluator; from party 0 two elements and twice `shift` bits.
+/// [`multiply_untruncated_cost`]: 1 round, one element from each evaluator; from party 0 two elements and twice `shift` bits.
 ///
 /// # Panics
 /// If there are not as many bits as elements.
-pub async fn multiply_wide<R: Ring>(
+pub async fn multiply_untruncated<R: Ring>(
     party: &Party,
     factors: &BitFactors<R>,
-    x: &Wide<R>,
+    x: &Untruncated<R>,
 ) -> Result<Share<R>, Abort> {
     let (len, shift, known) = (x.known.len(), x.shift, &x.known);
     assert_eq!(factors.len(), len, "operands of a bit product");
@@ -129,8 +133,8 @@ pub async fn multiply_wide<R: Ring>(
     reshare(party, &x.shape, part).await
 }
 
-/// Cost of [`multiply_wide`] for `len` elements truncated by `shift` bits.
-pub fn multiply_wide_cost<R: Ring>(len: usize, shift: u32) -> Cost {
+/// Cost of [`multiply_untruncated`] for `len` elements truncated by `shift` bits.
+pub fn multiply_untruncated_cost<R: Ring>(len: usize, shift: u32) -> Cost {
     let dealt = 2 * len * R::BYTES + packed_bytes(shift as usize, 2 * len);
     Cost::new(0, [dealt, 0, 0]) + reshare_cost::<R>(len)
 }
@@ -147,7 +151,7 @@ struct Dealt<R> {
 async fn deal<R: Ring>(
     party: &Party,
     factors: &BitFactors<R>,
-    x: &Wide<R>,
+    x: &Untruncated<R>,
 ) -> Result<Option<Dealt<R>>, Abort> {
     let (len, shift) = (x.known.len(), x.shift);
     let draw = |peer| {
@@ -165,14 +169,14 @@ async fn deal<R: Ring>(
             let tops = || x.known.iter().map(|r| u64::from(r.is_negative()));
             let products = masks.iter().zip(tops()).map(|(l, top)| l.to_u64() * top);
             message.extend(wraps.dealing(tops().chain(products)));
-            party.post(Role::P2, Step::Deal, message);
+            party.post(Role::P2, MessageKind::Deal, message);
             return Ok(None);
         }
         Role::P1 => draw(Role::P0),
         Role::P2 => {
             let packed = packed_bytes(shift as usize, 2 * len);
             let total = 2 * len * R::BYTES + packed;
-            let mut elements = party.take(Role::P0, Step::Deal, total).await?;
+            let mut elements = party.take(Role::P0, MessageKind::Deal, total).await?;
             let wraps = elements.split_off(2 * len * R::BYTES);
             let wraps = ShortParts::from_message(&wraps, 2 * len, shift);
             (from_bytes(&elements), wraps)
