@@ -237,14 +237,19 @@ pub(crate) fn add_parts<R: Ring>(
     match party.role() {
         Role::P0 => map(&x.mask(), &y.mask(), part),
         Role::P1 => {
-            let both: Vec<R> = y
-                .mine()
-                .iter()
-                .zip(y.next())
-                .map(|(&l, &m)| l + m)
-                .collect();
-            map(x.masked(Role::P1), &both, part);
-            map(x.half_mask(Role::P1), y.masked(Role::P1), part);
+            let sum = |share: &Share<R>| -> Vec<R> {
+                let components = share.mine().iter().zip(share.next());
+                components.map(|(&l, &m)| l + m).collect()
+            };
+            // `m_x (m_y + l_y1) + l_x1 m_y = (m_x + l_x1) m_y + m_x l_y1`: the smaller operand is summed, so that a layer builds no
+            // copy of its weights.
+            if x.len() < y.len() {
+                map(&sum(x), y.masked(Role::P1), part);
+                map(x.masked(Role::P1), y.half_mask(Role::P1), part);
+            } else {
+                map(x.masked(Role::P1), &sum(y), part);
+                map(x.half_mask(Role::P1), y.masked(Role::P1), part);
+            }
         }
         Role::P2 => {
             map(x.masked(Role::P2), y.half_mask(Role::P2), part);

@@ -119,6 +119,17 @@ impl<R: Ring> Share<R> {
         Self::new(&shape, row_major(mine), row_major(next))
     }
 
+    /// Apply a linear map of several shares to both components of all.
+    #[must_use]
+    pub fn join(shares: &[&Self], f: impl Fn(&[ArrayViewD<'_, R>]) -> ArrayD<R>) -> Self {
+        let [mine, next] = [Self::mine, Self::next].map(|of: fn(&Self) -> &[R]| {
+            let views: Vec<_> = shares.iter().map(|share| share.view(of(share))).collect();
+            f(&views)
+        });
+        let shape = mine.shape().to_vec();
+        Self::new(&shape, row_major(mine), row_major(next))
+    }
+
     fn view<'a>(&self, component: &'a [R]) -> ArrayViewD<'a, R> {
         view(&self.shape, component)
     }

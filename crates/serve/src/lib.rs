@@ -59,8 +59,8 @@ pub use replay::Receipt;
 pub use report::{Outcome, Phase, Progress, Report, Seen};
 pub use service::{Event, Service, Stopper, Through};
 pub use station::{
-    Access, AccessError, Code, ModelState, ModelView, Name, NameError, PartyView, Place, Problem,
-    Purpose, RequestId, SealError, Station, StationFile, StationFiles, StoreError, Token,
-    UsageView, write_stations,
+    Access, AccessError, AdminAddress, Code, ModelState, ModelView, Name, NameError, PartyView,
+    Place, Problem, Purpose, RequestId, SealError, Station, StationFile, StationFiles, StoreError,
+    Token, UsageView, write_stations,
 };
 pub use task::check as check_guard;

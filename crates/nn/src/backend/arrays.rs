@@ -1,6 +1,6 @@
 //! Local operations on `ndarray` tensors that the back ends share, whatever the element.
 
-use ndarray::{ArrayD, Axis, CowArray, IxDyn, Slice, concatenate};
+use ndarray::{ArrayD, ArrayRef, ArrayViewD, Axis, CowArray, IxDyn, Slice, concatenate};
 use std::ops::Range;
 
 /// `x` under `shape`, row-major.
@@ -11,7 +11,7 @@ pub(crate) fn reshape<T: Clone + Default>(x: &ArrayD<T>, shape: &[usize]) -> Arr
 }
 
 /// Axis `i` of the result is axis `axes[i]` of `x`; in standard layout.
-pub(crate) fn permute<T: Clone>(x: &ArrayD<T>, axes: &[usize]) -> ArrayD<T> {
+pub(crate) fn permute<T: Clone>(x: &ArrayRef<T, IxDyn>, axes: &[usize]) -> ArrayD<T> {
     x.view()
         .permuted_axes(IxDyn(axes))
         .as_standard_layout()
@@ -19,25 +19,32 @@ pub(crate) fn permute<T: Clone>(x: &ArrayD<T>, axes: &[usize]) -> ArrayD<T> {
 }
 
 /// The part of `x` with `range` on `axis`, in standard layout.
-pub(crate) fn slice<T: Clone>(x: &ArrayD<T>, axis: usize, range: Range<usize>) -> ArrayD<T> {
+pub(crate) fn slice<T: Clone>(
+    x: &ArrayRef<T, IxDyn>,
+    axis: usize,
+    range: Range<usize>,
+) -> ArrayD<T> {
     x.slice_axis(Axis(axis), Slice::from(range))
         .as_standard_layout()
         .into_owned()
 }
 
 /// The tensors one behind the other along `axis`, in standard layout.
-pub(crate) fn concat<T: Clone + Default>(parts: &[&ArrayD<T>], axis: usize) -> ArrayD<T> {
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    let joined = concatenate(Axis(axis), &views);
+pub(crate) fn concat<T: Clone + Default>(parts: &[ArrayViewD<'_, T>], axis: usize) -> ArrayD<T> {
+    let joined = concatenate(Axis(axis), parts);
     assert!(
         joined.is_ok(),
         "concatenation along axis {axis}: shapes differ"
     );
-    joined.unwrap_or_default().as_standard_layout().into_owned()
+    let joined = joined.unwrap_or_default();
+    if joined.is_standard_layout() {
+        return joined;
+    }
+    joined.as_standard_layout().into_owned()
 }
 
 /// `x` repeated to `shape`.
-pub(crate) fn broadcast<T: Clone + Default>(x: &ArrayD<T>, shape: &[usize]) -> ArrayD<T> {
+pub(crate) fn broadcast<T: Clone + Default>(x: &ArrayRef<T, IxDyn>, shape: &[usize]) -> ArrayD<T> {
     let view = x
         .broadcast(IxDyn(shape))
         .map(|view| view.as_standard_layout().into_owned());

@@ -52,7 +52,8 @@ impl Backend for Clear {
         arrays::slice(x, axis, range)
     }
     fn concat(&self, parts: &[&ArrayD<f64>], axis: usize) -> ArrayD<f64> {
-        arrays::concat(parts, axis)
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        arrays::concat(&views, axis)
     }
     fn broadcast(&self, x: &ArrayD<f64>, shape: &[usize]) -> ArrayD<f64> {
         arrays::broadcast(x, shape)

@@ -149,7 +149,8 @@ impl<R: Ring> Backend for Fixed<R> {
         arrays::slice(x, axis, range)
     }
     fn concat(&self, parts: &[&ArrayD<R>], axis: usize) -> ArrayD<R> {
-        arrays::concat(parts, axis)
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        arrays::concat(&views, axis)
     }
     fn broadcast(&self, x: &ArrayD<R>, shape: &[usize]) -> ArrayD<R> {
         arrays::broadcast(x, shape)

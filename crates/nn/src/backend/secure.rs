@@ -152,27 +152,26 @@ impl<R: Ring> Backend for Secure<R> {
         if axes.iter().copied().eq(0..axes.len()) {
             return x.clone();
         }
-        x.map(|x| arrays::permute(&x.into_owned(), axes))
+        x.map(|x| arrays::permute(&x, axes))
     }
     fn slice(&self, x: &Share<R>, axis: usize, range: Range<usize>) -> Share<R> {
-        x.map(|x| arrays::slice(&x.into_owned(), axis, range.clone()))
+        x.map(|x| arrays::slice(&x, axis, range.clone()))
     }
     fn concat(&self, parts: &[&Share<R>], axis: usize) -> Share<R> {
         let Some((first, rest)) = parts.split_first() else {
             assert!(!parts.is_empty(), "concatenation of nothing");
             return self.public(&ArrayD::zeros(vec![0]));
         };
-        rest.iter().fold((*first).clone(), |joined, part| {
-            joined.zip(part, |a, b| {
-                arrays::concat(&[&a.into_owned(), &b.into_owned()], axis)
-            })
-        })
+        if rest.is_empty() {
+            return (*first).clone();
+        }
+        Share::join(parts, |components| arrays::concat(components, axis))
     }
     fn broadcast(&self, x: &Share<R>, shape: &[usize]) -> Share<R> {
         if *x.shape() == *shape {
             x.clone()
         } else {
-            x.map(|x| arrays::broadcast(&x.into_owned(), shape))
+            x.map(|x| arrays::broadcast(&x, shape))
         }
     }
     fn windows(&self, x: &Share<R>, pool: &Pool2d, outside: Outside<f64>) -> Share<R> {

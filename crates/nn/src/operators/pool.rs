@@ -8,6 +8,7 @@ use crate::value::ValueId;
 use crate::window::{Pool2d, as_pictures};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The maximum under each window of pictures (N, C, H, W) or rows (N, C, L), which are pictures of height 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,12 +85,16 @@ fn pool(reader: &Reader<'_>, x: ValueId) -> Result<Pool2d, String> {
 }
 
 /// `x` as pictures, and its shape.
-pub(super) fn pictures<B: Backend>(b: &B, x: &B::Tensor) -> (B::Tensor, Vec<usize>) {
+pub(super) fn pictures<'a, B: Backend>(
+    b: &B,
+    x: &'a B::Tensor,
+) -> (Cow<'a, B::Tensor>, Vec<usize>) {
     let shape = b.shape(x);
     if shape.len() == 4 {
-        return (x.clone(), shape);
+        // Weights come through here on every run: they are not copied.
+        return (Cow::Borrowed(x), shape);
     }
-    (b.reshape(x, &as_pictures(&shape)), shape)
+    (Cow::Owned(b.reshape(x, &as_pictures(&shape))), shape)
 }
 
 /// Pictures as rows again, if the input, of `shape`, was.

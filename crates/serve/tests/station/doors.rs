@@ -512,7 +512,7 @@ fn a_thousand_idle_connections_keep_nobody_out() {
     let others: Vec<_> = (0..200)
         .map(|number| connect_from(2 + (number / 50) as u8, &links))
         .collect();
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     while stage.parties.metric(0, "trefoil_connections ") < 1000.0 {
         assert!(begin.elapsed() < TIME, "a thousand connections");
         thread::sleep(Duration::from_millis(20));
