@@ -66,7 +66,7 @@ impl Estimated {
             header.push("measured");
         }
         let mut table = summary::table(&header);
-        let steps = self.priced.steps.iter().zip(&self.estimate.predicted);
+        let steps = self.estimate.steps.iter().zip(&self.estimate.predicted);
         for ((step, &predicted), measured) in steps.zip(self.estimate.measured_steps()) {
             let mut cells = vec![
                 step.name.clone(),

@@ -56,7 +56,7 @@ fn print_table(priced: &PricedModel, known: Option<&Known>) -> Result<(), Failur
         header.extend(["range", "headroom", "error"]);
     }
     let mut table = summary::table(&header);
-    for (step, range) in priced.steps.iter().zip(priced.model.step_ranges()) {
+    for (step, range) in priced.model.steps().iter().zip(priced.model.step_ranges()) {
         let shape: Vec<String> = step.shape.iter().map(ToString::to_string).collect();
         let mut cells = vec![
             step.name.clone(),

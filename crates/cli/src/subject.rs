@@ -7,7 +7,6 @@ use crate::{Bars, Failure};
 use clap::Args;
 use std::num::NonZeroUsize;
 use trefoil::{Compile, Model, Source};
-use trefoil_nn::StepPrice;
 
 /// Which model, and how it would run.
 #[derive(Debug, Args)]
@@ -33,8 +32,6 @@ pub(crate) struct PricedModel {
     pub(crate) file: String,
     /// The model.
     pub(crate) model: Model,
-    /// Its steps, in order.
-    pub(crate) steps: Vec<StepPrice>,
 }
 
 impl Subject {
@@ -63,8 +60,7 @@ impl Subject {
         }
         let mut bars = Bars::new();
         let model = source.compile_batch(&compile, &mut |what, at| bars.show(what, at))?;
-        let steps = model.steps();
-        Ok(PricedModel { file, model, steps })
+        Ok(PricedModel { file, model })
     }
 }
 

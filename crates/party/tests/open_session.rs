@@ -142,7 +142,7 @@ fn who_is_idle_for_too_long_is_told_and_may_begin_anew() {
         error.contains("idle_seconds") && error.contains("party"),
         "{error}"
     );
-    assert!(error.contains("begins a session anew"), "{error}");
+    assert!(error.contains("ask again, in a new session"), "{error}");
     first(&mut deployment, &samples);
 }
 

@@ -84,7 +84,7 @@ pub enum ServeError {
     /// A client with an open session asked for nothing for longer than the operator allows.
     #[error(
         "the session was open for {seconds} s without a request, and this party waits no longer (idle_seconds under [limits]): \
-         the next answer begins a session anew"
+         ask again, in a new session"
     )]
     Idle {
         /// How long this party waits.

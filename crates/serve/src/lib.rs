@@ -3,7 +3,7 @@
 //! - [`Service`] is one party: it waits for a client, connects to its two peers and runs what the client asks.
 //! - `Client`, with the feature `client`, speaks to three parties: threads of this process (`Client::in_process`), three processes
 //!   on this machine (`Client::processes`), or services anywhere (`Client::connect`). `Client::infer` shares a model
-//!   and queries and puts the answers together; `Client::bench` measures protocols; `Client::replay`
+//!   and queries and puts the answers together; `Client::deploy` shares a model once and answers as often as it is asked; `Client::bench` measures protocols; `Client::replay`
 //!   computes a batch again and names who deviated.
 //! - [`Station`] is one party that serves owners and users at the same time: models are pushed once, as shares, and asked by users
 //!   who never see them. `Caller`, with the feature `client`, is an owner or a user of three stations.

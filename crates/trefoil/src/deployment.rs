@@ -212,12 +212,11 @@ impl<'m> Deployment<'m> {
             Place::Clear => local::clear(self.model, samples, &mut progress)?,
             Place::Fixed => local::fixed(self.model, samples, &mut progress)?,
             Place::Parties(parties) => {
-                let mut session = match self.session.take() {
-                    Some(session) => session,
-                    None => {
-                        let shared = shared(self.model);
-                        parties.client.deploy(&shared, &mut progress)?
-                    }
+                let mut session = if let Some(session) = self.session.take() {
+                    session
+                } else {
+                    let shared = shared(self.model);
+                    parties.client.deploy(&shared, &mut progress)?
                 };
                 // A session that has failed is left behind.
                 let (mut outcome, receipt) = session.answer(&samples.inputs, &mut progress)?;

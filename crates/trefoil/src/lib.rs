@@ -32,7 +32,7 @@
 //! | know how long it takes | [`estimate()`] |
 //! | read samples | [`Source::samples`], [`Samples::of`] |
 //! | run it here | [`Deployment::clear`], [`Deployment::fixed`] |
-//! | run it on three parties | [`Parties`], [`Parties::deploy`] |
+//! | run it on three parties, again and again in one session | [`Parties`], [`Parties::deploy`], [`Deployment::answer`] |
 //! | measure protocols, models and guards | [`Parties::measure`], [`Parties::measure_model`], [`Parties::measure_guard`] |
 //! | guard answers | [`Compile::guard`] |
 //! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
