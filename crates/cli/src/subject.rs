@@ -49,6 +49,8 @@ fn binding(text: &str) -> Result<Binding, String> {
 pub(crate) struct PricedModel {
     /// The file, as given.
     pub(crate) file: String,
+    /// What it was compiled from.
+    pub(crate) source: Source,
     /// The model.
     pub(crate) model: Model,
     /// Its steps, in order.
@@ -82,7 +84,12 @@ impl Subject {
         let mut bars = Bars::new();
         let model = source.compile_batch(&compile, &mut |what, at| bars.show(what, at))?;
         let steps = model.steps();
-        Ok(PricedModel { file, model, steps })
+        Ok(PricedModel {
+            file,
+            source,
+            model,
+            steps,
+        })
     }
 }
 

@@ -169,7 +169,7 @@ impl Runs {
 }
 
 /// Numbers in [0, 1): time does not depend on them.
-fn random(shape: &[usize]) -> Result<ArrayD<f64>, Error> {
+pub(crate) fn random(shape: &[usize]) -> Result<ArrayD<f64>, Error> {
     let mut bytes = vec![0_u8; shape.iter().product()];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::new(format!("the system gives no random numbers: {error}")))?;

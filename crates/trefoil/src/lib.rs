@@ -36,6 +36,7 @@
 //! | guard answers | [`Compile::guard`] |
 //! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
 //! | push a model to a service, ask one | [`Service`] |
+//! | use one encrypted server | [`mod@he`] |
 //! | verify the servers | [`Source::mix`], [`Mixed::ask`] |
 //!
 //! Nothing here returns a number that it can know to be wrong: what does not fit, is not precise enough or fails a check is an
@@ -51,6 +52,7 @@ mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;
+pub mod he;
 mod known;
 pub mod labels;
 mod layers;
