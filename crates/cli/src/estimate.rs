@@ -85,7 +85,13 @@ fn side_by_side(
             "backends": ways,
         }));
     }
-    let mut table = summary::table(&["backend", "time", "sent", "keys, once", "samples in that time"]);
+    let mut table = summary::table(&[
+        "backend",
+        "time",
+        "sent",
+        "keys, once",
+        "samples in that time",
+    ]);
     for way in &ways {
         match &way.cost {
             Priced::Cost(cost) => table.add_row([

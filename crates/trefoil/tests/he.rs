@@ -134,8 +134,9 @@ fn altered(plan: &Plan, term: usize) -> Plan {
 fn mixes_over_ciphertexts_accept_honest_servers_and_reject_others() {
     for packing in [Packing::Batch, Packing::Single] {
         let owner = Owner::of(plan(packing));
-        let mut honest =
-            EncryptedServer::new(&owner.plan, &owner.secret, THREADS, |query| owner.honest(query));
+        let mut honest = EncryptedServer::new(&owner.plan, &owner.secret, THREADS, |query| {
+            owner.honest(query)
+        });
         assert_eq!(owner.mix(&mut honest, 10), Verdict::Accepted);
         // Whatever is asked, the answers to other samples.
         let other = |query: Query| {
@@ -151,8 +152,9 @@ fn mixes_over_ciphertexts_accept_honest_servers_and_reject_others() {
 fn probes_tell_altered_models_on_ciphertexts_as_in_the_clear() {
     let owner = Owner::of(plan(Packing::Batch));
     let probes = Probes::record(&owner.plan, numbers(20, &[6, 4])).unwrap();
-    let mut honest =
-        EncryptedServer::new(&owner.plan, &owner.secret, THREADS, |query| owner.honest(query));
+    let mut honest = EncryptedServer::new(&owner.plan, &owner.secret, THREADS, |query| {
+        owner.honest(query)
+    });
     assert_eq!(probes.differing(&mut honest).unwrap(), 0);
     for term in [0, 7, 15] {
         // It runs under the owner's key; what is decrypted is the altered network's.

@@ -49,6 +49,10 @@ fn few(clear: &ArrayD<f64>) -> ArrayD<f64> {
 #[test]
 fn single_samples_decrypt_to_the_integers_of_the_clear_network() {
     let (compiled, clear) = gathered();
+    // Four weights for the taps, three rows of 50 in four diagonals, 20 rows of 3 in 22 of 32; a square and its relinearisation each.
+    let operations = compiled.plan.program.operations().unwrap();
+    assert_eq!((operations.products, operations.settled), (2, 2));
+    assert_eq!(operations.weighed, 4 + 4 + 22);
     // One each for the taps of the convolution.
     let sizes = compiled.plan.program.sizes().unwrap();
     let parameters = &compiled.plan.program.parameters;
@@ -80,6 +84,8 @@ fn noise_of_rotations_and_weights_is_below_its_bound_and_not_far() {
     let (secret, evaluation) = generate_with(&program.parameters, &rotations).unwrap();
     let channels = program.parameters.channels().unwrap();
     let query = plan.encrypt(&secret, &few(&clear), threads()).unwrap();
+    // Two samples.
+    let query_bytes = query.to_bytes(program).unwrap().len() as u64 / 2;
     let mut slack = Vec::new();
     // Any channel measures any ciphertext of its own modulus; with one thread they come in order.
     let layers = program.network.layers.len();
@@ -95,9 +101,20 @@ fn noise_of_rotations_and_weights_is_below_its_bound_and_not_far() {
         slack.push(allowed - measured);
         Ok(())
     };
-    program
+    let answer = program
         .infer(&evaluation, query, std::num::NonZeroUsize::MIN, &mut watch)
         .unwrap();
+    let answer_bytes = answer.to_bytes(program).unwrap().len() as u64 / 2;
+    let key_bytes = evaluation.to_bytes().unwrap().len() as u64;
+    let sizes = program.sizes().unwrap();
+    for (foreseen, written) in [
+        (sizes.query, query_bytes),
+        (sizes.answer, answer_bytes),
+        (sizes.evaluation_key, key_bytes),
+    ] {
+        let ratio = written as f64 / foreseen as f64;
+        assert!((0.99..1.01).contains(&ratio), "{written} of {foreseen}");
+    }
     assert_eq!(slack.len(), 2 * layers * channels.len());
     let most = slack.into_iter().fold(0.0, f64::max);
     assert!(

@@ -106,6 +106,10 @@ impl Probes {
         let pairs = answers.outer_iter().zip(self.answers.outer_iter());
         let differ = pairs.filter(|(own, right)| own != right).count();
         // Answers that are missing are no right ones.
-        Ok(differ + self.answers.len_of(Axis(0)).saturating_sub(answers.len_of(Axis(0))))
+        Ok(differ
+            + self
+                .answers
+                .len_of(Axis(0))
+                .saturating_sub(answers.len_of(Axis(0))))
     }
 }
