@@ -6,6 +6,7 @@ use crate::demo::Demo;
 use crate::estimate::Estimate;
 use crate::forward::Forward;
 use crate::guard::Guard;
+use crate::he::He;
 use crate::infer::Infer;
 use crate::inspect::Inspect;
 use crate::service::{Ask, Doctor, ModelCommands};
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Party(PartyArguments),
     /// Make keys and configuration files for three servers and a client
     Keys(Keys),
+    /// Use one server that computes on encrypted samples: compile, keygen, encrypt, infer, decrypt
+    He(He),
     /// Show a model's layers: shapes, parameters, rounds, bytes and memory
     Inspect(Inspect),
     /// Predict how long a model takes on a network
@@ -83,7 +86,7 @@ pub(crate) enum Command {
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 7] = [
-    ("Run", &["infer", "ask", "model"]),
+    ("Run", &["infer", "ask", "model", "he"]),
     (
         "Serve",
         &["serve", "access", "setup", "doctor", "party", "keys"],

@@ -3,10 +3,12 @@
 use crate::options::seconds;
 use crate::subject::{PricedModel, Subject};
 use crate::{Bars, Failure, print, summary};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 use trefoil::estimate;
+use trefoil::he::{Priced, backends};
 use trefoil_net::NetworkProfile;
 
 /// Options of `trefoil estimate`.
@@ -18,12 +20,25 @@ pub(crate) struct Estimate {
     /// Mbit/s), or milliseconds and Mbit/s
     #[arg(long, value_name = "lan|wan|MS,MBIT")]
     network: NetworkProfile,
+    /// What is predicted: the three servers step by step, or all ways to run the model side by side, one encrypted server
+    /// among them
+    #[arg(long, value_enum, default_value_t = Backends::Three)]
+    backends: Backends,
     /// Run the model too, on random pictures and the network emulated, and compare
     #[arg(long)]
     measure: bool,
     /// How long to wait for a party before giving up
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     timeout: Duration,
+}
+
+/// Which ways to run a model are predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Backends {
+    /// Three servers
+    Three,
+    /// In the clear, in fixed point, three servers, one encrypted server
+    All,
 }
 
 /// Calibrate, predict, measure if asked to, and print.
@@ -39,12 +54,68 @@ pub(crate) fn run(arguments: &Estimate, json: bool) -> Result<(), Failure> {
             &mut |what, progress| bars.show(what, progress),
         )?
     };
+    if arguments.backends == Backends::All {
+        return side_by_side(&priced, &estimate, json);
+    }
     let estimate = Estimated { priced, estimate };
     if json {
         estimate.print_json()
     } else {
         estimate.print_table()
     }
+}
+
+/// All ways to run a model in one table.
+fn side_by_side(
+    priced: &PricedModel,
+    estimate: &trefoil::Estimate,
+    json: bool,
+) -> Result<(), Failure> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let ways = {
+        let mut bars = Bars::new();
+        let mut watch = |what, progress| bars.show(what, progress);
+        backends(&priced.source, &priced.model, estimate, threads, &mut watch)?
+    };
+    if json {
+        return print::json(&json!({
+            "model": priced.file,
+            "batch": priced.model.plan.batch,
+            "network": estimate.network.to_string(),
+            "backends": ways,
+        }));
+    }
+    let mut table = summary::table(&[
+        "backend",
+        "time",
+        "sent",
+        "keys, once",
+        "samples in that time",
+    ]);
+    for way in &ways {
+        match &way.cost {
+            Priced::Cost(cost) => table.add_row([
+                way.backend.to_owned(),
+                print::time(cost.seconds),
+                print::bytes(cost.bytes),
+                print::bytes(cost.key_bytes),
+                cost.room.to_string(),
+            ]),
+            Priced::Refused { .. } => table.add_row([way.backend, "cannot", "", "", ""]),
+        };
+    }
+    print::line(format!("{}; {}", priced.headline(), estimate.network))?;
+    print::line(table.trim_fmt())?;
+    for way in &ways {
+        print::line(format!("{}: {}", way.backend, way.trust))?;
+        if let Priced::Refused { refused } = &way.cost {
+            print::line(format!("  cannot run this model: {refused}"))?;
+        }
+    }
+    print::line(
+        "clear and fixed: one run here. Three servers: as without --backends. One encrypted server: its operations, counted, times what one of each \
+         takes here; polynomials of degree 2, 6 bits, calibrated on random samples in [0, 1]",
+    )
 }
 
 /// All that there is to tell.

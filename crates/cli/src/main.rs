@@ -7,6 +7,7 @@ mod demo;
 mod estimate;
 mod forward;
 mod guard;
+mod he;
 mod infer;
 mod inspect;
 mod service;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Attack(forward) => forward.run(&["attack"], json),
         Command::Demo(demo) => demo::run(&demo, json),
         Command::Guard(guard) => guard::run(&guard, json),
+        Command::He(arguments) => he::run(&arguments, json),
         Command::Verify(verify) => verify::run(&verify, json),
         Command::Completions(shell) => complete::completions(&shell, arguments::command()),
         Command::Man(pages) => complete::man(&pages, arguments::command()),

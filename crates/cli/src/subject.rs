@@ -30,6 +30,8 @@ pub(crate) struct Subject {
 pub(crate) struct PricedModel {
     /// The file, as given.
     pub(crate) file: String,
+    /// What it was compiled from.
+    pub(crate) source: Source,
     /// The model.
     pub(crate) model: Model,
 }
@@ -60,7 +62,11 @@ impl Subject {
         }
         let mut bars = Bars::new();
         let model = source.compile_batch(&compile, &mut |what, at| bars.show(what, at))?;
-        Ok(PricedModel { file, model })
+        Ok(PricedModel {
+            file,
+            source,
+            model,
+        })
     }
 }
 

@@ -1,9 +1,20 @@
-//! Encrypted batches: throughput packing, a ciphertext for each element and a slot for each sample (`CryptoNets`, section 3.2).
+//! Encrypted samples and results, and how they lie in ciphertexts.
 
 use crate::scheme::{Cipher, KeyId};
 use crate::{HeError, Program};
+use serde::{Deserialize, Serialize};
 
-/// Encrypted vectors of a batch: for each plaintext modulus, a ciphertext for each element.
+/// How samples lie in the slots of ciphertexts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Packing {
+    /// A ciphertext for each element, a slot for each sample (`CryptoNets`, section 3.2): thousands of samples for the time of one.
+    #[default]
+    Batch,
+    /// The elements of a sample in the slots of a ciphertext: the shortest time for a single one. Takes keys for rotations.
+    Single,
+}
+
+/// Encrypted vectors: for each plaintext modulus a ciphertext for each element, or those of each sample one behind the other.
 pub(crate) struct Batch {
     pub(crate) key: KeyId,
     pub(crate) program: [u8; 32],
@@ -42,13 +53,13 @@ impl Answer {
 }
 
 impl Batch {
-    /// Check that the batch is one of `program`, made with `key`, of `elements` elements.
+    /// Check that the batch is one of `program`, made with `key`, of `ciphers` ciphertexts for each modulus.
     pub(crate) fn belongs(
         &self,
         what: &'static str,
         program: &Program,
         key: KeyId,
-        elements: usize,
+        ciphers: usize,
     ) -> Result<(), HeError> {
         let foreign = |problem: String| Err(HeError::Foreign { what, problem });
         if self.program != program.digest() {
@@ -64,9 +75,9 @@ impl Batch {
                 self.channels.len()
             ));
         }
-        if let Some(all) = self.channels.iter().find(|all| all.len() != elements) {
+        if let Some(all) = self.channels.iter().find(|all| all.len() != ciphers) {
             return foreign(format!(
-                "it has {} elements, the plan {elements}",
+                "it has {} ciphertexts, the plan {ciphers}",
                 all.len()
             ));
         }

@@ -1,7 +1,7 @@
 //! The cheapest parameters that carry a network's values and its noise.
 
-use crate::network::{IntegerLayer, Network, Noise, NoiseBound};
-use crate::{HeError, Parameters};
+use crate::network::{IntegerLayer, Network, Noise, NoiseBound, Packed, Sparse, width};
+use crate::{HeError, Packing, Parameters};
 use std::num::NonZeroUsize;
 
 /// Bits of noise budget that a plan keeps beyond the bound.
@@ -18,6 +18,7 @@ const DEGREES: [(usize, f64); 3] = [(4096, 1.0), (8192, 5.5), (16384, 28.0)];
 pub(super) fn parameters(
     network: &Network,
     value_bits: &[f64],
+    packing: Packing,
 ) -> Result<(Parameters, Vec<f64>), HeError> {
     let needed = result_bits(network, value_bits);
     if needed.is_nan() || needed > MOST_BITS {
@@ -44,8 +45,20 @@ pub(super) fn parameters(
     }
     candidates.sort_by(|(x, _), (y, _)| x.total_cmp(y));
     let mut last = None;
+    let mut packed = Vec::new();
+    for (degree, _) in DEGREES {
+        match arranged(network, degree, packing) {
+            Ok(made) => packed.push((degree, made)),
+            // Too many elements for the slots.
+            Err(error) => last = Some(error),
+        }
+    }
     for (_, parameters) in candidates {
-        match noise(network, &parameters) {
+        let own = packed.iter().find(|(n, _)| *n == parameters.degree());
+        let Some((_, packed)) = own else {
+            continue;
+        };
+        match noise_of(network, packed.as_ref(), &parameters) {
             Ok(bits) => return Ok((parameters, bits)),
             Err(error) => last = Some(error),
         }
@@ -82,8 +95,35 @@ fn overflow(network: &Network, value_bits: &[f64], limit: f64) -> HeError {
     HeError::Overflow { node, bits, limit }
 }
 
+/// The network for single packing at a ring degree; nothing for throughput packing.
+fn arranged(
+    network: &Network,
+    degree: usize,
+    packing: Packing,
+) -> Result<Option<Packed<()>>, HeError> {
+    match packing {
+        Packing::Batch => Ok(None),
+        Packing::Single => Packed::<Sparse>::new(network, degree / 2)?
+            .ready(&|_, _| Ok(()))
+            .map(Some),
+    }
+}
+
 /// Bits of noise after each layer, if all of them decrypt.
-pub(crate) fn noise(network: &Network, parameters: &Parameters) -> Result<Vec<f64>, HeError> {
+pub(crate) fn noise(
+    network: &Network,
+    parameters: &Parameters,
+    packing: Packing,
+) -> Result<Vec<f64>, HeError> {
+    let packed = arranged(network, parameters.degree(), packing)?;
+    noise_of(network, packed.as_ref(), parameters)
+}
+
+fn noise_of(
+    network: &Network,
+    packed: Option<&Packed<()>>,
+    parameters: &Parameters,
+) -> Result<Vec<f64>, HeError> {
     let bound = NoiseBound::new(parameters);
     let limit = bound.limit_bits(parameters) - NOISE_MARGIN;
     let largest = |values: &[Noise]| values.iter().map(|noise| noise.bits()).fold(0.0, f64::max);
@@ -103,8 +143,17 @@ pub(crate) fn noise(network: &Network, parameters: &Parameters) -> Result<Vec<f6
         all.push(checked(layer, values)?);
         Ok(())
     };
-    let fresh = vec![bound.fresh(); network.inputs];
-    let result = network.run(&bound, fresh, NonZeroUsize::MIN, &mut watch)?;
+    let one = NonZeroUsize::MIN;
+    let result = match packed {
+        None => {
+            let fresh = vec![bound.fresh(); network.inputs];
+            network.run(&bound, fresh, one, &mut watch)?
+        }
+        Some(packed) => {
+            let fresh = vec![bound.fresh(); width(network)];
+            vec![packed.run(network, &bound, fresh, one, &mut watch)?]
+        }
+    };
     // The result is settled once more, which no layer sees.
     if let Some(layer) = network.output.checked_sub(1) {
         all[layer] = checked(&network.layers[layer], &result)?;

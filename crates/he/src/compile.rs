@@ -8,7 +8,7 @@ use crate::choose;
 use crate::lower::lower;
 use crate::plan::{check_samples, value_bits};
 use crate::poly::{Interval, Method, Polynomial};
-use crate::{Activation, HeError, Plan, Program};
+use crate::{Activation, HeError, Packing, Plan, Program};
 use hide::{Hidden, hide};
 use ndarray::{ArrayD, Axis};
 use quantise::Quantised;
@@ -38,6 +38,8 @@ pub struct Options {
     /// Whether the weights are encrypted with every query: the server learns the network's structure and its polynomials alone. For very
     /// small networks: each weight is a ciphertext, and each of its products one of ciphertexts.
     pub encrypted_model: bool,
+    /// How samples lie in ciphertexts.
+    pub packing: Packing,
 }
 
 impl Default for Options {
@@ -55,6 +57,7 @@ impl Default for Options {
             input_bits: 8,
             weight_bits: 8,
             encrypted_model: false,
+            packing: Packing::Batch,
         }
     }
 }
@@ -119,6 +122,11 @@ pub fn compile(
             ),
         });
     }
+    if options.encrypted_model && options.packing == Packing::Single {
+        return Err(HeError::Input {
+            problem: "an encrypted model takes throughput packing, since each weight is an element of its input".into(),
+        });
+    }
     let lowered = lower(graph)?;
     let known = |name: &String| lowered.nodes.iter().any(|node| node.name == *name);
     if let Some(name) = options.polynomials.keys().find(|name| !known(name)) {
@@ -144,11 +152,12 @@ pub fn compile(
     let Quantised { network, steps } = made.quantised;
     network.check()?;
     let value_bits = value_bits(&network, options.input_range, steps[0], &made.weights)?;
-    let (parameters, noise_bits) = choose::parameters(&network, &value_bits)?;
+    let (parameters, noise_bits) = choose::parameters(&network, &value_bits, options.packing)?;
     let plan = Plan {
         program: Program {
             parameters,
             network,
+            packing: options.packing,
             noise_bits,
         },
         input_shape: lowered.input_shape.clone(),

@@ -6,7 +6,7 @@
 
 use crate::batch::Batch;
 use crate::scheme::{Channel, Cipher, EvaluationKey, KeyId, SecretKey};
-use crate::{Answer, HeError, Network, Parameters, Plan, Program, Query};
+use crate::{Answer, HeError, Parameters, Plan, Program, Query};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// Begins every file; the line ends show what text modes do to it.
 const MAGIC: [u8; 8] = *b"TREFHE\r\n";
 /// Raised with every change of what files hold.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Magic, version, kind, length of the payload.
 const HEADER: usize = 8 + 4 + 1 + 8;
 /// Bytes of the digest at the end.
@@ -61,6 +61,8 @@ struct KeyFile {
     id: [u8; 16],
     parameters: Parameters,
     bytes: Vec<u8>,
+    /// Of an evaluation key for single packing.
+    rotations: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,6 +155,7 @@ impl SecretKey {
             id,
             parameters,
             bytes: self.bytes().to_vec(),
+            rotations: None,
         };
         let sealed = seal(Kind::SecretKey, &file);
         zeroize::Zeroize::zeroize(&mut file.bytes);
@@ -168,6 +171,7 @@ impl SecretKey {
             id,
             parameters,
             bytes,
+            ..
         } = open(Kind::SecretKey, bytes)?;
         Self::read(KeyId(id), parameters, &Zeroizing::new(bytes))
     }
@@ -192,6 +196,7 @@ impl EvaluationKey {
             id,
             parameters,
             bytes: self.bytes().to_vec(),
+            rotations: self.rotation_bytes().map(<[u8]>::to_vec),
         };
         Ok(seal(Kind::EvaluationKey, &file)?.to_vec())
     }
@@ -205,8 +210,9 @@ impl EvaluationKey {
             id,
             parameters,
             bytes,
+            rotations,
         } = open(Kind::EvaluationKey, bytes)?;
-        Self::read(KeyId(id), parameters, &bytes)
+        Self::read(KeyId(id), parameters, bytes, rotations)
     }
 
     /// Write the file, where none is yet.
@@ -257,7 +263,7 @@ checked!(Program);
 
 /// Files of encrypted vectors.
 macro_rules! batch {
-    ($type:ident, $elements:path) => {
+    ($type:ident, $side:tt) => {
         impl $type {
             /// The bytes of its file.
             pub fn to_bytes(&self, program: &Program) -> Result<Vec<u8>, HeError> {
@@ -269,12 +275,9 @@ macro_rules! batch {
             /// # Errors
             /// Bytes that are nothing of the kind, or that belong to other parameters or another plan.
             pub fn from_bytes(bytes: &[u8], program: &Program) -> Result<Self, HeError> {
-                Ok(Self(read_batch(
-                    Kind::$type,
-                    bytes,
-                    program,
-                    $elements(&program.network),
-                )?))
+                Ok(Self(read_batch(Kind::$type, bytes, program, |samples| {
+                    program.ciphers(samples).$side
+                })?))
             }
 
             /// Write the file, where none is yet.
@@ -290,8 +293,8 @@ macro_rules! batch {
     };
 }
 
-batch!(Query, Network::inputs);
-batch!(Answer, Network::outputs);
+batch!(Query, 0);
+batch!(Answer, 1);
 
 fn batch_bytes(kind: Kind, batch: &Batch, program: &Program) -> Result<Vec<u8>, HeError> {
     let channels = program.parameters.channels()?;
@@ -315,7 +318,7 @@ fn read_batch(
     kind: Kind,
     bytes: &[u8],
     program: &Program,
-    elements: usize,
+    ciphers: impl Fn(usize) -> usize,
 ) -> Result<Batch, HeError> {
     let file: BatchFile = open(kind, bytes)?;
     let foreign = |problem: String| {
@@ -333,12 +336,15 @@ fn read_batch(
     let channels = program.parameters.channels()?;
     let samples = usize::try_from(file.samples)
         .ok()
-        .filter(|count| (1..=program.parameters.slots()).contains(count));
+        .filter(|count| (1..=program.most_samples()).contains(count));
     let Some(samples) = samples else {
         return damaged(kind, format!("{} samples", file.samples));
     };
     if file.channels.len() != channels.len()
-        || file.channels.iter().any(|all| all.len() != elements)
+        || file
+            .channels
+            .iter()
+            .any(|all| all.len() != ciphers(samples))
     {
         return damaged(kind, "its ciphertexts are not as many as the plan needs");
     }
@@ -366,22 +372,28 @@ fn read(path: &Path) -> Result<Vec<u8>, HeError> {
     fs::read(path).map_err(failed(path))
 }
 
-/// Write a new file; a file that is there already is never replaced, and half a file never stays.
+/// Write a new file, which appears whole or not at all; a file that is there already is never replaced.
 fn save(path: &Path, bytes: &[u8], secret: bool) -> Result<(), HeError> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".trefoil-").suffix(".tmp");
+    // Others' files are as the user's umask says; without this a new file is its owner's alone.
     #[cfg(unix)]
-    if secret {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if !secret {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = options.open(path).map_err(failed(path))?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(|error| {
-            // What could not be written whole is no file of ours.
-            let _ = fs::remove_file(path);
-            failed(path)(error)
-        })
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = builder.tempfile_in(folder).map_err(failed(path))?;
+    let written = file.write_all(bytes);
+    written
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed(path))?;
+    file.persist_noclobber(path)
+        .map_err(|error| failed(path)(error.error))?;
+    Ok(())
 }
 
 /// Refuse a secret that others may read.

@@ -11,21 +11,25 @@ mod choose;
 mod compile;
 mod error;
 mod files;
+mod forecast;
 mod lower;
 mod network;
 mod plan;
 pub mod poly;
 mod program;
 pub mod scheme;
+mod sizes;
 pub mod steps;
 
 pub use affine::Affine;
-pub use batch::{Answer, Query};
+pub use batch::{Answer, Packing, Query};
 pub use compile::{Compiled, Options, compile};
 pub use error::HeError;
+pub use forecast::{Forecast, Operations};
 pub use network::{
     Exact, IntegerLayer, IntegerOperation, Network, Noise, NoiseBound, Ranges, Watch,
 };
 pub use plan::{Activation, Plan};
-pub use program::Program;
+pub use program::{Prepared, Program};
 pub use scheme::Parameters;
+pub use sizes::Sizes;

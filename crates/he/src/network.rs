@@ -1,10 +1,14 @@
 //! A network in integers, and the executor that runs it on ciphertexts, in the clear, and on bounds.
 
 mod bounds;
+mod diagonals;
 mod exact;
+mod packed;
 
 pub use bounds::{Noise, NoiseBound, Ranges};
+pub(crate) use diagonals::Sparse;
 pub use exact::Exact;
+pub(crate) use packed::{Packed, Role, width};
 
 use crate::HeError;
 use crate::affine::Affine;
@@ -144,6 +148,23 @@ impl Network {
             }
             value = layer.inputs.first().copied().unwrap_or(0);
         }
+    }
+
+    /// Products in a row, on the longest way through a checked network: what a leveled scheme has to carry.
+    pub fn depth(&self) -> u32 {
+        let mut depths = vec![0];
+        for layer in &self.layers {
+            let before = layer.inputs.iter().map(|&id| depths[id]).max().unwrap_or(0);
+            depths.push(match &layer.operation {
+                IntegerOperation::Affine(_) => before,
+                // Powers are made by halving.
+                IntegerOperation::Polynomial(coefficients) => {
+                    before + coefficients.len().next_power_of_two().ilog2()
+                }
+                IntegerOperation::Product => before + 1,
+            });
+        }
+        depths[self.output]
     }
 
     /// Run the network: the result's elements. `threads` share the elements of a layer; values are dropped after their last use.

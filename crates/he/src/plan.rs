@@ -7,8 +7,8 @@ use crate::network::{
 use crate::poly::{Fit, Histogram, Interval};
 use crate::program::differ;
 use crate::scheme::{Residues, SecretKey};
-use crate::{Answer, HeError, Program, Query};
-use ndarray::{Array2, ArrayD};
+use crate::{Answer, HeError, Packing, Program, Query};
+use ndarray::{Array2, ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -134,28 +134,41 @@ impl Plan {
     ) -> Result<Query, HeError> {
         let Program {
             parameters,
-            network,
+            packing,
             ..
         } = &self.program;
         self.program.fits("secret key", key.parameters())?;
         let encoded = self.encode(samples)?;
-        if encoded.nrows() > parameters.slots() {
+        let most = self.program.most_samples();
+        if encoded.nrows() > most {
             return Err(HeError::Input {
                 problem: format!(
-                    "{} samples for {} slots",
-                    encoded.nrows(),
-                    parameters.slots()
+                    "{} samples for a query of {most} slots at most",
+                    encoded.nrows()
                 ),
             });
         }
         self.exact(&encoded)?;
         let residues = Residues::new(parameters.plain_moduli())?;
+        let vectors: Vec<Vec<i128>> = match packing {
+            Packing::Batch => {
+                let columns = encoded.columns().into_iter();
+                columns.map(|column| column.to_vec()).collect()
+            }
+            Packing::Single => {
+                let packed = self.program.packed()?;
+                let samples = encoded.outer_iter();
+                samples
+                    .flat_map(|sample| packed.arrange(&sample.to_vec()))
+                    .collect()
+            }
+        };
         let mut channels = Vec::new();
         for (at, channel) in parameters.channels()?.iter().enumerate() {
-            channels.push(in_parallel(network.inputs, threads, |element| {
-                let column = encoded.column(element);
-                let column: Vec<u64> = column.iter().map(|&x| residues.residue(x, at)).collect();
-                channel.encrypt(key, &column)
+            channels.push(in_parallel(vectors.len(), threads, |vector| {
+                let vector = vectors[vector].iter();
+                let vector: Vec<u64> = vector.map(|&x| residues.residue(x, at)).collect();
+                channel.encrypt(key, &vector)
             })?);
         }
         Ok(Query(Batch {
@@ -175,16 +188,22 @@ impl Plan {
         self.program.fits("secret key", key.parameters())?;
         let outputs = self.program.network.outputs();
         let batch = &answer.0;
-        batch.belongs("answer", &self.program, key.id(), outputs)?;
+        let (_, ciphers) = self.program.ciphers(batch.samples);
+        batch.belongs("answer", &self.program, key.id(), ciphers)?;
         let residues = Residues::new(parameters.plain_moduli())?;
         let library = parameters.channels()?;
         let mut all = Array2::zeros((batch.samples, outputs));
-        for element in 0..outputs {
+        // A column of the result for each ciphertext, or a row.
+        let axis = match self.program.packing {
+            Packing::Batch => Axis(1),
+            Packing::Single => Axis(0),
+        };
+        for (at, mut line) in all.axis_iter_mut(axis).enumerate() {
             let parts = library.iter().zip(&batch.channels);
-            let columns = parts.map(|(channel, ciphers)| channel.decrypt(key, &ciphers[element]));
-            let columns = columns.collect::<Result<Vec<_>, _>>()?;
-            for (sample, slot) in all.column_mut(element).iter_mut().enumerate() {
-                let each: Vec<u64> = columns.iter().map(|column| column[sample]).collect();
+            let vectors = parts.map(|(channel, ciphers)| channel.decrypt(key, &ciphers[at]));
+            let vectors = vectors.collect::<Result<Vec<_>, _>>()?;
+            for (place, slot) in line.iter_mut().enumerate() {
+                let each: Vec<u64> = vectors.iter().map(|vector| vector[place]).collect();
                 *slot = residues.integer(&each);
             }
         }
@@ -251,6 +270,7 @@ impl fmt::Display for Plan {
             parameters,
             network,
             noise_bits,
+            ..
         } = &self.program;
         writeln!(f, "{}: {parameters}", network.name)?;
         let limit = NoiseBound::new(parameters).limit_bits(parameters);

@@ -10,11 +10,13 @@ mod crt;
 mod keys;
 mod linear;
 mod parameters;
+mod slots;
 
 pub use bfv::{Channel, Cipher, Server};
 pub use crt::Residues;
-pub use keys::{EvaluationKey, KeyId, SecretKey, generate};
+pub use keys::{EvaluationKey, KeyId, SecretKey, generate, generate_with};
 pub use parameters::{Parameters, SECURITY_TABLE};
+pub use slots::Encoded;
 
 use crate::HeError;
 
@@ -61,4 +63,22 @@ pub trait Arithmetic: Sync {
             .collect();
         self.combine(&terms, coefficients.first().copied().unwrap_or(0))
     }
+}
+
+/// Operations on single slots of a value's first row, which single packing takes beside [`Arithmetic`].
+pub trait Slots: Arithmetic {
+    /// Constants of all slots, made ready.
+    type Vector: Send + Sync;
+
+    /// Slots of a row.
+    fn slots(&self) -> usize;
+
+    /// `Σ vector ⊙ value`, slot by slot. The values are settled.
+    fn weigh(&self, terms: &[(&Self::Value, &Self::Vector)]) -> Result<Self::Value, HeError>;
+
+    /// `x + constants`, slot by slot.
+    fn add(&self, x: Self::Value, constants: &Self::Vector) -> Result<Self::Value, HeError>;
+
+    /// Slot `i` of the result is slot `i + by` of `x`, which is settled, modulo the slots of a row.
+    fn rotate(&self, x: &Self::Value, by: usize) -> Result<Self::Value, HeError>;
 }

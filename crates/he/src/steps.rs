@@ -10,7 +10,7 @@
 //! | [`decrypt`] | owner | plan, secret key, answer | |
 
 use crate::network::Watch;
-use crate::scheme::{Cipher, EvaluationKey, KeyId, SecretKey, generate};
+use crate::scheme::{Cipher, EvaluationKey, KeyId, SecretKey, generate_with};
 use crate::{Answer, Compiled, HeError, Options, Plan, Program, Query};
 use ndarray::{Array2, ArrayD};
 use std::fs;
@@ -51,12 +51,20 @@ pub fn compile(
 ) -> Result<Compiled, HeError> {
     let graph = Graph::load(model).map_err(|error| HeError::Model(error.to_string()))?;
     let compiled = crate::compile(&graph, calibration, options)?;
+    save(&compiled, plan, program)?;
+    Ok(compiled)
+}
+
+/// Write what was compiled: the plan and the program, or none of them.
+///
+/// # Errors
+/// Files that exist or cannot be written.
+pub fn save(compiled: &Compiled, plan: &Path, program: &Path) -> Result<(), HeError> {
     both(
         plan,
         |path| compiled.plan.save(path),
         || compiled.plan.program.save(program),
-    )?;
-    Ok(compiled)
+    )
 }
 
 /// Make the owner's keys for a plan.
@@ -65,7 +73,7 @@ pub fn compile(
 /// A plan that cannot be read; files that exist or cannot be written.
 pub fn keygen(plan: &Path, secret: &Path, evaluation: &Path) -> Result<Keys, HeError> {
     let plan = Plan::load(plan)?;
-    let (own, public) = generate(&plan.program.parameters)?;
+    let (own, public) = generate_with(&plan.program.parameters, &plan.program.rotations()?)?;
     both(secret, |path| own.save(path), || public.save(evaluation))?;
     Ok(Keys {
         id: own.id(),
@@ -79,13 +87,12 @@ pub fn keygen(plan: &Path, secret: &Path, evaluation: &Path) -> Result<Keys, HeE
 /// # Errors
 /// As [`Plan::encrypt`]; files that cannot be read, exist, or cannot be written.
 pub fn encrypt(
-    plan: &Path,
+    plan: &Plan,
     secret: &Path,
     samples: &ArrayD<f64>,
     query: &Path,
     threads: NonZeroUsize,
 ) -> Result<Written, HeError> {
-    let plan = Plan::load(plan)?;
     let secret = SecretKey::load(secret)?;
     let made = plan.encrypt(&secret, samples, threads)?;
     made.save(query, &plan.program)?;
@@ -101,18 +108,17 @@ pub fn encrypt(
 /// # Errors
 /// As [`Program::infer`]; files that cannot be read, exist, or cannot be written.
 pub fn infer(
-    program: &Path,
+    program: &Program,
     evaluation: &Path,
     query: &Path,
     answer: &Path,
     threads: NonZeroUsize,
-    watch: &mut dyn Watch<Cipher>,
+    watch: &mut (dyn Watch<Cipher> + Send),
 ) -> Result<Written, HeError> {
-    let program = Program::load(program)?;
     let evaluation = EvaluationKey::load(evaluation)?;
-    let query = Query::load(query, &program)?;
+    let query = Query::load(query, program)?;
     let made = program.infer(&evaluation, query, threads, watch)?;
-    made.save(answer, &program)?;
+    made.save(answer, program)?;
     Ok(Written {
         samples: made.samples(),
         bytes: size(answer)?,
@@ -123,8 +129,7 @@ pub fn infer(
 ///
 /// # Errors
 /// As [`Plan::decrypt`]; files that cannot be read.
-pub fn decrypt(plan: &Path, secret: &Path, answer: &Path) -> Result<Array2<f64>, HeError> {
-    let plan = Plan::load(plan)?;
+pub fn decrypt(plan: &Plan, secret: &Path, answer: &Path) -> Result<Array2<f64>, HeError> {
     let secret = SecretKey::load(secret)?;
     let answer = Answer::load(answer, &plan.program)?;
     Ok(plan.decode(&plan.decrypt(&secret, &answer)?))

@@ -37,6 +37,7 @@
 //! | guard answers | [`Compile::guard`] |
 //! | answer, and know that it is right | [`Source::prepare`], [`Prepared::answer`] |
 //! | push a model to a service, ask one | [`Service`] |
+//! | use one encrypted server | [`mod@he`] |
 //! | verify the servers | [`Source::mix`], [`Mixed::ask`] |
 //!
 //! Nothing here returns a number that it can know to be wrong: what does not fit, is not precise enough or fails a check is an
@@ -55,6 +56,7 @@ mod forecast;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod guard;
+pub mod he;
 mod inspection;
 mod known;
 pub mod labels;

@@ -8,6 +8,7 @@ mod audit;
 mod demo;
 mod files;
 mod guard;
+mod he;
 mod infer;
 mod labels;
 mod loss;

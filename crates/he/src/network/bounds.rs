@@ -2,7 +2,7 @@
 
 use crate::HeError;
 use crate::poly::Polynomial;
-use crate::scheme::{Arithmetic, Parameters};
+use crate::scheme::{Arithmetic, Parameters, Slots};
 
 /// Intervals that hold every value the network can reach, for any input within the stated range.
 ///
@@ -43,13 +43,17 @@ impl Arithmetic for Ranges {
 ///
 /// High-probability bounds (six standard deviations and more) after Fan and Vercauteren 2012, section 4, with the key's variance of the
 /// library (10): a weighted sum adds noises by the weights' magnitudes, a product multiplies them by about `8 n t` and leaves three parts,
-/// settling three parts adds that of switching keys prime by prime. What is measured lies a few bits below, see the tests.
+/// settling three parts adds that of switching keys prime by prime, and so does a rotation. Constants for single slots are a polynomial of
+/// `n` coefficients up to `t/2`, which multiplies the standard deviation of independent coefficients of noise by `√n t/2` at most; the
+/// bound takes twice that. What is measured lies a few bits below, see the tests.
 pub struct NoiseBound {
     t: f64,
     /// The plaintext moduli, whose least residues are the weights.
     moduli: Vec<i128>,
     product: f64,
     switch: f64,
+    /// Square root of the degree.
+    root: f64,
 }
 
 /// The noise of a ciphertext.
@@ -83,6 +87,7 @@ impl NoiseBound {
                 .map(|&t| i128::from(t))
                 .collect(),
             product: 8.0 * n * t,
+            root: n.sqrt(),
             switch: 16.0 * q * (n * parameters.cipher_moduli().len() as f64).sqrt(),
         }
     }
@@ -136,6 +141,39 @@ impl Arithmetic for NoiseBound {
         let switch = if x.parts > 2 { self.switch } else { 0.0 };
         Ok(Noise {
             magnitude: x.magnitude + switch,
+            parts: 2,
+        })
+    }
+}
+
+impl Slots for NoiseBound {
+    type Vector = ();
+
+    fn slots(&self) -> usize {
+        (self.root * self.root / 2.0).round() as usize
+    }
+
+    fn weigh(&self, terms: &[(&Noise, &())]) -> Result<Noise, HeError> {
+        // A value's own rounding takes part in the product.
+        let each = terms
+            .iter()
+            .map(|(noise, ())| (noise.magnitude + 8.0) * self.root * self.t);
+        Ok(Noise {
+            magnitude: 1.0 + each.sum::<f64>(),
+            parts: 2,
+        })
+    }
+
+    fn add(&self, x: Noise, (): &()) -> Result<Noise, HeError> {
+        Ok(Noise {
+            magnitude: x.magnitude + 1.0,
+            ..x
+        })
+    }
+
+    fn rotate(&self, x: &Noise, _: usize) -> Result<Noise, HeError> {
+        Ok(Noise {
+            magnitude: x.magnitude + self.switch,
             parts: 2,
         })
     }

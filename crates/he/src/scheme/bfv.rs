@@ -4,7 +4,10 @@ use super::keys::{EvaluationKey, SecretKey};
 use super::linear::weighted_sum;
 use super::{Arithmetic, Parameters, check};
 use crate::HeError;
-use fhe::bfv::{BfvParameters, Ciphertext, Encoding, Plaintext, RelinearizationKey};
+use fhe::bfv::{
+    BfvParameters, Ciphertext, Encoding, EvaluationKey as RotationKeys, Plaintext,
+    RelinearizationKey,
+};
 use fhe_math::rq::{Poly, Representation, traits::TryConvertFrom};
 use fhe_math::zq::Modulus;
 use fhe_traits::{
@@ -32,7 +35,7 @@ struct Level {
 /// Vectors of integers modulo the plaintext modulus, encrypted. No `Debug`: megabytes tell nobody anything.
 #[derive(Clone)]
 pub struct Cipher {
-    inner: Ciphertext,
+    pub(super) inner: Ciphertext,
 }
 
 /// What the untrusted server computes with: a channel and the owner's evaluation key. There is no way to make one from
@@ -42,6 +45,8 @@ pub struct Cipher {
 pub struct Server<'a> {
     channel: &'a Channel,
     relinearization: RelinearizationKey,
+    /// For single packing.
+    rotations: Option<RotationKeys>,
 }
 
 impl Channel {
@@ -141,19 +146,22 @@ impl Channel {
         q - (self.modulus() as f64).log2() - 1.0
     }
 
-    /// Switch `cipher` to the smallest modulus that leaves `margin` bits of budget for `noise` bits of noise: a result is a few times
-    /// smaller to send.
-    pub fn compact(&self, cipher: &mut Cipher, noise: f64, margin: f64) -> Result<(), HeError> {
+    /// The level to which a ciphertext with `noise` bits of noise can be switched, so that `margin` bits of budget stay: a result is a few
+    /// times smaller to send there.
+    pub fn smallest_level(&self, noise: f64, margin: f64) -> usize {
         let whole = self.noise_limit(0);
         // Rounding by a key of n coefficients of variance 10: bits of 6 standard deviations and more.
         let rounding = (self.library.degree() as f64 * 10.0 / 12.0).sqrt().log2() + 3.0;
-        let mut target = 0;
-        for level in 0..self.levels.len() {
-            let scaled = noise - (whole - self.noise_limit(level));
-            if scaled.max(rounding) + 1.0 + margin < self.noise_limit(level) {
-                target = level;
-            }
-        }
+        let fits = |level: &usize| {
+            let scaled = noise - (whole - self.noise_limit(*level));
+            scaled.max(rounding) + 1.0 + margin < self.noise_limit(*level)
+        };
+        (0..self.levels.len()).rev().find(fits).unwrap_or(0)
+    }
+
+    /// Switch `cipher` to [`Channel::smallest_level`].
+    pub fn compact(&self, cipher: &mut Cipher, noise: f64, margin: f64) -> Result<(), HeError> {
+        let target = self.smallest_level(noise, margin);
         Ok(cipher
             .inner
             .switch_to_level(target.max(cipher.inner_level(self)?))?)
@@ -175,6 +183,21 @@ impl Channel {
     fn relinearization(&self, key: &EvaluationKey) -> Result<RelinearizationKey, HeError> {
         check::relinearization(key.bytes(), self.library.moduli(), self.library.degree())?;
         Ok(RelinearizationKey::from_bytes(key.bytes(), &self.library)?)
+    }
+
+    /// The same for a key's rotations, if it has any.
+    fn rotations(&self, key: &EvaluationKey) -> Result<Option<RotationKeys>, HeError> {
+        let Some(bytes) = key.rotation_bytes() else {
+            return Ok(None);
+        };
+        check::rotations(bytes, self.library.moduli(), self.library.degree())?;
+        Ok(Some(RotationKeys::from_bytes(bytes, &self.library)?))
+    }
+
+    /// `q mod t`, and `-1/t` modulo each prime: what constants are added with.
+    pub(super) fn constant_factors(&self) -> (u64, &[u64]) {
+        let whole = &self.levels[0];
+        (whole.q_mod_t, &whole.minus_t_inverse)
     }
 }
 
@@ -203,8 +226,17 @@ impl<'a> Server<'a> {
     pub fn new(channel: &'a Channel, key: &EvaluationKey) -> Result<Self, HeError> {
         Ok(Self {
             relinearization: channel.relinearization(key)?,
+            rotations: channel.rotations(key)?,
             channel,
         })
+    }
+
+    pub(super) fn channel(&self) -> &Channel {
+        self.channel
+    }
+
+    pub(super) fn rotations(&self) -> Option<&RotationKeys> {
+        self.rotations.as_ref()
     }
 
     /// `weight` modulo the plaintext modulus, of least magnitude: noise grows by it.

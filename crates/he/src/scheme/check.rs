@@ -58,6 +58,24 @@ struct Relinearization {
 }
 
 #[derive(Clone, PartialEq, Message)]
+struct Rotation {
+    #[prost(message, optional, tag = "1")]
+    key: Option<SwitchingKey>,
+    #[prost(uint32, tag = "2")]
+    exponent: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Rotations {
+    #[prost(message, repeated, tag = "2")]
+    keys: Vec<Rotation>,
+    #[prost(uint32, tag = "3")]
+    ciphertext_level: u32,
+    #[prost(uint32, tag = "4")]
+    key_level: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
 struct Secret {
     #[prost(sint64, repeated, tag = "1")]
     coefficients: Vec<i64>,
@@ -99,21 +117,51 @@ pub(super) fn ciphertext(bytes: &[u8], moduli: &[u64], degree: usize) -> Result<
 
 /// A relinearization key for whole ciphertexts.
 pub(super) fn relinearization(bytes: &[u8], moduli: &[u64], degree: usize) -> Result<(), HeError> {
-    const WHAT: &str = "evaluation key";
-    let message: Relinearization = decode(WHAT, bytes)?;
-    let Some(key) = message.key else {
-        return damaged(WHAT, "it is empty");
+    let message: Relinearization = decode(KEY, bytes)?;
+    switching(message.key.as_ref(), moduli, degree)
+}
+
+/// Keys for rotations of whole ciphertexts.
+pub(super) fn rotations(bytes: &[u8], moduli: &[u64], degree: usize) -> Result<(), HeError> {
+    let message: Rotations = decode(KEY, bytes)?;
+    if [message.ciphertext_level, message.key_level] != [0; 2] {
+        return damaged(KEY, "its rotations are for other levels");
+    }
+    // A rotation by each power of two and a few more.
+    if message.keys.len() > MOST_ROTATIONS {
+        return damaged(KEY, format!("{} rotations", message.keys.len()));
+    }
+    let mut seen = Vec::new();
+    for rotation in &message.keys {
+        let exponent = rotation.exponent;
+        if exponent % 2 == 0 || exponent as usize >= 2 * degree || seen.contains(&exponent) {
+            return damaged(KEY, format!("a rotation by exponent {exponent}"));
+        }
+        seen.push(exponent);
+        switching(rotation.key.as_ref(), moduli, degree)?;
+    }
+    Ok(())
+}
+
+const KEY: &str = "evaluation key";
+/// Most rotations of an evaluation key.
+pub(super) const MOST_ROTATIONS: usize = 64;
+
+/// A key that switches whole ciphertexts from another secret to the owner's.
+fn switching(key: Option<&SwitchingKey>, moduli: &[u64], degree: usize) -> Result<(), HeError> {
+    let Some(key) = key else {
+        return damaged(KEY, "it is empty");
     };
     if [key.ciphertext_level, key.key_level, key.log_base] != [0; 3] {
-        return damaged(WHAT, "it is for other levels");
+        return damaged(KEY, "it is for other levels");
     }
     let seeded = key.seed.len() == 32 && key.c1.is_empty();
     let whole = key.seed.is_empty() && key.c1.len() == moduli.len();
     if key.c0.len() != moduli.len() || !(seeded || whole) {
-        return damaged(WHAT, format!("{} and {} parts", key.c0.len(), key.c1.len()));
+        return damaged(KEY, format!("{} and {} parts", key.c0.len(), key.c1.len()));
     }
     let mut parts = key.c0.iter().chain(&key.c1);
-    parts.try_for_each(|part| polynomial(WHAT, part, NTT_SHOUP, moduli, degree))
+    parts.try_for_each(|part| polynomial(KEY, part, NTT_SHOUP, moduli, degree))
 }
 
 /// A secret of small coefficients, one for each of the ring.

@@ -3,8 +3,9 @@
 use super::Channel;
 use super::{Parameters, check};
 use crate::HeError;
-use fhe::bfv::{RelinearizationKey, SecretKey as Library};
+use fhe::bfv::{EvaluationKeyBuilder, RelinearizationKey, SecretKey as Library};
 use fhe_traits::{DeserializeParametrized, Serialize};
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// Tells keys apart: random, and the same in both keys and in every ciphertext made with them.
@@ -33,16 +34,29 @@ pub struct SecretKey {
 }
 
 /// What the server needs to compute products, and nothing to decrypt with: the relinearization key, an encryption of the secret's
-/// square under the secret. The same for all plaintext moduli, since none is part of it.
+/// square under the secret, and for single packing keys for rotations, encryptions of the secret with its coefficients in another order. The
+/// same for all plaintext moduli, since none is part of it.
 #[derive(Clone)]
 pub struct EvaluationKey {
     id: KeyId,
     parameters: Parameters,
     bytes: Vec<u8>,
+    rotations: Option<Vec<u8>>,
 }
 
-/// Make a pair of keys, from the operating system's randomness.
+/// Make a pair of keys for throughput packing, from the operating system's randomness.
 pub fn generate(parameters: &Parameters) -> Result<(SecretKey, EvaluationKey), HeError> {
+    generate_with(parameters, &BTreeSet::new())
+}
+
+/// The same with keys for these rotations: those of the program, see [`crate::Program::rotations`].
+///
+/// # Errors
+/// Rotations that the slots of a row do not have; more than 64.
+pub fn generate_with(
+    parameters: &Parameters,
+    rotations: &BTreeSet<usize>,
+) -> Result<(SecretKey, EvaluationKey), HeError> {
     use rand::RngCore;
     let mut rng = rand::rng();
     let mut id = [0; 16];
@@ -52,6 +66,19 @@ pub fn generate(parameters: &Parameters) -> Result<(SecretKey, EvaluationKey), H
     let library = parameters.library(first)?;
     let secret = Library::random(&library, &mut rng);
     let evaluation = RelinearizationKey::new(&secret, &mut rng)?;
+    if rotations.len() > check::MOST_ROTATIONS {
+        return Err(HeError::Parameters {
+            problem: format!("{} rotations", rotations.len()),
+        });
+    }
+    let mut builder = EvaluationKeyBuilder::new(&secret)?;
+    for &by in rotations {
+        builder.enable_column_rotation(by)?;
+    }
+    let rotations = match rotations.len() {
+        0 => None,
+        _ => Some(builder.build(&mut rng)?.to_bytes()),
+    };
     let secret = SecretKey {
         id,
         parameters: parameters.clone(),
@@ -61,6 +88,7 @@ pub fn generate(parameters: &Parameters) -> Result<(SecretKey, EvaluationKey), H
         id,
         parameters: parameters.clone(),
         bytes: evaluation.to_bytes(),
+        rotations,
     };
     Ok((secret, evaluation))
 }
@@ -112,13 +140,28 @@ impl EvaluationKey {
         &self.bytes
     }
 
+    /// The bytes of the keys for rotations, if there are any.
+    pub(crate) fn rotation_bytes(&self) -> Option<&[u8]> {
+        self.rotations.as_deref()
+    }
+
     /// A key from bytes that may come from anyone; checked again when a [`super::Server`] is made of it.
-    pub(crate) fn read(id: KeyId, parameters: Parameters, bytes: &[u8]) -> Result<Self, HeError> {
-        check::relinearization(bytes, parameters.cipher_moduli(), parameters.degree())?;
+    pub(crate) fn read(
+        id: KeyId,
+        parameters: Parameters,
+        bytes: Vec<u8>,
+        rotations: Option<Vec<u8>>,
+    ) -> Result<Self, HeError> {
+        let (moduli, degree) = (parameters.cipher_moduli(), parameters.degree());
+        check::relinearization(&bytes, moduli, degree)?;
+        if let Some(rotations) = &rotations {
+            check::rotations(rotations, moduli, degree)?;
+        }
         Ok(Self {
             id,
             parameters,
-            bytes: bytes.to_vec(),
+            bytes,
+            rotations,
         })
     }
 }

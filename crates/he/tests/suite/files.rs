@@ -266,18 +266,24 @@ fn steps_go_from_file_to_file() {
     let keys = steps::keygen(&at("plan"), &at("secret"), &at("evaluation")).unwrap();
     assert!(keys.evaluation > keys.secret);
     let clear = vectors(4, 8);
-    let encrypt =
-        |name: &str| steps::encrypt(&at("plan"), &at("secret"), &clear, &at(name), THREADS);
+    let encrypt = |name: &str| steps::encrypt(&plan, &at("secret"), &clear, &at(name), THREADS);
     let infer = |program: &str, key: &str, query: &str, answer: &str| {
         let files = [program, key, query, answer].map(at);
         let [program, key, query, answer] = &files;
-        steps::infer(program, key, query, answer, THREADS, &mut ())
+        steps::infer(
+            &Program::load(program)?,
+            key,
+            query,
+            answer,
+            THREADS,
+            &mut (),
+        )
     };
     let query = encrypt("query").unwrap();
     let answer = infer("program", "evaluation", "query", "answer").unwrap();
     assert_eq!((query.samples, answer.samples), (4, 4));
     assert_eq!(query.bytes, std::fs::metadata(at("query")).unwrap().len());
-    let scores = steps::decrypt(&at("plan"), &at("secret"), &at("answer")).unwrap();
+    let scores = steps::decrypt(&plan, &at("secret"), &at("answer")).unwrap();
     let exact = plan.exact(&plan.encode(&clear).unwrap()).unwrap();
     assert_eq!(scores, plan.decode(&exact));
 
@@ -301,7 +307,7 @@ fn steps_go_from_file_to_file() {
     steps::keygen(&at("plan"), &at("theirs"), &at("their evaluation")).unwrap();
     let foreign = infer("program", "their evaluation", "query", "none");
     assert!(matches!(foreign, Err(HeError::Foreign { .. })));
-    let foreign = steps::decrypt(&at("plan"), &at("theirs"), &at("answer"));
+    let foreign = steps::decrypt(&plan, &at("theirs"), &at("answer"));
     assert!(matches!(foreign, Err(HeError::Foreign { .. })));
 
     // A model from its file: this one ends with a softmax.

@@ -4,7 +4,7 @@ use crate::models::{deep, graph, node, numbers, options, samples, small, vectors
 use ndarray::{Array1, Array2, ArrayD, ArrayView1};
 use std::num::NonZeroUsize;
 use trefoil_he::poly::{Interval, Method};
-use trefoil_he::scheme::{Cipher, Server, generate};
+use trefoil_he::scheme::{Cipher, Server, generate, generate_with};
 use trefoil_he::{
     Compiled, HeError, IntegerLayer, IntegerOperation, NoiseBound, Options, Parameters, Plan,
     compile,
@@ -30,14 +30,15 @@ fn labels(scores: &Array2<f64>) -> Array1<usize> {
     scores.outer_iter().map(|row| label(&row)).collect()
 }
 
-fn largest(x: &Array2<f64>, y: &Array2<f64>) -> f64 {
+pub(crate) fn largest(x: &Array2<f64>, y: &Array2<f64>) -> f64 {
     (x - y).iter().map(|d| d.abs()).fold(0.0, f64::max)
 }
 
 /// Encrypt, compute, decrypt; the integers must be those of the clear network, each digit of them. The numbers.
-fn encrypted(compiled: &Compiled, samples: &ArrayD<f64>) -> Array2<f64> {
+pub(crate) fn encrypted(compiled: &Compiled, samples: &ArrayD<f64>) -> Array2<f64> {
     let plan = &compiled.plan;
-    let (secret, evaluation) = generate(&plan.program.parameters).unwrap();
+    let rotations = plan.program.rotations().unwrap();
+    let (secret, evaluation) = generate_with(&plan.program.parameters, &rotations).unwrap();
     let query = plan.encrypt(&secret, samples, threads()).unwrap();
     let answer = plan
         .program

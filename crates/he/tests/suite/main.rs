@@ -4,5 +4,6 @@
 mod files;
 mod infer;
 mod models;
+mod packed;
 mod poly;
 mod refusals;
