@@ -100,6 +100,8 @@ pub enum Need {
     References,
     /// At least two of them for each record.
     Deviation,
+    /// At least two for each of the attacker's own records as well, if reference models speak of those.
+    OwnDeviation,
     /// For each record, reference models that were trained on it.
     Online,
     /// At least two of them, and two that were not, for each record.
@@ -129,6 +131,9 @@ impl Need {
             Self::Network => evidence.trainer.is_some(),
             Self::References => evidence.references.is_some(),
             Self::Deviation => fewest(false) >= 2,
+            Self::OwnDeviation => evidence
+                .shadow_references
+                .is_none_or(|own| own.members.fewest(false).min(own.nonmembers.fewest(false)) >= 2),
             Self::Online => fewest(true) >= 1,
             Self::OnlineDeviation => fewest(true) >= 2,
             Self::Population => evidence.population.is_some(),
@@ -150,8 +155,15 @@ impl Need {
                 "needs reference models: outputs, for the same records, of models not trained on \
                  them"
             }
-            Self::Deviation | Self::OnlineDeviation => {
-                "needs two or more reference models for a deviation"
+            Self::Deviation => {
+                "needs at least two reference models that were not trained on the record, for a deviation"
+            }
+            Self::OwnDeviation => {
+                "needs at least two reference models that were not trained on each of the attacker's own records, for a \
+                 deviation there: four, if two are trained on each halving of them"
+            }
+            Self::OnlineDeviation => {
+                "needs, for every record, at least two reference models that were trained on it and two that were not"
             }
             Self::Online => "needs, for every record, reference models that were trained on it",
             Self::Population => {

@@ -7,6 +7,9 @@ use ndarray::ArrayView1;
 /// Smallest standard deviation that a likelihood is computed with.
 const DEVIATION_FLOOR: f64 = 1e-30;
 
+/// Models on each side that a deviation takes, also one that is pooled over records: of one model each it would be 0.
+const FEWEST: usize = 2;
+
 /// Which form of the attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
@@ -34,8 +37,7 @@ impl Variant {
 
     fn usable(self, references: &Sides<References>) -> bool {
         let fewest = |references: &References| references.fewest(self.online());
-        let needed = if self.fixed() { 1 } else { 2 };
-        fewest(&references.members).min(fewest(&references.nonmembers)) >= needed
+        fewest(&references.members).min(fewest(&references.nonmembers)) >= FEWEST
     }
 }
 
@@ -60,15 +62,18 @@ impl Attack for Variant {
 
     fn needs(&self) -> &'static [Need] {
         match self {
-            Self::Offline => &[Need::References, Need::Labels, Need::Deviation],
-            Self::OfflineFixedVariance => &[Need::References, Need::Labels],
-            Self::Online => &[
+            Self::Offline | Self::OfflineFixedVariance => &[
+                Need::References,
+                Need::Labels,
+                Need::Deviation,
+                Need::OwnDeviation,
+            ],
+            Self::Online | Self::OnlineFixedVariance => &[
                 Need::References,
                 Need::Labels,
                 Need::Online,
                 Need::OnlineDeviation,
             ],
-            Self::OnlineFixedVariance => &[Need::References, Need::Labels, Need::Online],
         }
     }
 
@@ -115,8 +120,7 @@ pub fn phi(confidences: ArrayView1<'_, f64>, label: usize) -> f64 {
 /// side by itself, which is what the attacker wants to know.
 ///
 /// # Errors
-/// If there are not the same records and classes in both, or too few models for the variant:
-/// two on each side that it uses, or one with a fixed deviation.
+/// If there are not the same records and classes in both, or fewer than two models on a side that the variant uses.
 pub fn scores(
     target: Sides<&Outputs>,
     references: Sides<&References>,
@@ -178,7 +182,6 @@ impl Rows {
     }
 
     fn check(&self, variant: Variant) -> Result<(), LabError> {
-        let needed = if variant.fixed() { 1 } else { 2 };
         let name = variant.name();
         for (record, row) in self.rows.iter().enumerate() {
             let count = if variant.online() {
@@ -186,7 +189,7 @@ impl Rows {
             } else {
                 row.without.len()
             };
-            if count < needed {
+            if count < FEWEST {
                 let sides = if variant.online() {
                     "with and as many without it"
                 } else {
@@ -195,7 +198,7 @@ impl Rows {
                 return Err(LabError::input(
                     "the reference models",
                     format!(
-                        "{name} needs {needed} or more trained {sides}; record {record} has {count}"
+                        "{name} needs {FEWEST} or more trained {sides}; record {record} has {count}"
                     ),
                 ));
             }
@@ -348,10 +351,14 @@ mod tests {
     fn too_few_models_are_refused() {
         let references = references(&array![[0.0]], array![[false]]);
         let target = target(&[1.0]);
-        let error = scores(&target, &references, Variant::Offline).unwrap_err();
-        assert!(error.to_string().contains("needs 2 or more"), "{error}");
-        assert!(scores(&target, &references, Variant::OfflineFixedVariance).is_ok());
-        assert!(scores(&target, &references, Variant::OnlineFixedVariance).is_err());
+        for variant in [
+            Variant::Offline,
+            Variant::OfflineFixedVariance,
+            Variant::OnlineFixedVariance,
+        ] {
+            let error = scores(&target, &references, variant).unwrap_err();
+            assert!(error.to_string().contains("needs 2 or more"), "{error}");
+        }
     }
 
     #[test]

@@ -81,16 +81,30 @@ fn target_outputs(
 /// If something that an attack learns cannot be learnt.
 pub(crate) fn attack_answers(
     scene: &Scene<'_>,
-    (of, name): (&str, &str),
+    names: (&str, &str),
     standard: &View<'_>,
     adaptive: Option<&View<'_>>,
 ) -> Result<Evaluation, LabError> {
-    let target = target_outputs(scene.records, standard.target)?;
-    let battery = attack(scene, standard)?;
+    let adaptive = adaptive.map(|view| (Attacker::Adaptive, view));
+    attack_by(scene, names, (Attacker::Standard, standard), adaptive)
+}
+
+/// The same by one kind of attacker, and perhaps by another; the answers are those that the first one sees.
+///
+/// # Errors
+/// If something that an attack learns cannot be learnt.
+pub(crate) fn attack_by(
+    scene: &Scene<'_>,
+    (of, name): (&str, &str),
+    (attacker, first): (Attacker, &View<'_>),
+    second: Option<(Attacker, &View<'_>)>,
+) -> Result<Evaluation, LabError> {
+    let target = target_outputs(scene.records, first.target)?;
+    let battery = attack(scene, first)?;
     let (title, seed) = (format!("{of}, {name}"), scene.seed);
-    let mut results = Results::new(title, &target, &battery, Attacker::Standard, seed)?;
-    if let Some(view) = adaptive {
-        results.add(&attack(scene, view)?, Attacker::Adaptive)?;
+    let mut results = Results::new(title, &target, &battery, attacker, seed)?;
+    if let Some((attacker, view)) = second {
+        results.add(&attack(scene, view)?, attacker)?;
     }
     let others = &target.nonmembers;
     if others.labelled() {
@@ -102,7 +116,7 @@ pub(crate) fn attack_answers(
     for canaries in &scene.records.canaries {
         results.add_canaries(canaries.kind, &canaries.at)?;
     }
-    let strongest = adaptive.unwrap_or(standard);
+    let strongest = second.map_or(first, |(_, view)| view);
     let answers = Answers {
         target,
         shadow: Sides::new(
