@@ -288,9 +288,9 @@ mod tests {
         // The loss below knows right labels only.
         known.retain(|e| e.group.1);
         let moments = [(0.0, 3.0); SEEN];
-        known
-            .iter_mut()
-            .for_each(|e| e.seen = standardised(e.seen, &moments));
+        for example in &mut known {
+            example.seen = standardised(example.seen, &moments);
+        }
         let mut stream = Stream::new(1, "numbers");
         let mut numbers = [0.0; NUMBERS];
         numbers.fill_with(|| 0.5 * stream.normal());

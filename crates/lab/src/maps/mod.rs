@@ -11,12 +11,12 @@ mod gauge;
 mod rows;
 
 pub use gauge::{Gauge, Lesson};
-pub use rows::Known;
+pub use rows::{Calibrated, Known, calibrated};
 
 use crate::LabError;
 use crate::logits::softmax;
 use ndarray::{Array2, ArrayView1, ArrayView2};
-use rows::{frequencies, guarded, means, rows_of, temperature, tempered, tempered_rows};
+use rows::{frequencies, guarded, means, rows_of, temperature, tempered};
 
 /// How a map is learnt from a model's answers about records that it was not trained on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,7 +53,7 @@ enum Chooser {
     /// The only level's, and this share of the answer's own confidences.
     Blend(f64),
     /// Between the first and the second level's.
-    Learnt(Gauge),
+    Learnt(Box<Gauge>),
 }
 
 impl Family {
@@ -124,7 +124,7 @@ impl Family {
         };
         Ok(match self {
             Self::Table => only(guarded(known)?),
-            Self::Calibrated => only(tempered_rows(known)?),
+            Self::Calibrated => only(calibrated(known)?.table.values().clone()),
             Self::Frequencies => only(rows_of(&frequencies(known))?),
             Self::Bins(bins) => {
                 let temperature = temperature(known);
@@ -143,7 +143,7 @@ impl Family {
                 }
             }
             Self::Blend(share) => Map {
-                levels: vec![tempered_rows(known)?],
+                levels: vec![calibrated(known)?.table.values().clone()],
                 temperature: temperature(known),
                 chooser: Chooser::Blend(share),
             },
@@ -156,7 +156,7 @@ impl Family {
                 Map {
                     levels: vec![unsure, sure],
                     temperature,
-                    chooser: Chooser::Learnt(gauge.clone()),
+                    chooser: Chooser::Learnt(Box::new(gauge.clone())),
                 }
             }
         })

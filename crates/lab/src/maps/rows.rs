@@ -3,15 +3,16 @@
 use super::order;
 use crate::LabError;
 use crate::logits::softmax;
-use ndarray::{Array2, Axis};
-use trefoil_guard::{Table, TableSettings};
+use ndarray::{Array1, Array2, Axis};
+use trefoil_guard::{FEWEST_RECORDS, Table, TableSettings};
 
 /// So many records of the mean over all labels are in each label's row: most labels have few records of their own.
 const SHRUNK: f64 = 10.0;
 /// Each rank's part of a record in frequencies, as if it had been seen.
 const UNSEEN: f64 = 0.5;
-/// Bits after the binary point, as the table guard has.
+/// Bits after the binary point, as the table guard has, and the most that it takes for many classes.
 const FRACTION_BITS: u32 = 20;
+const MOST_BITS: u32 = 24;
 /// Smallest confidence whose logarithm is taken.
 const LEAST: f64 = 1e-7;
 
@@ -117,16 +118,67 @@ pub(super) fn frequencies(known: &Known) -> Array2<f64> {
     rows
 }
 
-/// The means behind the temperature with which the rows themselves tell the true labels best.
-pub(super) fn tempered_rows(known: &Known) -> Result<Array2<f64>, LabError> {
-    let (ranks, weights) = (known.ranks(), vec![1.0; known.labels.len()]);
-    let rows = |t: f64| means(&tempered(&known.logits, t), &weights);
-    let best = best_temperature(|t| {
+/// A table guard that was calibrated on true labels.
+pub struct Calibrated {
+    /// The table.
+    pub table: Table,
+    /// What divides the logits before they become confidences.
+    pub temperature: f64,
+    /// Labels with fewer than [`FEWEST_RECORDS`] records: their rows are the mean over all labels.
+    pub scarce: Vec<usize>,
+}
+
+/// The table guard whose rows are the mean sorted confidences behind one temperature: the one with which the rows themselves tell the
+/// true labels best. So answers say how often the model is right, where a model is surer of itself than that; they depend
+/// on label and order as every table's do. Each row has a part of the mean over all labels, of as much weight as ten records.
+///
+/// # Errors
+/// If there are fewer than [`FEWEST_RECORDS`] records, or too many classes.
+pub fn calibrated(known: &Known) -> Result<Calibrated, LabError> {
+    let records = known.labels.len();
+    if records < FEWEST_RECORDS {
+        let problem = format!("{records} of them; a table is made of {FEWEST_RECORDS} or more");
+        return Err(LabError::input("the non-members", problem));
+    }
+    let ranks = known.ranks();
+    let mut counts = vec![0_usize; known.logits.ncols()];
+    for (label, _) in &ranks {
+        counts[*label] += 1;
+    }
+    let scarce: Vec<usize> = (0..counts.len())
+        .filter(|&label| counts[label] < FEWEST_RECORDS)
+        .collect();
+    let rows = |t: f64| {
+        let confidences = tempered(&known.logits, t);
+        let mut rows = means(&confidences, &vec![1.0; records]);
+        let all = mean_over_all(&confidences);
+        for &label in &scarce {
+            rows.row_mut(label).assign(&all);
+        }
+        rows
+    };
+    let temperature = best_temperature(|t| {
         let rows = rows(t);
         let own = ranks.iter().map(|&at| -rows[at].max(LEAST).ln());
         own.sum()
     });
-    rows_of(&rows(best))
+    Ok(Calibrated {
+        table: table_of(&rows(temperature))?,
+        temperature,
+        scarce,
+    })
+}
+
+/// The mean sorted confidences of all records.
+fn mean_over_all(confidences: &Array2<f64>) -> Array1<f64> {
+    let mut sum = Array1::zeros(confidences.ncols());
+    for row in confidences.rows() {
+        for (rank, class) in order(row).into_iter().enumerate() {
+            sum[rank] += row[class];
+        }
+    }
+    let total: f64 = sum.sum();
+    sum / total
 }
 
 /// The rows of the table guard itself.
@@ -138,13 +190,21 @@ pub(super) fn guarded(known: &Known) -> Result<Array2<f64>, LabError> {
 
 /// Falling means as the table guard would hold them: whole units of the format, no two of a row equal.
 pub(super) fn rows_of(means: &Array2<f64>) -> Result<Array2<f64>, LabError> {
-    let settings = TableSettings {
-        classes: means.ncols(),
-        fraction_bits: FRACTION_BITS,
+    Ok(table_of(means)?.values().clone())
+}
+
+/// The table guard of these means, in the first format that holds so many classes.
+fn table_of(means: &Array2<f64>) -> Result<Table, LabError> {
+    let of = |fraction_bits| {
+        let classes = means.ncols();
+        let settings = TableSettings {
+            classes,
+            fraction_bits,
+        };
+        Table::new(settings, means.clone())
     };
-    let table = Table::new(settings, means.clone());
-    let table = table.map_err(|error| LabError::Model(error.to_string()))?;
-    Ok(table.values().clone())
+    let table = of(FRACTION_BITS).or_else(|_| of(MOST_BITS));
+    table.map_err(|error| LabError::Model(error.to_string()))
 }
 
 #[cfg(test)]
@@ -160,8 +220,16 @@ mod tests {
         let known = Known { logits, labels };
         // 4 / T = ln 3.
         assert!((temperature(&known) - 4.0 / 3.0_f64.ln()).abs() < 0.2);
-        let rows = tempered_rows(&known).unwrap();
-        assert!((rows[[0, 0]] - 0.75).abs() < 0.02, "{rows}");
+        let made = calibrated(&known).unwrap();
+        assert!((made.table.values()[[0, 0]] - 0.75).abs() < 0.02);
+        // Nobody has label 1.
+        assert_eq!(made.scarce, [1]);
+        let few = Known {
+            logits: known.logits.slice(ndarray::s![..9, ..]).to_owned(),
+            labels: known.labels[..9].to_vec(),
+        };
+        let error = calibrated(&few).err().unwrap().to_string();
+        assert!(error.contains("9 of them"), "{error}");
         assert!((frequencies(&known)[[0, 0]] - 0.75).abs() < 0.01);
     }
 

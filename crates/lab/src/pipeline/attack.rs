@@ -81,30 +81,16 @@ fn target_outputs(
 /// If something that an attack learns cannot be learnt.
 pub(crate) fn attack_answers(
     scene: &Scene<'_>,
-    names: (&str, &str),
+    (of, name): (&str, &str),
     standard: &View<'_>,
     adaptive: Option<&View<'_>>,
 ) -> Result<Evaluation, LabError> {
-    let adaptive = adaptive.map(|view| (Attacker::Adaptive, view));
-    attack_by(scene, names, (Attacker::Standard, standard), adaptive)
-}
-
-/// The same by one kind of attacker, and perhaps by another; the answers are those that the first one sees.
-///
-/// # Errors
-/// If something that an attack learns cannot be learnt.
-pub(crate) fn attack_by(
-    scene: &Scene<'_>,
-    (of, name): (&str, &str),
-    (attacker, first): (Attacker, &View<'_>),
-    second: Option<(Attacker, &View<'_>)>,
-) -> Result<Evaluation, LabError> {
-    let target = target_outputs(scene.records, first.target)?;
-    let battery = attack(scene, first)?;
+    let target = target_outputs(scene.records, standard.target)?;
+    let battery = attack(scene, standard)?;
     let (title, seed) = (format!("{of}, {name}"), scene.seed);
-    let mut results = Results::new(title, &target, &battery, attacker, seed)?;
-    if let Some((attacker, view)) = second {
-        results.add(&attack(scene, view)?, attacker)?;
+    let mut results = Results::new(title, &target, &battery, Attacker::Standard, seed)?;
+    if let Some(view) = adaptive {
+        results.add(&attack(scene, view)?, Attacker::Adaptive)?;
     }
     let others = &target.nonmembers;
     if others.labelled() {
@@ -116,7 +102,7 @@ pub(crate) fn attack_by(
     for canaries in &scene.records.canaries {
         results.add_canaries(canaries.kind, &canaries.at)?;
     }
-    let strongest = second.map_or(first, |(_, view)| view);
+    let strongest = adaptive.unwrap_or(standard);
     let answers = Answers {
         target,
         shadow: Sides::new(
@@ -132,7 +118,10 @@ pub(crate) fn attack_by(
 }
 
 /// Run all attacks.
-fn attack(scene: &Scene<'_>, view: &View<'_>) -> Result<Battery, LabError> {
+///
+/// # Errors
+/// If something that an attack learns cannot be learnt.
+pub(crate) fn attack(scene: &Scene<'_>, view: &View<'_>) -> Result<Battery, LabError> {
     let Scene {
         records, trained, ..
     } = *scene;
@@ -212,7 +201,15 @@ pub(crate) fn ask_neighbours(
     })
 }
 
-fn outputs(records: &Records, confidences: &Array2<f64>, part: Part) -> Result<Outputs, LabError> {
+/// What a model answers about a part, with the true labels.
+///
+/// # Errors
+/// If there are not as many answers as rows.
+pub(super) fn outputs(
+    records: &Records,
+    confidences: &Array2<f64>,
+    part: Part,
+) -> Result<Outputs, LabError> {
     let range = records.range(part);
     let rows = confidences.slice(ndarray::s![range, ..]).to_owned();
     Outputs::new("the answers", rows, records.labels(part))

@@ -71,12 +71,15 @@ fn halves(lesson: &Lesson) -> (Lesson, Lesson) {
     )
 }
 
+/// What a model answers (records × classes), and the true labels.
+type Answered = (Array2<f64>, Vec<usize>);
+
 /// The answers of several models, one behind the other.
 fn outputs(
-    all: impl Iterator<Item = Result<Sides<(Array2<f64>, Vec<usize>)>, LabError>>,
+    all: impl Iterator<Item = Result<Sides<Answered>, LabError>>,
 ) -> Result<Sides<Outputs>, LabError> {
     let all = all.collect::<Result<Vec<_>, _>>()?;
-    let join = |pick: fn(&Sides<(Array2<f64>, Vec<usize>)>) -> &(Array2<f64>, Vec<usize>)| {
+    let join = |pick: fn(&Sides<Answered>) -> &Answered| {
         let views: Vec<_> = all.iter().map(|sides| pick(sides).0.view()).collect();
         let joined = concatenate(Axis(0), &views);
         let joined = joined.map_err(|error| LabError::Model(error.to_string()))?;

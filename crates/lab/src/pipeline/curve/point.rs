@@ -1,10 +1,11 @@
 //! Points of the curve: what leaks through a map, and what its answers are good for.
 
-use super::super::outcome::Evaluation;
-use crate::LabError;
+use crate::attacks::{Battery, Outputs};
 use crate::maps::Family;
-use crate::metrics::Estimate;
+use crate::metrics::{Estimate, Roc, Utility};
 use crate::report::{Line, Lines, Table, interval, percent_interval, points_interval};
+use crate::{LabError, Sides};
+use ndarray::ArrayView2;
 use serde::Serialize;
 
 /// One map on one target.
@@ -53,29 +54,44 @@ pub(super) struct OverSeeds {
 }
 
 impl Point {
-    pub(super) fn new(family: Family, evaluation: &Evaluation) -> Result<Self, LabError> {
-        let lacks = |what: &str| LabError::Model(format!("{what} of {}", family.name()));
-        let results = &evaluation.results;
-        let more = || results.attacks.iter().filter(|result| !result.floor);
-        let best = more().max_by(|a, b| {
-            let area = |r: &crate::report::AttackResult| r.evaluation.auc.value;
-            area(a).total_cmp(&area(b))
-        });
-        let best = best.ok_or_else(|| lacks("no attack"))?;
-        let floor = results.floor.auc.as_ref();
-        let utility = results.utility.as_ref();
-        let utility = utility.ok_or_else(|| lacks("no labels for the use"))?;
-        let accuracy = results.attacks.iter();
-        let accuracy = accuracy.filter_map(|r| Some(r.evaluation.either_way?.value));
-        let tpr = more().map(|r| r.evaluation.rates[0].tpr.value);
+    /// What the verdicts and the answers about non-members say; `undefended` are the target's own logits for these.
+    ///
+    /// # Errors
+    /// If no attack ran, or a score is not a number.
+    pub(super) fn new(
+        family: Family,
+        battery: &Battery,
+        answers: &Outputs,
+        undefended: ArrayView2<'_, f64>,
+    ) -> Result<Self, LabError> {
+        let utility = Utility::new(
+            answers.confidences().view(),
+            answers.labels(),
+            Some(undefended),
+        )?;
+        let (mut strongest, mut floor) = ((String::new(), 0.5), 0.5_f64);
+        let (mut accuracy, mut tpr) = (0.5_f64, 0.0_f64);
+        for verdict in &battery.verdicts {
+            let roc = Roc::new(&verdict.scores)?;
+            let told = verdict.decisions.as_ref().map_or(0.5, balanced);
+            accuracy = accuracy.max(told.max(1.0 - told));
+            if verdict.floor {
+                floor = floor.max(roc.auc());
+                continue;
+            }
+            tpr = tpr.max(roc.tpr_at(0.01));
+            if roc.auc() > strongest.1 {
+                strongest = (verdict.attack.clone(), roc.auc());
+            }
+        }
         Ok(Self {
             family,
             name: family.name(),
-            attack: best.attack.clone(),
-            auc: best.evaluation.auc.value,
-            floor: floor.map_or(0.5, |(area, _)| *area),
-            accuracy: accuracy.fold(0.5, f64::max),
-            tpr: tpr.fold(0.0, f64::max),
+            attack: strongest.0,
+            auc: strongest.1,
+            floor,
+            accuracy,
+            tpr,
             nll: utility.nll,
             ece: utility.calibration_error,
             right: utility.right_by_confidence,
@@ -83,6 +99,15 @@ impl Point {
             order_kept: utility.order_kept,
         })
     }
+}
+
+/// The balanced accuracy of decisions.
+fn balanced(decisions: &Sides<Vec<bool>>) -> f64 {
+    let share = |called: &Vec<bool>, wanted: bool| {
+        called.iter().filter(|&&c| c == wanted).count() as f64 / called.len() as f64
+    };
+    let members = share(&decisions.members, true);
+    f64::midpoint(members, share(&decisions.nonmembers, false))
 }
 
 /// Means over the runs, each of which has the same maps, the table first.
