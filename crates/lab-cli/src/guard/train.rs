@@ -12,7 +12,6 @@ use trefoil_guard::{
     Classifier, Dense, FEWEST_RECORDS, Guard, GuardFile, Method, Settings, Softmax, Steps, Table,
     Variant,
 };
-use trefoil_lab::maps::{Known, calibrated};
 use trefoil_lab::train::{MembershipOptions, Sgd, train_membership_classifier};
 
 /// The hidden layers of the classifier, unless others are asked for.
@@ -20,9 +19,6 @@ const HIDDEN: [usize; 3] = [256, 128, 64];
 /// How often every vector is seen, and the learning rate, unless asked for.
 const EPOCHS: usize = 400;
 const RATE: f64 = 0.001;
-
-/// Confidences below this count as this where logits are made of them: the resolution of 32-bit floats near 0 is finer.
-const SMALLEST: f64 = 1e-12;
 
 /// Options of `trefoil guard train`.
 #[derive(Debug, Args)]
@@ -38,10 +34,6 @@ pub(crate) struct Train {
     /// Confidence vectors of records that the model was not trained on
     #[arg(long, value_name = "NON-MEMBERS.npz")]
     non_members: PathBuf,
-    /// With --method table: the non-members' true labels, class numbers from 0. The table then says how often the model is right:
-    /// its confidences are taken behind the temperature with which the table tells these labels best
-    #[arg(long, value_name = "LABELS.npy")]
-    labels: Option<PathBuf>,
     /// Where to write the guard; secret like the model
     #[arg(long, value_name = "GUARD.safetensors")]
     output: PathBuf,
@@ -199,17 +191,9 @@ pub(super) fn run(arguments: &Train, json: bool) -> Result<(), Failure> {
             .help("a table is made of --non-members alone; leave the option out, or take --method siguard"));
         }
     }
-    if arguments.method == MethodName::Siguard && arguments.labels.is_some() {
-        return Err(
-            Failure::misuse("--labels does not apply to --method siguard").help(
-                "SIGuard's classifier does not learn from labels; leave the option out, or take --method table",
-            ),
-        );
-    }
     let inputs = Inputs::default()
         .with("--members", &arguments.members)
-        .with("--non-members", [&arguments.non_members])
-        .with("--labels", &arguments.labels);
+        .with("--non-members", [&arguments.non_members]);
     inputs.check()?;
     Destination::new("--output", &arguments.output, &inputs)?;
     match (&arguments.members, arguments.method) {
@@ -220,68 +204,31 @@ pub(super) fn run(arguments: &Train, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// A table, what divided the logits, if labels said, and the labels with too few records.
-type Made = (Table, Option<f64>, Vec<usize>);
-
-/// The table of non-members' confidences; calibrated if their labels are given.
-fn made(arguments: &Train, others: &Array2<f64>) -> Result<Made, Failure> {
-    let at = |path: &Path, error: &dyn std::fmt::Display| {
-        Failure::new(format!("{}: {error}", path.display()))
-    };
-    let path = &arguments.non_members;
-    let Some(labels_at) = &arguments.labels else {
-        let learned = Table::learn(others.view()).map_err(|error| at(path, &error))?;
-        return Ok((learned.table, None, learned.scarce));
-    };
-    let labels = trefoil::data::array(labels_at, &["labels", "y"])?;
-    let labels = trefoil_lab::data::arrays::labels(&labels).map_err(|e| at(labels_at, &e))?;
-    let (records, classes) = others.dim();
-    if labels.len() != records {
-        let problem = format!("{} labels for {records} non-members", labels.len());
-        return Err(at(labels_at, &problem));
-    }
-    if let Some((row, label)) = labels.iter().enumerate().find(|(_, l)| **l >= classes) {
-        let problem = format!("label {row} is {label}, but there are {classes} classes from 0");
-        return Err(at(labels_at, &problem));
-    }
-    let known = Known {
-        logits: others.mapv(|p| p.max(SMALLEST).ln()),
-        labels,
-    };
-    let made = calibrated(&known).map_err(|error| at(path, &error))?;
-    Ok((made.table, Some(made.temperature), made.scarce))
-}
-
 /// Train a table.
 fn table(arguments: &Train, json: bool) -> Result<(), Failure> {
     let others = confidences(&arguments.non_members)?;
-    let (table, temperature, scarce) = made(arguments, &others)?;
-    let guard = Guard::Table(table);
+    let learned = Table::learn(others.view())
+        .map_err(|error| Failure::new(format!("{}: {error}", arguments.non_members.display())))?;
+    let guard = Guard::Table(learned.table);
     guard.save(&arguments.output).map_err(Failure::new)?;
     let digest = blake3::Hash::from_bytes(guard.digest());
     if json {
         return print::json(&serde_json::json!({
             "output": arguments.output.display().to_string(),
             "method": guard.method(),
-            "non_members": others.nrows(),
+            "non_members": learned.records,
             "classes": others.ncols(),
-            "scarce_labels": scarce,
-            "temperature": temperature,
+            "scarce_labels": learned.scarce,
             "digest": digest.to_hex().to_string(),
         }));
     }
     print::line(format!(
         "a table of {} from {}",
         print::count(others.ncols(), "label"),
-        print::count(others.nrows(), "non-member"),
+        print::count(learned.records, "non-member"),
     ))?;
-    if let Some(temperature) = temperature {
-        print::line(format!(
-            "calibrated: confidences behind a temperature of {temperature:.2}"
-        ))?;
-    }
-    if !scarce.is_empty() {
-        let labels: Vec<String> = scarce.iter().map(usize::to_string).collect();
+    if !learned.scarce.is_empty() {
+        let labels: Vec<String> = learned.scarce.iter().map(usize::to_string).collect();
         print::line(format!(
             "fewer than {FEWEST_RECORDS} non-members have the label {}: there the table has the mean over all labels",
             labels.join(", ")
