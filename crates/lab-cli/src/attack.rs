@@ -108,9 +108,10 @@ pub(crate) struct Attack {
     /// What to call the model in tables and pictures
     #[arg(long, default_value = "the model")]
     name: String,
-    /// Epochs that NN-M's network is trained for on the shadow outputs; 0 leaves NN-M out
-    #[arg(long, value_name = "N", default_value_t = 400)]
-    network_epochs: usize,
+    /// Epochs that NN-M's network is trained for on the shadow outputs, as the literature does (it takes 400); 0 leaves NN-M out
+    /// [default: as many as take seconds, with momentum]
+    #[arg(long, value_name = "N")]
+    network_epochs: Option<usize>,
     #[command(flatten)]
     seed: SeedOption,
     /// Write what each attack says about each record: a CSV table of record, score and verdict
@@ -130,17 +131,17 @@ pub(crate) fn run(arguments: &Attack, json: bool) -> Result<(), Failure> {
     let seed = arguments.seed.value()?;
     let mut loaded = Loaded::read(arguments)?;
     let bar = Bar::new("attacking");
-    let epochs = arguments.network_epochs;
+    let options = match arguments.network_epochs {
+        Some(epochs) => MembershipOptions::attack_for(epochs, seed),
+        None => MembershipOptions::attack_quickly(loaded.shadow_records(), seed),
+    };
+    let epochs = options.epochs;
     let heard = |epoch: &Epoch| {
         bar.say(format!(
             "training NN-M's network, epoch {} of {epochs}",
             epoch.number
         ));
     };
-    let mut options = MembershipOptions::attack(seed);
-    options.epochs = epochs;
-    // The rate falls to a tenth for the last quarter.
-    options.sgd.drops = vec![epochs * 3 / 4];
     let network = AttackNetwork {
         options,
         heard: &heard,

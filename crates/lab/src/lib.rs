@@ -18,6 +18,8 @@ pub mod attacks;
 pub mod data;
 mod error;
 pub mod logits;
+#[cfg(feature = "train")]
+pub mod maps;
 pub mod metrics;
 pub mod pipeline;
 pub mod random;

@@ -5,8 +5,9 @@
 use std::path::Path;
 use std::sync::Mutex;
 use trefoil_lab::data::Split;
+use trefoil_lab::maps::Family;
 use trefoil_lab::pipeline::{
-    Cache, Config, Outcome, Parties, Progress, Records, Sample, Scale, run, run_on,
+    Cache, Config, Outcome, Parties, Progress, Records, Sample, Scale, curve, run, run_on,
 };
 
 const CONFIG: &str = r#"
@@ -183,4 +184,31 @@ fn several_seeds_give_means_and_their_own_runs() {
     assert!(row["pooled_tpr"].is_null());
     assert!(both.report.sections[0].heading.contains("2 seeds"));
     assert_eq!(both.target, singles[0].target);
+}
+
+#[test]
+fn maps_are_compared_with_the_table_seed_by_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().to_owned()).unwrap();
+    let one = Config::parse(CONFIG, Scale::Paper).unwrap();
+    let nowhere = Path::new("no such folder");
+    let tried = [Family::Table, Family::Blend(1.0), Family::Learnt(1.0)];
+    let found = |config: &Config, tried: &[Family]| curve(config, tried, nowhere, &cache, &|_| ());
+    assert!(found(&one, &tried).is_err());
+    let two = one.with_seeds(2);
+    assert!(found(&two, &tried[1..]).is_err());
+    let report = found(&two, &tried).unwrap();
+    let points = report.data["curve"].as_array().unwrap();
+    assert_eq!(points.len(), 3);
+    for point in points {
+        assert_eq!(point["order_kept"], 1.0, "{point}");
+    }
+    let value = |at: usize, name: &str| points[at][name]["value"].as_f64().unwrap();
+    assert_eq!(
+        (value(0, "nll_to_table"), value(0, "auc_to_table")),
+        (0.0, 0.0)
+    );
+    // Its own confidences say more of a record than a table does.
+    assert!(value(1, "right_to_table") > 0.0, "{report:?}");
+    assert_eq!(report.data["chosen"].as_array().unwrap().len(), 2);
 }

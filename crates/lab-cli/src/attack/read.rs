@@ -32,6 +32,13 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// Records of the shadow model, both sides.
+    pub(super) fn shadow_records(&self) -> usize {
+        self.shadow.as_ref().map_or(0, |shadow| {
+            shadow.members.records() + shadow.nonmembers.records()
+        })
+    }
+
     pub(super) fn read(arguments: &Attack) -> Result<Self, Failure> {
         let mut reader = Reader {
             logits: arguments.logits,

@@ -100,10 +100,16 @@ pub enum Need {
     References,
     /// At least two of them for each record.
     Deviation,
+    /// At least two for each of the attacker's own records as well, if reference models speak of those.
+    OwnDeviation,
+    /// At least two of them for half of the records, one for each, and of the attacker's own as well.
+    PooledDeviation,
     /// For each record, reference models that were trained on it.
     Online,
     /// At least two of them, and two that were not, for each record.
     OnlineDeviation,
+    /// The same for half of the records, and one for each.
+    OnlinePooledDeviation,
     /// Records to compare with.
     Population,
     /// The reference models' outputs for the shadow records.
@@ -123,12 +129,28 @@ impl Need {
                 members.fewest(online).min(nonmembers.fewest(online))
             })
         };
+        let both = |sides: &Sides<References>, enough: &dyn Fn(&References) -> bool| {
+            enough(&sides.members) && enough(&sides.nonmembers)
+        };
+        let asked = |enough: &dyn Fn(&References) -> bool| {
+            evidence.references.is_some_and(|sides| both(sides, enough))
+        };
+        let own = |enough: &dyn Fn(&References) -> bool| {
+            evidence
+                .shadow_references
+                .is_none_or(|sides| both(sides, enough))
+        };
         match self {
             Self::Labels => evidence.labelled(),
             Self::Shadow => evidence.shadow.is_some(),
             Self::Network => evidence.trainer.is_some(),
             Self::References => evidence.references.is_some(),
             Self::Deviation => fewest(false) >= 2,
+            Self::OwnDeviation => own(&|models| models.fewest(false) >= 2),
+            Self::PooledDeviation => {
+                asked(&|models| models.pooled(false)) && own(&|models| models.pooled(false))
+            }
+            Self::OnlinePooledDeviation => asked(&|models| models.pooled(true)),
             Self::Online => fewest(true) >= 1,
             Self::OnlineDeviation => fewest(true) >= 2,
             Self::Population => evidence.population.is_some(),
@@ -150,8 +172,22 @@ impl Need {
                 "needs reference models: outputs, for the same records, of models not trained on \
                  them"
             }
-            Self::Deviation | Self::OnlineDeviation => {
-                "needs two or more reference models for a deviation"
+            Self::Deviation => {
+                "needs at least two reference models that were not trained on the record, for a deviation"
+            }
+            Self::OwnDeviation => {
+                "needs at least two reference models that were not trained on each of the attacker's own records, for a \
+                 deviation there: four, if two are trained on each halving of them"
+            }
+            Self::PooledDeviation => {
+                "needs at least two reference models that were not trained on the record, for half of the records and of the \
+                 attacker's own, for a deviation: four, if two are trained on each halving of them"
+            }
+            Self::OnlinePooledDeviation => {
+                "needs, for half of the records, at least two reference models that were trained on it and two that were not"
+            }
+            Self::OnlineDeviation => {
+                "needs, for every record, at least two reference models that were trained on it and two that were not"
             }
             Self::Online => "needs, for every record, reference models that were trained on it",
             Self::Population => {

@@ -7,6 +7,9 @@ use ndarray::ArrayView1;
 /// Smallest standard deviation that a likelihood is computed with.
 const DEVIATION_FLOOR: f64 = 1e-30;
 
+/// Models on each side that a deviation takes; one that is pooled takes so many for half of the records.
+const FEWEST: usize = 2;
+
 /// Which form of the attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variant {
@@ -33,9 +36,14 @@ impl Variant {
     }
 
     fn usable(self, references: &Sides<References>) -> bool {
-        let fewest = |references: &References| references.fewest(self.online());
-        let needed = if self.fixed() { 1 } else { 2 };
-        fewest(&references.members).min(fewest(&references.nonmembers)) >= needed
+        let enough = |references: &References| {
+            if self.fixed() {
+                references.pooled(self.online())
+            } else {
+                references.fewest(self.online()) >= FEWEST
+            }
+        };
+        enough(&references.members) && enough(&references.nonmembers)
     }
 }
 
@@ -60,15 +68,25 @@ impl Attack for Variant {
 
     fn needs(&self) -> &'static [Need] {
         match self {
-            Self::Offline => &[Need::References, Need::Labels, Need::Deviation],
-            Self::OfflineFixedVariance => &[Need::References, Need::Labels],
+            Self::Offline => &[
+                Need::References,
+                Need::Labels,
+                Need::Deviation,
+                Need::OwnDeviation,
+            ],
+            Self::OfflineFixedVariance => &[Need::References, Need::Labels, Need::PooledDeviation],
             Self::Online => &[
                 Need::References,
                 Need::Labels,
                 Need::Online,
                 Need::OnlineDeviation,
             ],
-            Self::OnlineFixedVariance => &[Need::References, Need::Labels, Need::Online],
+            Self::OnlineFixedVariance => &[
+                Need::References,
+                Need::Labels,
+                Need::Online,
+                Need::OnlinePooledDeviation,
+            ],
         }
     }
 
@@ -115,8 +133,8 @@ pub fn phi(confidences: ArrayView1<'_, f64>, label: usize) -> f64 {
 /// side by itself, which is what the attacker wants to know.
 ///
 /// # Errors
-/// If there are not the same records and classes in both, or too few models for the variant:
-/// two on each side that it uses, or one with a fixed deviation.
+/// If there are not the same records and classes in both, or too few models on a side that the variant uses: fewer than two for a
+/// record, or, with a fixed deviation, none for a record or one each.
 pub fn scores(
     target: Sides<&Outputs>,
     references: Sides<&References>,
@@ -178,8 +196,17 @@ impl Rows {
     }
 
     fn check(&self, variant: Variant) -> Result<(), LabError> {
-        let needed = if variant.fixed() { 1 } else { 2 };
         let name = variant.name();
+        let needed = if variant.fixed() { 1 } else { FEWEST };
+        let pooled = |row: &&Row| {
+            let enough = |values: &[f64]| values.len() >= FEWEST;
+            enough(&row.without) && (!variant.online() || enough(&row.with))
+        };
+        if variant.fixed() && 2 * self.rows.iter().filter(pooled).count() < self.rows.len() {
+            let problem =
+                format!("{name} needs {FEWEST} or more of a kind for half of the records");
+            return Err(LabError::input("the reference models", problem));
+        }
         for (record, row) in self.rows.iter().enumerate() {
             let count = if variant.online() {
                 row.without.len().min(row.with.len())
@@ -246,12 +273,13 @@ fn deviation(values: &[f64]) -> f64 {
 /// The deviation of all values from the means of their groups.
 fn pooled_deviation<'a>(groups: impl Iterator<Item = &'a [f64]>) -> f64 {
     let (mut squares, mut count) = (0.0, 0_usize);
-    for group in groups {
+    // One value is at its own mean, and says nothing of how far others are from theirs.
+    for group in groups.filter(|group| group.len() > 1) {
         let mean = group.iter().sum::<f64>() / group.len() as f64;
         squares += group.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
         count += group.len();
     }
-    (squares / count as f64).sqrt()
+    (squares / count.max(1) as f64).sqrt()
 }
 
 #[cfg(test)]
@@ -348,10 +376,14 @@ mod tests {
     fn too_few_models_are_refused() {
         let references = references(&array![[0.0]], array![[false]]);
         let target = target(&[1.0]);
-        let error = scores(&target, &references, Variant::Offline).unwrap_err();
-        assert!(error.to_string().contains("needs 2 or more"), "{error}");
-        assert!(scores(&target, &references, Variant::OfflineFixedVariance).is_ok());
-        assert!(scores(&target, &references, Variant::OnlineFixedVariance).is_err());
+        for variant in [
+            Variant::Offline,
+            Variant::OfflineFixedVariance,
+            Variant::OnlineFixedVariance,
+        ] {
+            let error = scores(&target, &references, variant).unwrap_err();
+            assert!(error.to_string().contains("needs 2 or more"), "{error}");
+        }
     }
 
     #[test]

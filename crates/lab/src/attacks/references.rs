@@ -120,6 +120,20 @@ impl References {
         counts.min().unwrap_or(0)
     }
 
+    /// Whether a deviation can be pooled over records: every record has a model that was not trained on it, and at least half of them have
+    /// two; where `online`, of those that were as well.
+    pub(crate) fn pooled(&self, online: bool) -> bool {
+        let models = self.models();
+        let count = |column: ArrayView1<'_, bool>| {
+            let with = column.iter().filter(|&&trained| trained).count();
+            let without = models - with;
+            if online { with.min(without) } else { without }
+        };
+        let counts: Vec<usize> = self.trained.columns().into_iter().map(count).collect();
+        let two = counts.iter().filter(|&&count| count >= 2).count();
+        counts.iter().all(|&count| count >= 1) && 2 * two >= counts.len()
+    }
+
     /// `statistic` of the confidences of each model about `record`.
     pub(crate) fn of(
         &self,

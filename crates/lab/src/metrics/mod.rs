@@ -14,6 +14,6 @@ pub use evaluation::{
     Evaluation, FEWEST, FPRS, MOST_EXPOSED, PRIORS, REPLICATES, Rate, label_only_floor,
 };
 pub use interval::{CONFIDENCE, Estimate, clopper_pearson};
-pub use paired::Paired;
+pub use paired::{Decisions, Paired};
 pub use roc::{Point, Roc};
 pub use utility::{TOP, Utility};

@@ -5,22 +5,33 @@ use super::{CONFIDENCE, Estimate, Roc};
 use crate::random::Stream;
 use crate::{LabError, Sides};
 
-/// The areas under the curves of several attacks on the same records, and on bootstrap samples that are the same for all
-/// of them: what one attack gains over another is surer than either by itself.
+/// Which records an attack calls members; nothing from an attack that decides nothing.
+pub type Decisions = Option<Sides<Vec<bool>>>;
+
+/// The areas under the curves of several attacks on the same records and the balanced accuracies of their decisions, and both on
+/// bootstrap samples that are the same for all of them: what one attack gains over another is surer than either by itself.
 #[derive(Debug, Clone)]
 pub struct Paired {
     /// The area of each attack.
     areas: Vec<f64>,
     /// For each sample, the area of each attack.
     samples: Vec<Vec<f64>>,
+    /// The balanced accuracy of each attack that decides, either way.
+    accuracies: Vec<Option<f64>>,
+    /// The same for each sample; which way is that of all records.
+    accuracy_samples: Vec<Vec<Option<f64>>>,
 }
 
 impl Paired {
-    /// Of the scores of each attack, higher for a likelier member; `seed` draws the samples.
+    /// Of the scores of each attack, higher for a likelier member, and its decisions; `seed` draws the samples.
     ///
     /// # Errors
     /// If there are none, they are not about the same records, a side is empty or a score is not a number.
-    pub fn new(scores: &[Sides<Vec<f64>>], seed: u64) -> Result<Self, LabError> {
+    pub fn new(
+        scores: &[Sides<Vec<f64>>],
+        decisions: &[Decisions],
+        seed: u64,
+    ) -> Result<Self, LabError> {
         let Some(first) = scores.first() else {
             return Err(LabError::input("the attacks to compare", "there are none"));
         };
@@ -32,11 +43,22 @@ impl Paired {
             let problem = format!("attack {at} is about other numbers of records than the first");
             return Err(LabError::input("the attacks to compare", problem));
         }
+        let all_about = |sides: &Sides<Vec<bool>>| sides.as_ref().map(Vec::len) == totals;
+        if decisions.len() != scores.len() || !decisions.iter().flatten().all(all_about) {
+            let problem = "they decide about other records than they score";
+            return Err(LabError::input("the attacks to compare", problem));
+        }
         let areas = scores.iter().map(|scores| Ok(Roc::new(scores)?.auc()));
         let areas = areas.collect::<Result<Vec<f64>, LabError>>()?;
         let ranked: Vec<Ranked> = scores.iter().map(Ranked::new).collect();
         let mut stream = Stream::new(seed, "paired bootstrap");
-        let samples = (0..REPLICATES).map(|_| {
+        let once = totals.map(|count| vec![1_u32; count]);
+        let told = decisions
+            .iter()
+            .map(|d| d.as_ref().map(|d| accuracy(d, &once)));
+        let told: Vec<Option<f64>> = told.collect();
+        let (mut samples, mut accuracy_samples) = (Vec::new(), Vec::new());
+        for _ in 0..REPLICATES {
             let mut drawn = |count: usize| {
                 let mut times = vec![0_u32; count];
                 for _ in 0..count {
@@ -45,12 +67,31 @@ impl Paired {
                 times
             };
             let times = Sides::new(drawn(totals.members), drawn(totals.nonmembers));
-            ranked.iter().map(|ranked| ranked.auc(&times)).collect()
-        });
+            samples.push(ranked.iter().map(|ranked| ranked.auc(&times)).collect());
+            let sample = decisions.iter().zip(&told).map(|(decisions, told)| {
+                let found = accuracy(decisions.as_ref()?, &times);
+                Some(if (*told)? < 0.5 { 1.0 - found } else { found })
+            });
+            accuracy_samples.push(sample.collect());
+        }
         Ok(Self {
             areas,
-            samples: samples.collect(),
+            samples,
+            accuracies: told.iter().map(|a| a.map(|a| a.max(1.0 - a))).collect(),
+            accuracy_samples,
         })
+    }
+
+    /// What attack `one` gains over `other` in balanced accuracy, each either way; nothing if one of them decides nothing.
+    ///
+    /// # Panics
+    /// If there are not so many attacks.
+    pub fn accuracy_gain(&self, one: usize, other: usize) -> Option<Estimate> {
+        let difference = |all: &Vec<Option<f64>>| Some(all[one]? - all[other]?);
+        let value = difference(&self.accuracies)?;
+        let drawn = self.accuracy_samples.iter().map(difference);
+        let (low, high) = quantiles(drawn.collect::<Option<_>>()?);
+        Some(Estimate::new(value, low, high))
     }
 
     /// What attack `one` gains over `other` in area under the curve.
@@ -136,6 +177,20 @@ impl Ranked {
     }
 }
 
+/// The balanced accuracy of decisions if each record were there so many `times`.
+fn accuracy(decisions: &Sides<Vec<bool>>, times: &Sides<Vec<u32>>) -> f64 {
+    let share = |called: &[bool], times: &[u32], wanted: bool| {
+        let counted = called.iter().zip(times).filter(|(c, _)| **c == wanted);
+        let all: u32 = times.iter().sum();
+        f64::from(counted.map(|(_, times)| times).sum::<u32>()) / f64::from(all)
+    };
+    let members = share(&decisions.members, &times.members, true);
+    f64::midpoint(
+        members,
+        share(&decisions.nonmembers, &times.nonmembers, false),
+    )
+}
+
 /// The ends of the middle share of [`CONFIDENCE`].
 fn quantiles(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
@@ -162,7 +217,7 @@ mod tests {
             plain.members.iter().map(|s| s + 0.2).collect(),
             plain.nonmembers.clone(),
         );
-        let paired = Paired::new(&[plain.clone(), better], 1).unwrap();
+        let paired = Paired::new(&[plain.clone(), better], &[None, None], 1).unwrap();
         let gain = paired.gain(1, 0);
         assert!(gain.low > 0.0 && gain.value > 0.02, "{gain:?}");
         assert!(gain.high - gain.low < 0.02, "{gain:?}");
@@ -174,13 +229,46 @@ mod tests {
     }
 
     #[test]
+    fn accuracies_are_compared_on_the_same_samples() {
+        let mut stream = Stream::new(4, "scores");
+        let scores = normal(1.0, 300, &mut stream);
+        let above = |border: f64| {
+            scores
+                .as_ref()
+                .map(|side| side.iter().map(|s| *s > border).collect())
+        };
+        let (good, poor): (Sides<Vec<bool>>, Sides<Vec<bool>>) = (above(0.5), above(1.5));
+        let turned = poor
+            .as_ref()
+            .map(|side| side.iter().map(|called| !called).collect());
+        let all = vec![scores.clone(); 4];
+        let decisions = [Some(good), Some(poor), Some(turned), None];
+        let paired = Paired::new(&all, &decisions, 1).unwrap();
+        let gain = paired.accuracy_gain(0, 1).unwrap();
+        // Φ(.5) = .691 against (Φ(-.5) + Φ(1.5)) / 2 = .621.
+        assert!(
+            gain.low > 0.0 && (gain.value - 0.07).abs() < 0.04,
+            "{gain:?}"
+        );
+        assert!(gain.high - gain.low < 0.12, "{gain:?}");
+        // Wrong answers turned round are right ones.
+        let none = paired.accuracy_gain(1, 2).unwrap();
+        assert!(
+            none.value.abs() < 1e-12 && none.high - none.low < 1e-12,
+            "{none:?}"
+        );
+        assert!(paired.accuracy_gain(0, 3).is_none());
+        assert!(Paired::new(&all, &decisions[..3], 1).is_err());
+    }
+
+    #[test]
     fn the_best_of_many_that_know_nothing_is_corrected() {
         // The largest of twenty areas with a deviation of .041 lies near .576; the truth is .5.
         let (mut chosen, mut corrected) = (0.0, 0.0);
         for seed in 0..10 {
             let mut stream = Stream::new(seed, "scores");
             let guesses: Vec<_> = (0..20).map(|_| normal(0.0, 100, &mut stream)).collect();
-            let paired = Paired::new(&guesses, seed).unwrap();
+            let paired = Paired::new(&guesses, &vec![None; 20], seed).unwrap();
             let (best, area) = paired.best();
             assert!(area.low <= area.value && area.value < paired.areas[best]);
             chosen += paired.areas[best] / 10.0;
@@ -216,7 +304,7 @@ mod tests {
     fn other_records_are_refused() {
         let one = Sides::new(vec![0.0], vec![1.0]);
         let two = Sides::new(vec![0.0; 2], vec![1.0]);
-        assert!(Paired::new(&[one, two], 1).is_err());
-        assert!(Paired::new(&[], 1).is_err());
+        assert!(Paired::new(&[one, two], &[None, None], 1).is_err());
+        assert!(Paired::new(&[], &[], 1).is_err());
     }
 }

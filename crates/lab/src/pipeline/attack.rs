@@ -118,7 +118,10 @@ pub(crate) fn attack_answers(
 }
 
 /// Run all attacks.
-fn attack(scene: &Scene<'_>, view: &View<'_>) -> Result<Battery, LabError> {
+///
+/// # Errors
+/// If something that an attack learns cannot be learnt.
+pub(crate) fn attack(scene: &Scene<'_>, view: &View<'_>) -> Result<Battery, LabError> {
     let Scene {
         records, trained, ..
     } = *scene;
@@ -198,7 +201,15 @@ pub(crate) fn ask_neighbours(
     })
 }
 
-fn outputs(records: &Records, confidences: &Array2<f64>, part: Part) -> Result<Outputs, LabError> {
+/// What a model answers about a part, with the true labels.
+///
+/// # Errors
+/// If there are not as many answers as rows.
+pub(super) fn outputs(
+    records: &Records,
+    confidences: &Array2<f64>,
+    part: Part,
+) -> Result<Outputs, LabError> {
     let range = records.range(part);
     let rows = confidences.slice(ndarray::s![range, ..]).to_owned();
     Outputs::new("the answers", rows, records.labels(part))

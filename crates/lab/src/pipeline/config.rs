@@ -265,6 +265,37 @@ impl Config {
         Ok(config)
     }
 
+    /// The same with `count` seeds, from its own (or the first of its seeds) on.
+    #[must_use]
+    pub fn with_seeds(self, count: usize) -> Self {
+        let first = self.seeds.first().copied().unwrap_or(self.seed);
+        let mut all: Vec<u64> = (0..count as u64).map(|i| first.wrapping_add(i)).collect();
+        if count < 2 {
+            all.clear();
+        }
+        Self {
+            seed: first,
+            seeds: all,
+            ..self
+        }
+    }
+
+    /// One configuration for each seed. A published permutation is the first run's split; the others draw theirs.
+    pub(super) fn of_seeds(&self) -> Vec<Self> {
+        if self.seeds.is_empty() {
+            return vec![self.clone()];
+        }
+        let one = |(at, &seed): (usize, &u64)| {
+            let mut one = self.clone();
+            (one.seed, one.seeds) = (seed, Vec::new());
+            if at > 0 {
+                one.data.permutation = None;
+            }
+            one
+        };
+        self.seeds.iter().enumerate().map(one).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
         let must = |what: &str| Err(format!("{what} must be above 0"));
         if self.data.target == 0 || self.data.shadow == 0 {
@@ -348,6 +379,22 @@ mod tests {
         assert_eq!((small.target.epochs, small.references.models), (5, 2));
         assert_eq!((paper.target.epochs, paper.references.models), (200, 16));
         assert_eq!(small.references.parallel, 2);
+    }
+
+    #[test]
+    fn a_published_split_is_the_first_runs() {
+        let text = TEXT.replace("records = 500", "permutation = \"p.npz\"\nrecords = 500");
+        let config = Config::parse(&text, Scale::Paper).unwrap();
+        assert_eq!(config.of_seeds().len(), 1);
+        let config = config.with_seeds(3);
+        assert_eq!(config.seeds, [1, 2, 3]);
+        let runs = config.of_seeds();
+        let seeds: Vec<u64> = runs.iter().map(|run| run.seed).collect();
+        assert_eq!(seeds, [1, 2, 3]);
+        let split: Vec<bool> = runs.iter().map(|r| r.data.permutation.is_some()).collect();
+        assert_eq!(split, [true, false, false]);
+        let one = config.with_seeds(1);
+        assert!(one.seeds.is_empty() && one.of_seeds().len() == 1);
     }
 
     #[test]

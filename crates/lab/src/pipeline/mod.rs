@@ -15,6 +15,8 @@ mod canaries;
 #[cfg(feature = "train")]
 mod config;
 #[cfg(feature = "train")]
+mod curve;
+#[cfg(feature = "train")]
 mod defences;
 mod deployed;
 #[cfg(feature = "train")]
@@ -47,6 +49,8 @@ pub use canaries::Canaries;
 pub use config::{
     Config, Data, Defences, Guard, Membership, Model, Private, ReferenceModels, Scale,
 };
+#[cfg(feature = "train")]
+pub use curve::curve;
 pub use deployed::{Deployed, Parties, Sample};
 pub use outcome::{Answers, Evaluation, Outcome, Progress};
 pub use records::{Part, Records};

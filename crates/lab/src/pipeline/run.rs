@@ -41,14 +41,8 @@ pub fn run(
     if config.seeds.is_empty() {
         return one(config);
     }
-    let run = |&seed: &u64| {
-        one(&Config {
-            seed,
-            seeds: Vec::new(),
-            ..config.clone()
-        })
-    };
-    let runs = config.seeds.iter().map(run).collect::<Result<_, _>>()?;
+    let all = config.of_seeds();
+    let runs = all.iter().map(one).collect::<Result<_, _>>()?;
     together(&config.seeds, runs)
 }
 
@@ -70,45 +64,114 @@ pub fn run_on(
         cache,
         heard: &heard,
     };
-    let seed = config.seed;
-    progress(Progress::Stage("training the target"));
-    let target = trainer.train(
-        "target",
-        &records.split.target_members,
-        Loss::CrossEntropy,
-        seed,
-    )?;
-    progress(Progress::Stage("training the shadow model"));
-    let shadow_rows = &records.shadow_training;
-    let shadow = trainer.train(
-        "shadow model",
-        shadow_rows,
-        Loss::CrossEntropy,
-        seed.wrapping_add(1),
-    )?;
-    progress(Progress::Stage("training the defender's own model"));
-    let rehearsal = trainer.train(
-        "the defender's own model",
-        &rehearsed(&trainer),
-        Loss::CrossEntropy,
-        seed.wrapping_add(2),
-    )?;
-    progress(Progress::Stage("training the reference models"));
-    let references = trainer.references(|name, rows, seed| {
-        Ok(trainer.train(name, rows, Loss::CrossEntropy, seed)?.network)
-    })?;
-    let inputs = records.inputs(&records.rows)?;
-    let deployed = Deployed::new(&to_onnx(&target.network)?)?;
-    progress(Progress::Stage("answering in fixed point"));
+    Ready::new(trainer, progress)?.finish(parties)
+}
+
+/// All networks are trained and have answered.
+pub(super) struct Ready<'a> {
+    pub(super) stage: Stage<'a>,
+    target: Trained,
+    shadow: Trained,
+    deployed: Deployed,
+}
+
+impl<'a> Ready<'a> {
+    /// Train, or take what is there.
+    ///
+    /// # Errors
+    /// If a network cannot be trained, or its answers do not fit fixed point.
+    pub(super) fn new(
+        trainer: Trainer<'a>,
+        progress: &'a (dyn Fn(Progress<'_>) + Sync),
+    ) -> Result<Self, LabError> {
+        let (seed, records) = (trainer.config.seed, trainer.records);
+        progress(Progress::Stage("training the target"));
+        let target = trainer.train(
+            "target",
+            &records.split.target_members,
+            Loss::CrossEntropy,
+            seed,
+        )?;
+        progress(Progress::Stage("training the shadow model"));
+        let shadow = trainer.train(
+            "shadow model",
+            &records.shadow_training,
+            Loss::CrossEntropy,
+            seed.wrapping_add(1),
+        )?;
+        progress(Progress::Stage("training the defender's own model"));
+        let rehearsal = trainer.train(
+            "the defender's own model",
+            &rehearsed(&trainer),
+            Loss::CrossEntropy,
+            seed.wrapping_add(2),
+        )?;
+        progress(Progress::Stage("training the reference models"));
+        let references = trainer.references(|name, rows, seed| {
+            Ok(trainer.train(name, rows, Loss::CrossEntropy, seed)?.network)
+        })?;
+        let inputs = records.inputs(&records.rows)?;
+        let deployed = Deployed::new(&to_onnx(&target.network)?)?;
+        progress(Progress::Stage("answering in fixed point"));
+        let logits = fixed_logits(&trainer, &target.network, &deployed, &inputs)?;
+        let outputs = |network: &Network| network.outputs(inputs.view());
+        progress(Progress::Stage("asking about disturbed copies"));
+        let asked = ask_neighbours(
+            records,
+            (NOISY_COPIES, seed),
+            |x| target.network.outputs(x),
+            |x| shadow.network.outputs(x),
+        )?;
+        let stage = Stage {
+            progress,
+            target: logits,
+            shadow: outputs(&shadow.network)?,
+            rehearsal: outputs(&rehearsal.network)?,
+            references: references
+                .iter()
+                .map(|(n, _)| outputs(n))
+                .collect::<Result<_, _>>()?,
+            trained: references
+                .into_iter()
+                .map(|(_, mut rows)| {
+                    rows.sort_unstable();
+                    rows
+                })
+                .collect(),
+            asked,
+            trainer,
+            inputs,
+        };
+        Ok(Self {
+            stage,
+            target,
+            shadow,
+            deployed,
+        })
+    }
+
+    fn finish(&self, parties: Option<&mut dyn Parties>) -> Result<Outcome, LabError> {
+        self.stage
+            .finish(&self.target, &self.shadow, &self.deployed, parties)
+    }
+}
+
+/// The target's logits for all rows in fixed point.
+fn fixed_logits(
+    trainer: &Trainer<'_>,
+    target: &Network,
+    deployed: &Deployed,
+    inputs: &Array2<f32>,
+) -> Result<Array2<f64>, LabError> {
+    let (records, seed) = (trainer.records, trainer.config.seed);
     let key = Key::new("logits of each part")
-        .with(&target.network.architecture())
-        .inputs(&inputs);
-    let key = target
-        .network
-        .numbers()?
+        .with(&target.architecture())
+        .inputs(inputs);
+    let numbers = target.numbers()?;
+    let key = numbers
         .iter()
         .fold(key, |key, (_, numbers)| key.inputs(numbers));
-    let logits = cached(cache, "logits", &key, || {
+    cached(trainer.cache, "logits", &key, || {
         // Part by part: how one is rounded must not depend on another's records.
         let parts: Vec<Array2<f64>> = (0_u64..)
             .zip(Part::ALL)
@@ -118,36 +181,7 @@ pub fn run_on(
             .collect::<Result<_, _>>()?;
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         concatenate(Axis(0), &views).map_err(|error| LabError::Model(error.to_string()))
-    })?;
-    let outputs = |network: &Network| network.outputs(inputs.view());
-    progress(Progress::Stage("asking about disturbed copies"));
-    let asked = ask_neighbours(
-        records,
-        (NOISY_COPIES, seed),
-        |x| target.network.outputs(x),
-        |x| shadow.network.outputs(x),
-    )?;
-    let stage = Stage {
-        progress,
-        target: logits,
-        shadow: outputs(&shadow.network)?,
-        rehearsal: outputs(&rehearsal.network)?,
-        references: references
-            .iter()
-            .map(|(n, _)| outputs(n))
-            .collect::<Result<_, _>>()?,
-        trained: references
-            .into_iter()
-            .map(|(_, mut rows)| {
-                rows.sort_unstable();
-                rows
-            })
-            .collect(),
-        asked,
-        trainer,
-        inputs: inputs.clone(),
-    };
-    stage.finish(&target, &shadow, &deployed, parties)
+    })
 }
 
 impl Stage<'_> {

@@ -3,7 +3,7 @@
 use super::outcome::{Evaluation, Outcome};
 use crate::attacks::Attacker;
 use crate::metrics::{Estimate, Roc, clopper_pearson};
-use crate::report::{AttackResult, Table, percent_interval};
+use crate::report::{AttackResult, Table, percent_interval, points_interval};
 use crate::{LabError, Sides};
 use serde::Serialize;
 use serde_json::json;
@@ -21,7 +21,11 @@ struct OverSeeds {
     floor: bool,
     /// Means over seeds with intervals of Student's distribution.
     balanced_accuracy: Option<Estimate>,
+    /// Less the most by labels alone of the same run and attacker.
+    accuracy_over_labels: Option<Estimate>,
     auc: Estimate,
+    /// Less the most by labels alone of the same run and attacker.
+    auc_over_labels: Option<Estimate>,
     /// At 1 % false alarms.
     tpr: Estimate,
     /// At 0.1 % false alarms of the scores of all targets taken together; nothing with fewer than 10,000 non-members.
@@ -71,6 +75,7 @@ fn over(
     runs: &[&Evaluation],
 ) -> Result<Option<OverSeeds>, LabError> {
     let mut found = Vec::new();
+    let mut gains = (Vec::new(), Vec::new());
     let mut scores = Sides::new(Vec::new(), Vec::new());
     for run in runs {
         let mut all = run.results.attacks.iter().zip(run.results.scores());
@@ -80,10 +85,15 @@ fn over(
             return Ok(None);
         };
         found.push(&own.evaluation);
+        gains
+            .0
+            .push(run.results.accuracy_over_labels(own).map(|g| g.value));
+        gains.1.push(run.results.over_labels(own).map(|g| g.value));
         scores.members.extend(&own_scores.members);
         scores.nonmembers.extend(&own_scores.nonmembers);
     }
     let mean = |values: Vec<f64>| Estimate::of_mean(&values);
+    let all = |values: Vec<Option<f64>>| values.into_iter().collect::<Option<Vec<f64>>>();
     let balanced = found.iter().map(|e| Some(e.either_way?.value));
     let pooled = (scores.nonmembers.len() >= FEWEST)
         .then(|| {
@@ -104,6 +114,8 @@ fn over(
         attacker: result.attacker,
         floor: result.floor,
         balanced_accuracy: balanced.collect::<Option<Vec<f64>>>().map(mean),
+        accuracy_over_labels: all(gains.0).map(mean),
+        auc_over_labels: all(gains.1).map(mean),
         auc: mean(found.iter().map(|e| e.auc.value).collect()),
         tpr: mean(found.iter().map(|e| e.rates[0].tpr.value).collect()),
         pooled_tpr: pooled,
@@ -116,12 +128,16 @@ fn table(rows: &[OverSeeds]) -> Table {
         "attacker",
         "attack",
         "either way %",
+        "over labels",
         "AUC %",
+        "over labels",
         "TPR % at 1 % FPR",
         "at 0.1 %, all targets",
     ];
     let mut table = Table::new("Mean over seeds", &header);
-    let text = |value: Option<Estimate>| value.map_or_else(|| "-".to_owned(), percent_interval);
+    let dash = || "-".to_owned();
+    let text = |value: Option<Estimate>| value.map_or_else(dash, percent_interval);
+    let gain = |value: Option<Estimate>| value.map_or_else(dash, points_interval);
     for row in rows {
         let mark = if row.floor { " (labels alone)" } else { "" };
         table.row(vec![
@@ -129,12 +145,17 @@ fn table(rows: &[OverSeeds]) -> Table {
             row.attacker.name().to_owned(),
             format!("{}{mark}", row.attack),
             text(row.balanced_accuracy),
+            gain(row.accuracy_over_labels),
             percent_interval(row.auc),
+            gain(row.auc_over_labels),
             percent_interval(row.tpr),
             text(row.pooled_tpr),
         ]);
     }
-    table.note("either way: max(a, 1 - a) of the balanced accuracy of each seed");
+    table.note(
+        "either way: max(a, 1 - a) of the balanced accuracy of each seed; over labels: in each run less the most that an attack by labels \
+         alone of the same attacker reaches, in points",
+    );
     if rows.iter().any(|row| row.pooled_tpr.is_none()) {
         table.note(format!(
             "- at 0.1 %: fewer than {} non-members in all",

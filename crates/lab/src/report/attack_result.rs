@@ -56,6 +56,8 @@ pub struct Gain {
     pub floor: String,
     /// The difference of the areas under their curves.
     pub auc: Estimate,
+    /// The difference of their balanced accuracies, either way; nothing if one of the two decides nothing.
+    pub balanced_accuracy: Option<Estimate>,
 }
 
 /// The attack with the largest area under its curve.

@@ -28,4 +28,4 @@ pub use histogram::Histogram;
 pub use lines::{Line, Lines};
 pub use results::Results;
 pub use roc::{RocCurve, RocFigure};
-pub use table::{Table, percent, percent_interval};
+pub use table::{Table, interval, percent, percent_interval, points_interval};

@@ -1,9 +1,9 @@
 //! What the attacks on one model achieved.
 
 use super::attack_result::{AttackResult, CanaryResult, Floor, Gain, Strongest};
-use super::{RocCurve, RocFigure, Table, percent, percent_interval};
+use super::{RocCurve, RocFigure, Table, percent, percent_interval, points_interval};
 use crate::attacks::{Attacker, Battery, Outputs, Skipped};
-use crate::metrics::{Estimate, FEWEST, FPRS, Paired, Roc, Utility};
+use crate::metrics::{Decisions, Estimate, FEWEST, FPRS, Paired, Roc, Utility};
 use crate::{LabError, Sides};
 use serde::Serialize;
 
@@ -40,6 +40,8 @@ pub struct Results {
     curves: Vec<RocCurve>,
     #[serde(skip)]
     scores: Vec<Sides<Vec<f64>>>,
+    #[serde(skip)]
+    decisions: Vec<Decisions>,
 }
 
 impl Results {
@@ -72,6 +74,7 @@ impl Results {
             seed,
             curves: Vec::new(),
             scores: Vec::new(),
+            decisions: Vec::new(),
         };
         results.add(battery, attacker)?;
         Ok(results)
@@ -95,6 +98,7 @@ impl Results {
             }
             self.attacks.push(result);
             self.scores.push(verdict.scores.clone());
+            self.decisions.push(verdict.decisions.clone());
             let name = match attacker {
                 Attacker::Standard => verdict.attack.clone(),
                 Attacker::Adaptive => format!("{}, adaptive", verdict.attack),
@@ -123,7 +127,7 @@ impl Results {
         if self.scores.is_empty() {
             return Ok(());
         }
-        let paired = Paired::new(&self.scores, self.seed)?;
+        let paired = Paired::new(&self.scores, &self.decisions, self.seed)?;
         let all = || self.attacks.iter().enumerate();
         let gains = all().filter(|(_, one)| !one.floor).flat_map(|(at, one)| {
             let floors = all().filter(|(_, f)| f.floor && f.attacker == one.attacker);
@@ -133,6 +137,7 @@ impl Results {
                 attacker: one.attacker,
                 floor: floor.attack.clone(),
                 auc: paired.gain(at, floor_at),
+                balanced_accuracy: paired.accuracy_gain(at, floor_at),
             })
         });
         let gains = gains.collect();
@@ -161,6 +166,7 @@ impl Results {
         header.extend([
             "balanced accuracy %",
             "either way %",
+            "over labels",
             "AUC %",
             "over labels",
             "PPV % at 1 %",
@@ -184,8 +190,10 @@ impl Results {
                     .map_or_else(dash, percent_interval),
             );
             cells.push(numbers.either_way.map_or_else(dash, |e| percent(e.value)));
+            let accuracy = self.accuracy_over_labels(result);
+            cells.push(accuracy.map_or_else(dash, points_interval));
             cells.push(percent_interval(numbers.auc));
-            cells.push(self.over_labels(result).map_or_else(dash, percent_interval));
+            cells.push(self.over_labels(result).map_or_else(dash, points_interval));
             for (_, share) in &numbers.precision {
                 cells.push(share.map_or_else(dash, percent));
             }
@@ -215,8 +223,8 @@ impl Results {
         }
         table.note("in brackets: 95 % intervals; either way: max(a, 1 - a)");
         table.note(
-            "over labels: AUC less that of the best attack by labels alone of the same attacker, paired; PPV: share of members \
-             among the records called members, if 1 or 10 % of all are members; equal scores count in a random order",
+            "over labels: less the most of any attack by labels alone of the same attacker, in points, on the same bootstrap \
+             samples; PPV: share of members among the records called members, if 1 or 10 % of all are members; equal scores count in a random order",
         );
         if unresolved {
             let needed = FPRS.iter().zip(FEWEST);
@@ -233,12 +241,23 @@ impl Results {
         table
     }
 
-    /// What an attack gains over the strongest attack by labels alone of the same attacker.
-    fn over_labels(&self, result: &AttackResult) -> Option<Estimate> {
-        let own = self.gains.iter();
-        let own = own.filter(|g| g.attack == result.attack && g.attacker == result.attacker);
-        let own = own.map(|gain| gain.auc);
-        own.min_by(|a, b| a.value.total_cmp(&b.value))
+    /// What an attack gains in area over the strongest attack by labels alone of the same attacker.
+    pub fn over_labels(&self, result: &AttackResult) -> Option<Estimate> {
+        least(self.gains_of(result).map(|gain| gain.auc))
+    }
+
+    /// The same in balanced accuracy, either way.
+    pub fn accuracy_over_labels(&self, result: &AttackResult) -> Option<Estimate> {
+        least(
+            self.gains_of(result)
+                .filter_map(|gain| gain.balanced_accuracy),
+        )
+    }
+
+    fn gains_of(&self, result: &AttackResult) -> impl Iterator<Item = &Gain> {
+        let own = (result.attack.clone(), result.attacker);
+        let gains = self.gains.iter();
+        gains.filter(move |gain| gain.attack == own.0 && gain.attacker == own.1)
     }
 
     /// The curves of all attacks with more than one threshold, on logarithmic axes.
@@ -256,6 +275,11 @@ fn utility(target: &Sides<Outputs>) -> Result<Option<Utility>, LabError> {
     let known = others.labelled();
     let useful = || Utility::new(others.confidences().view(), others.labels(), None);
     known.then(useful).transpose()
+}
+
+/// The gain over the strongest of several is the least.
+fn least(gains: impl Iterator<Item = Estimate>) -> Option<Estimate> {
+    gains.min_by(|a, b| a.value.total_cmp(&b.value))
 }
 
 /// Whether there are more than two different scores.

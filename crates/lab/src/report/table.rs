@@ -105,6 +105,23 @@ pub fn percent_interval(estimate: Estimate) -> String {
     )
 }
 
+/// An estimate in its own unit, with its interval: `1.234 (1.201 to 1.267)`.
+pub fn interval(estimate: Estimate) -> String {
+    let Estimate { value, low, high } = estimate;
+    format!("{value:.3} ({low:.3} to {high:.3})")
+}
+
+/// A difference of shares in points of a percent, with its interval: `+1.2 (-0.3 to 2.7)`.
+pub fn points_interval(difference: Estimate) -> String {
+    let Estimate { value, low, high } = difference;
+    format!(
+        "{:+.1} ({:.1} to {:.1})",
+        100.0 * value,
+        100.0 * low,
+        100.0 * high
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +146,8 @@ mod tests {
             percent_interval(Estimate::new(0.763, 0.744, 0.781)),
             "76.3 (74.4-78.1)"
         );
+        let difference = Estimate::new(-0.012, -0.031, 0.007);
+        assert_eq!(points_interval(difference), "-1.2 (-3.1 to 0.7)");
+        assert_eq!(interval(difference), "-0.012 (-0.031 to 0.007)");
     }
 }

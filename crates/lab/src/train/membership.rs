@@ -14,6 +14,11 @@ use trefoil_guard::{Classifier, Dense};
 /// A linear layer: weights (in × out) and biases (out).
 pub type DenseLayer = (Array2<f64>, Array1<f64>);
 
+/// Examples that are seen in a quick training of the attacker's network, over all epochs.
+const QUICK_LOOKS: usize = 40_000;
+/// The fewest and the most epochs of one.
+const QUICK_EPOCHS: [usize; 2] = [5, 100];
+
 /// How a membership classifier is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -47,6 +52,15 @@ impl MembershipOptions {
     /// The attacker's: SGD with rate 0.01, a tenth of it from epoch 300 on, for 400 epochs.
     pub fn attack(seed: u64) -> Self {
         Self::attack_for(400, seed)
+    }
+
+    /// The attacker's in seconds: of `examples` so many are seen in all as [`QUICK_LOOKS`] says, with momentum in the place of
+    /// the literature's many epochs.
+    pub fn attack_quickly(examples: usize, seed: u64) -> Self {
+        let epochs = (QUICK_LOOKS / examples.max(1)).clamp(QUICK_EPOCHS[0], QUICK_EPOCHS[1]);
+        let mut options = Self::attack_for(epochs, seed);
+        options.sgd.momentum = 0.9;
+        options
     }
 
     /// The attacker's for so many epochs; the rate falls to a tenth at three quarters of them.
