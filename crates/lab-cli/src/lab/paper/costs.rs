@@ -8,7 +8,7 @@ use super::said::{CLASSES, LAN, Searched, WAN};
 use crate::Failure;
 use trefoil_guard::{Guard, NetworkShape, Settings, part_costs};
 use trefoil_lab::report::{Figure, Line, Lines, Table};
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 
 /// Runs of which the fastest counts, on the LAN.
 const REPEATS: usize = 3;
@@ -28,7 +28,7 @@ fn megabytes(guard: &Guard) -> f64 {
 /// One table of times and bytes over a network, and the table guard's row.
 fn over(
     desk: &Desk<'_>,
-    (network, link): (Network, &str),
+    (network, link): (NetworkProfile, &str),
     said: &[Searched],
     runs: impl Fn(u32, usize) -> bool,
 ) -> Result<Vec<Row>, Failure> {
@@ -91,7 +91,7 @@ pub(super) fn lan(desk: &mut Desk<'_>) -> Result<Page, Failure> {
         Effort::Paper => true,
     };
     let mut page = Page {
-        rows: over(desk, (Network::LAN, "LAN"), &LAN, runs)?,
+        rows: over(desk, (NetworkProfile::LAN, "LAN"), &LAN, runs)?,
         ..Page::default()
     };
     with_classifier(&mut page);
@@ -112,7 +112,7 @@ pub(super) fn wan(desk: &mut Desk<'_>) -> Result<Page, Failure> {
         Effort::Paper => true,
     };
     let mut page = Page {
-        rows: over(desk, (Network::WAN, "WAN"), &WAN, runs)?,
+        rows: over(desk, (NetworkProfile::WAN, "WAN"), &WAN, runs)?,
         ..Page::default()
     };
     with_classifier(&mut page);
@@ -137,7 +137,7 @@ pub(super) fn classes(desk: &mut Desk<'_>) -> Result<Page, Failure> {
             desk.say(&format!("{name}, n = {classes}"));
             sent.push((classes as f64, megabytes(&guard)));
             if classes <= most {
-                let seconds = measured(&guard, Network::LAN, REPEATS)?.wall_s;
+                let seconds = measured(&guard, NetworkProfile::LAN, REPEATS)?.wall_s;
                 time.push((classes as f64, seconds));
             }
         }

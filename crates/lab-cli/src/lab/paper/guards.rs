@@ -4,11 +4,11 @@ use crate::Failure;
 use ndarray::{Array2, ArrayD};
 use std::time::Duration;
 use trefoil_guard::{
-    Classifier, Guard, GuardFile, Network as OnBackend, NetworkShape, Settings, Steps, Table,
-    TableSettings, protect,
+    Classifier, Guard, GuardFile, LoadedClassifier as OnBackend, NetworkShape, Settings, Steps,
+    Table, TableSettings, protect,
 };
 use trefoil_lab::random::Stream;
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 use trefoil_nn::{Cost, Options, Plan, Priced, Weights, ready};
 use trefoil_ring::Z64;
 use trefoil_serve::{Client, Inference, Report};
@@ -77,7 +77,11 @@ pub(super) fn priced(guard: &Guard) -> Cost {
 }
 
 /// Guard one query on three threads over an emulated network; the fastest of `repeats`.
-pub(super) fn measured(guard: &Guard, network: Network, repeats: usize) -> Result<Report, Failure> {
+pub(super) fn measured(
+    guard: &Guard,
+    network: NetworkProfile,
+    repeats: usize,
+) -> Result<Report, Failure> {
     let settings = guard.settings();
     let options = Options {
         fraction_bits: settings.fraction_bits(),

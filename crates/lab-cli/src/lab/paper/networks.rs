@@ -9,7 +9,7 @@ use std::time::Duration;
 use trefoil::{Compile, Source, estimate};
 use trefoil_guard::Guard;
 use trefoil_lab::train::{Architecture, Layer, Network as Untrained, to_onnx};
-use trefoil_net::Network;
+use trefoil_net::NetworkProfile;
 
 /// Pictures of CIFAR-10.
 const INPUT: [usize; 3] = [3, 32, 32];
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Figure 9.
 pub(super) fn lan(desk: &mut Desk<'_>) -> Result<Page, Failure> {
-    let mut page = shares(desk, Network::LAN, "LAN")?;
+    let mut page = shares(desk, NetworkProfile::LAN, "LAN")?;
     page.sentences.push(
         "The paper prints a picture: but for LeNet and ResNet-18 the guard's part is below 27 %."
             .to_owned(),
@@ -31,7 +31,7 @@ pub(super) fn lan(desk: &mut Desk<'_>) -> Result<Page, Failure> {
 
 /// Figure 10.
 pub(super) fn wan(desk: &mut Desk<'_>) -> Result<Page, Failure> {
-    let mut page = shares(desk, Network::WAN, "WAN")?;
+    let mut page = shares(desk, NetworkProfile::WAN, "WAN")?;
     page.sentences.push(
         "The paper prints a picture: but for LeNet, FCN and MobileNetV1 the guard's part is below 16 %.".to_owned(),
     );
@@ -60,7 +60,7 @@ fn networks(scale: Effort) -> Vec<(&'static str, Architecture)> {
     }
 }
 
-fn shares(desk: &Desk<'_>, network: Network, link: &str) -> Result<Page, Failure> {
+fn shares(desk: &Desk<'_>, network: NetworkProfile, link: &str) -> Result<Page, Failure> {
     let mut page = Page::default();
     let guard = Guard::Siguard(siguard(CLASSES, INNER, desk.seed)?);
     desk.say(&format!("the guard, {link}"));
