@@ -1,6 +1,7 @@
 //! One encrypted sample, from the owner to the server and back: times and sizes of single packing, on networks of random weights.
 //!
 //! Run with `cargo run --release -p trefoil-he --example single [RUNS]`.
+#![allow(clippy::print_stdout)] // That is what an example does.
 
 use ndarray::{ArrayD, IxDyn};
 use rand::Rng;
