@@ -164,10 +164,10 @@ fn graph(shape: &[usize], steps: &[Step]) -> Graph {
             operator: (*operator).into(),
             inputs,
             outputs: vec![(*name).into()],
-            attributes: BTreeMap::from_iter(window.into_iter().filter(|_| is_window)),
+            attributes: window.into_iter().filter(|_| is_window).collect(),
             opset: 17,
         });
-        last = (*name).to_owned();
+        last = String::from(*name);
     }
     let own = shape.iter().map(|&size| Dimension::Fixed(size));
     let batch = Dimension::Free("batch".into());
