@@ -5,7 +5,6 @@
 
 use ndarray::{ArrayD, IxDyn};
 use rand::Rng;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::time::Instant;
