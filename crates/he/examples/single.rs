@@ -1,10 +1,10 @@
 //! One encrypted sample, from the owner to the server and back: times and sizes of single packing, on networks of random weights.
 //!
 //! Run with `cargo run --release -p trefoil-he --example single [RUNS]`.
+#![allow(clippy::print_stdout)] // That is what an example does.
 
 use ndarray::{ArrayD, IxDyn};
 use rand::Rng;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -163,10 +163,10 @@ fn graph(shape: &[usize], steps: &[Step]) -> Graph {
             operator: (*operator).into(),
             inputs,
             outputs: vec![(*name).into()],
-            attributes: BTreeMap::from_iter(window.into_iter().filter(|_| is_window)),
+            attributes: window.into_iter().filter(|_| is_window).collect(),
             opset: 17,
         });
-        last = (*name).to_owned();
+        last = String::from(*name);
     }
     let own = shape.iter().map(|&size| Dimension::Fixed(size));
     let batch = Dimension::Free("batch".into());

@@ -104,7 +104,7 @@ fn arranged(
     match packing {
         Packing::Batch => Ok(None),
         Packing::Single => Packed::<Sparse>::new(network, degree / 2)?
-            .ready(&|_, _| Ok(()))
+            .ready(|_, _| Ok(()))
             .map(Some),
     }
 }

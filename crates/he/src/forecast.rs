@@ -54,7 +54,7 @@ impl Program {
                 drop(self.network.run(&counter, fresh, one, &mut ())?);
             }
             Packing::Single => {
-                let packed = self.packed()?.ready(&|_: Role, _: &[i128]| Ok(()))?;
+                let packed = self.packed()?.ready(|_: Role, _: &[i128]| Ok(()))?;
                 let fresh = vec![2; width(&self.network)];
                 packed.run(&self.network, &counter, fresh, one, &mut ())?;
             }

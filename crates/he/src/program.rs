@@ -99,7 +99,7 @@ impl Program {
             Packing::Single => {
                 let packed = self.packed()?;
                 let ready = |channel: &Channel| {
-                    packed.ready(&|role, slots| match role {
+                    packed.ready(|role, slots| match role {
                         Role::Weights => channel.weights(slots),
                         Role::Constants => channel.constants(slots),
                     })

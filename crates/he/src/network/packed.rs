@@ -144,11 +144,13 @@ impl Packed<Sparse> {
     /// The same with constants of slots made ready: `make` is given them by what they are for, one for each slot.
     pub(crate) fn ready<V>(
         &self,
-        make: &dyn Fn(Role, &[i128]) -> Result<V, HeError>,
+        make: impl Fn(Role, &[i128]) -> Result<V, HeError>,
     ) -> Result<Packed<V>, HeError> {
         let made = |role: Role, sparse: &Sparse| {
             let mut all = vec![0; self.slots];
-            sparse.iter().for_each(|&(slot, value)| all[slot] = value);
+            for &(slot, value) in sparse {
+                all[slot] = value;
+            }
             make(role, &all)
         };
         let weights = |sparse: &Sparse| made(Role::Weights, sparse);
@@ -454,7 +456,7 @@ mod tests {
             rotations.iter().all(|by| (1..slots).contains(by)),
             "{rotations:?}"
         );
-        let ready = packed.ready(&|_, all| Ok(all.to_vec())).unwrap();
+        let ready = packed.ready(|_, all| Ok(all.to_vec())).unwrap();
         let one = NonZeroUsize::MIN;
         let rows = ready.arrange(input);
         let rows = rows.iter().map(|row| filled(row, slots)).collect();

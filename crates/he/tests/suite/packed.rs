@@ -58,7 +58,7 @@ fn single_samples_decrypt_to_the_integers_of_the_clear_network() {
     let parameters = &compiled.plan.program.parameters;
     let cipher = (parameters.degree() as f64 * parameters.cipher_bits() / 8.0).floor();
     let ciphers = sizes.query as f64 / cipher / parameters.plain_moduli().len() as f64;
-    assert_eq!(ciphers.round(), 4.0);
+    assert!((ciphers - 4.0).abs() < 0.1, "{ciphers}");
     assert!(
         largest(
             &encrypted(&compiled, &few(&clear)),
