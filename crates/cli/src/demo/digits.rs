@@ -96,7 +96,7 @@ impl Shown {
             print::count(self.labels.len(), "drawn digit"),
             self.seed
         ))?;
-        self.print_pictures(style, &ink)?;
+        self.print_pictures(style, ink)?;
         let (number, known) = (self.labels.len(), &self.in_clear);
         print::line(format!(
             "{} of {number} read as in the clear (largest difference of a score {:.1e}), {} as drawn",
@@ -104,11 +104,11 @@ impl Shown {
             self.check.max_abs_error,
             equal(&self.predictions, &self.labels),
         ))?;
-        self.print_cost(&ink)?;
-        self.print_views(&ink)
+        self.print_cost(ink)?;
+        self.print_views(ink)
     }
 
-    fn print_pictures(&self, style: Style, ink: &Ink) -> Result<(), Failure> {
+    fn print_pictures(&self, style: Style, ink: Ink) -> Result<(), Failure> {
         let all: Vec<usize> = (0..self.labels.len()).collect();
         for row in all.chunks(ACROSS) {
             let drawn: Vec<Vec<String>> = row
@@ -126,7 +126,7 @@ impl Shown {
     }
 
     /// A prediction, as wide as its picture.
-    fn caption(&self, index: usize, ink: &Ink) -> String {
+    fn caption(&self, index: usize, ink: Ink) -> String {
         let (read, drawn) = (self.predictions[index], self.labels[index]);
         if read == drawn {
             ink.good(&format!("{:^COLUMNS$}", format!("{read} ✓")))
@@ -135,7 +135,7 @@ impl Shown {
         }
     }
 
-    fn print_cost(&self, ink: &Ink) -> Result<(), Failure> {
+    fn print_cost(&self, ink: Ink) -> Result<(), Failure> {
         print::line("")?;
         print::line(ink.bold("What it cost"))?;
         print::line(summary::phases(&self.report.phases).trim_fmt())?;
@@ -151,7 +151,7 @@ impl Shown {
         ))
     }
 
-    fn print_views(&self, ink: &Ink) -> Result<(), Failure> {
+    fn print_views(&self, ink: Ink) -> Result<(), Failure> {
         const HEIGHT: usize = 5;
         let Some(seen) = &self.report.seen else {
             return Ok(());
