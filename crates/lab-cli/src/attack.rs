@@ -109,7 +109,7 @@ pub(crate) struct Attack {
     #[arg(long, default_value = "the model")]
     name: String,
     /// Epochs that NN-M's network is trained for on the shadow outputs, as the literature does (it takes 400); 0 leaves NN-M out
-    /// [default: as many as take seconds, with momentum]
+    /// [default: so many, 5 to 100, that 40,000 examples are seen, with momentum]
     #[arg(long, value_name = "N")]
     network_epochs: Option<usize>,
     #[command(flatten)]

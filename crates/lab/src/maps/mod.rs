@@ -5,7 +5,7 @@
 //! label alone (a table), on a bin of how sure the model is, on a share that a small network chooses ([`Gauge`]), or on the
 //! answer's own confidences.
 //!
-//! They are tried in the clear by [`crate::pipeline::curve`]; what came of it is decision 36.
+//! They are tried in the clear by [`crate::pipeline::curve()`]; what came of it is decision 36.
 
 mod gauge;
 mod rows;

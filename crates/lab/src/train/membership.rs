@@ -54,7 +54,7 @@ impl MembershipOptions {
         Self::attack_for(400, seed)
     }
 
-    /// The attacker's in seconds: of `examples` so many are seen in all as [`QUICK_LOOKS`] says, with momentum in the place of
+    /// The attacker's in seconds: of `examples` 40,000 are seen in all, in 5 to 100 epochs, with momentum in the place of
     /// the literature's many epochs.
     pub fn attack_quickly(examples: usize, seed: u64) -> Self {
         let epochs = (QUICK_LOOKS / examples.max(1)).clamp(QUICK_EPOCHS[0], QUICK_EPOCHS[1]);
