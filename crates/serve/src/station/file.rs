@@ -46,7 +46,7 @@ pub struct StationFile {
     timeout_seconds: u64,
     /// What one model may ask for.
     #[serde(default)]
-    limits: Limits,
+    limits: ModelLimits,
     /// How requests are put together, and how many may wait.
     #[serde(default)]
     queue: QueueRules,
@@ -61,6 +61,25 @@ const SOCKET: &str = "unix:";
 
 fn default_timeout() -> u64 {
     15
+}
+
+/// The table `[limits]`: what of a party's [`Limits`] there is in a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ModelLimits {
+    /// As [`Limits::elements`].
+    elements: u64,
+    /// As [`Limits::bytes`].
+    bytes: u64,
+}
+
+impl Default for ModelLimits {
+    fn default() -> Self {
+        let Limits {
+            elements, bytes, ..
+        } = Limits::default();
+        Self { elements, bytes }
+    }
 }
 
 /// The table `[queue]`.
@@ -172,7 +191,7 @@ impl StationFile {
                 format!("{name} = 0 allows nothing; leave it out for the default"),
             );
         }
-        file.limits
+        file.limits()
             .check_sense()
             .map_err(|reason| wrong(path, reason))?;
         Ok(file)
@@ -198,7 +217,11 @@ impl StationFile {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        self.limits
+        Limits {
+            elements: self.limits.elements,
+            bytes: self.limits.bytes,
+            ..Limits::default()
+        }
     }
 
     pub(crate) fn queue(&self) -> &QueueRules {
