@@ -13,7 +13,7 @@
 
 mod support;
 
-use ndarray::{Array2, ArrayD};
+use ndarray::{Array2, ArrayD, Dimension};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;

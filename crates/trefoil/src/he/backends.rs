@@ -3,7 +3,7 @@
 use super::{Options, Packing, compile};
 use crate::random::random;
 use crate::watch::Watch;
-use crate::{Error, Estimate, Model, Samples, Source, estimate, local};
+use crate::{Error, Estimate, Model, Samples, Source, local};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use trefoil_he::{Forecast, Program, Sizes};
