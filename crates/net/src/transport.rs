@@ -135,7 +135,9 @@ impl NetError {
             | Self::OversizedSend { peer, .. }
             | Self::Malformed { peer, .. } => *peer = name(*peer),
             Self::Timeout { peers, .. } | Self::SendStalled { peers, .. } => {
-                peers.iter_mut().for_each(|peer| *peer = name(*peer));
+                for peer in peers {
+                    *peer = name(*peer);
+                }
             }
         }
         self

@@ -1,7 +1,7 @@
 //! The file of one party that serves owners and users.
 
-use super::admin::AdminAddress;
 use super::desk::Rules;
+use super::operator::AdminAddress;
 use super::seal::KeySource;
 use crate::config::{Contact, Link, check_addresses, contacts, read, security, wrong};
 use crate::{Limits, ServeError, address};
