@@ -161,10 +161,11 @@ fn every_party_takes_every_role() {
         let answers = user.ask(&served, std::slice::from_ref(&samples)).unwrap();
         assert_close(&answers[0], &clear(&weights, &samples));
     }
-    assert_eq!(parties.metric(0, "trefoil_sessions_total "), 6.0);
-    let sent = [0, 1, 2].map(|party| parties.metric(party, "trefoil_session_bytes_sent_total "));
+    assert_eq!(parties.metric(0, "trefoil_sessions_total ") as u64, 6);
+    let sent =
+        [0, 1, 2].map(|party| parties.metric(party, "trefoil_session_bytes_sent_total ") as u64);
     assert!(
-        sent[0] > 0.0 && sent[0] == sent[1] && sent[1] == sent[2],
+        sent[0] > 0 && sent[0] == sent[1] && sent[1] == sent[2],
         "{sent:?}"
     );
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// How long a command may take to print a key: somebody may have to touch a token.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at whether it has ended.
 const GLANCE: Duration = Duration::from_millis(10);
 /// What is read of its output at most.
@@ -146,16 +146,14 @@ fn read_all(child: &mut Child) -> Result<Zeroizing<Vec<u8>>, String> {
         let read = stdout.take(OUTPUT).read_to_end(&mut bytes);
         let _ = done.send(read.map(|_| bytes));
     });
-    match output.recv_timeout(PATIENCE) {
-        Ok(read) => read.map_err(|error| error.to_string()),
-        Err(_) => {
-            let _ = child.kill();
-            Err(format!(
-                "it printed nothing within {} s",
-                PATIENCE.as_secs()
-            ))
-        }
+    if let Ok(read) = output.recv_timeout(PATIENCE) {
+        return read.map_err(|error| error.to_string());
     }
+    let _ = child.kill();
+    Err(format!(
+        "it printed nothing within {} s",
+        PATIENCE.as_secs()
+    ))
 }
 
 fn ended(child: &mut Child) -> Result<std::process::ExitStatus, String> {
@@ -178,6 +176,7 @@ fn ended(child: &mut Child) -> Result<std::process::ExitStatus, String> {
 mod tests {
     use super::*;
     use crate::station::seal::Keys;
+    use std::fmt::Write as _;
 
     fn command(words: &[&str]) -> KeySource {
         KeySource::Command {
@@ -192,11 +191,10 @@ mod tests {
         let path = folder.path().join("store.key");
         let file = Keys::load(&KeySource::File(path.clone()), &[]).unwrap();
         let sealed = file.seal("a", b"content").unwrap();
-        let digits: String = fs::read(&path)
-            .unwrap()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut digits = String::new();
+        for byte in fs::read(&path).unwrap() {
+            write!(digits, "{byte:02x}").unwrap();
+        }
         let printed = Keys::load(&command(&["echo", &digits]), &[]).unwrap();
         assert_eq!(printed.open("a", &sealed).unwrap().as_slice(), b"content");
         // Also as one that is followed.
