@@ -447,7 +447,7 @@ impl Weights {
         self.tensors.to_vec()
     }
 
-    /// The tensors as elements of the plan's ring, to be shared or for [`crate::FixedPoint`].
+    /// The tensors as elements of the plan's ring, to be shared or for [`crate::Fixed`].
     ///
     /// # Errors
     /// The first element that is not finite or outside the format's range.
