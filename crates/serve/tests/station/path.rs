@@ -75,13 +75,19 @@ fn an_owner_pushes_once_and_users_ask() {
     assert_eq!(parties.admin(1, "GET", "/healthz"), (200, "ok\n".into()));
 }
 
+/// An owner who has pushed the digits for batches of `batch`, the model's name, and its weights.
+fn pushed(parties: &Parties, batch: usize) -> (Caller, Name, Weights) {
+    let mut owner = parties.caller("owner", Purpose::Owner);
+    let (plan, weights) = digits(batch);
+    let model = name("digits");
+    owner.push(&model, &plan, &weights, None).unwrap();
+    (owner, model, weights)
+}
+
 #[test]
 fn users_share_batches_and_sessions() {
     let parties = Parties::start("[queue]\nwindow_ms = 150\nsessions = 2\n");
-    let mut owner = parties.caller("owner", Purpose::Owner);
-    let (plan, weights) = digits(8);
-    let model = name("digits");
-    owner.push(&model, &plan, &weights, None).unwrap();
+    let (mut owner, model, weights) = pushed(&parties, 8);
     let users: Vec<Caller> = (0..8)
         .map(|number| {
             let user = format!("user{number}");
@@ -118,10 +124,7 @@ fn users_share_batches_and_sessions() {
 #[test]
 fn who_asks_alone_shares_no_session() {
     let parties = Parties::start("[queue]\nwindow_ms = 400\n");
-    let mut owner = parties.caller("owner", Purpose::Owner);
-    let (plan, weights) = digits(4);
-    let model = name("digits");
-    owner.push(&model, &plan, &weights, None).unwrap();
+    let (mut owner, model, weights) = pushed(&parties, 4);
     let threads: Vec<_> = (0..6)
         .map(|number| {
             let user = format!("user{number}");
@@ -148,11 +151,8 @@ fn who_asks_alone_shares_no_session() {
 #[test]
 fn every_party_takes_every_role() {
     let parties = Parties::start("");
-    let mut owner = parties.caller("owner", Purpose::Owner);
+    let (mut owner, model, weights) = pushed(&parties, 2);
     let mut user = parties.caller("user", Purpose::User);
-    let (plan, weights) = digits(2);
-    let model = name("digits");
-    owner.push(&model, &plan, &weights, None).unwrap();
     owner.grant(&model, &name("user"), None).unwrap();
     let served = user.model(&model).unwrap();
     // Six sessions one after the other are two of each rotation.
